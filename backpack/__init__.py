@@ -1,0 +1,85 @@
+"""backpack: git for an agent's state, inside the process.
+
+>>> from backpack import Backpack
+>>> bp = Backpack({"query": "hello"})
+>>> commit = bp.pack("answer", "hi", node="writer")
+>>> bp.snapshot(1).to_dict()
+{'query': 'hello'}
+"""
+
+from backpack.codec import register
+from backpack.core.commit import Change, Commit
+from backpack.errors import (
+    AccessDeniedError,
+    BackpackError,
+    CheckpointExistsError,
+    ClosedError,
+    CommitNotFoundError,
+    CommitPrunedError,
+    CorruptionError,
+    DiskFullError,
+    HistoryFullError,
+    InvalidArgumentError,
+    InvalidKeyError,
+    KeyNotFoundError,
+    NotAListError,
+    QuarantineError,
+    ReadOnlyError,
+    StorageError,
+    StoreLockedError,
+    StoreNotFoundError,
+    UnknownTypeError,
+    UnstorableValueError,
+    ValueUnavailableError,
+)
+from backpack.store.differences import Diff, DiffEntry
+from backpack.store.events import Event, Subscription
+from backpack.store.node import Node
+from backpack.store.records import Checkpoint, Item, PurgeReport, Unavailable
+from backpack.store.snapshot import Snapshot
+from backpack.store.store import Backpack
+from backpack.store.transaction import Transaction
+from backpack.store.usage import MemoryUsage
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AccessDeniedError",
+    "Backpack",
+    "BackpackError",
+    "Change",
+    "Checkpoint",
+    "CheckpointExistsError",
+    "ClosedError",
+    "Commit",
+    "CommitNotFoundError",
+    "CommitPrunedError",
+    "CorruptionError",
+    "Diff",
+    "DiffEntry",
+    "DiskFullError",
+    "Event",
+    "HistoryFullError",
+    "InvalidArgumentError",
+    "InvalidKeyError",
+    "Item",
+    "KeyNotFoundError",
+    "MemoryUsage",
+    "Node",
+    "NotAListError",
+    "PurgeReport",
+    "QuarantineError",
+    "ReadOnlyError",
+    "Snapshot",
+    "StorageError",
+    "StoreLockedError",
+    "StoreNotFoundError",
+    "Subscription",
+    "Transaction",
+    "Unavailable",
+    "UnknownTypeError",
+    "UnstorableValueError",
+    "ValueUnavailableError",
+    "__version__",
+    "register",
+]

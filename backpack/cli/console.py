@@ -1,0 +1,51 @@
+"""Writing to a terminal, or to whatever is in its place."""
+
+from typing import TextIO
+
+
+class OutputError(Exception):
+    """The output can't be written, and not because its reader went away."""
+
+
+class Console:
+    """Writes lines; letters that the encoding of the stream lacks are escaped instead of failing."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._encoding = getattr(stream, "encoding", None) or "utf-8"
+
+    def line(self, text: str = "") -> None:
+        """One line, or several in one text."""
+        self._write(f"{text}\n")
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(f"can't write: {error.strerror or error}") from None
+
+    def _write(self, text: str) -> None:
+        safe = text.encode(self._encoding, "backslashreplace").decode(self._encoding)
+        try:
+            self._stream.write(safe)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(f"can't write: {error.strerror or error}") from None
+
+
+class Progress:
+    """A line that counts, where someone is watching; nothing elsewhere."""
+
+    def __init__(self, stream: TextIO | None, what: str) -> None:
+        self._stream = stream if stream is not None and stream.isatty() else None
+        self._what = what
+        self._width = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._stream is None:
+            return
+        text = f"{done:,} of {total:,} {self._what}" if done < total else ""
+        self._stream.write("\r" + text.ljust(self._width) + ("\r" if not text else ""))
+        self._stream.flush()
+        self._width = len(text)

@@ -1,0 +1,96 @@
+"""Which commit an `at` means: a Commit, a seq, "HEAD~3", a checkpoint, an id or the beginning of one, a time."""
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from backpack.core.commit import Commit, to_ns
+from backpack.core.ids import PREFIX_SIZE_MIN
+from backpack.errors import CommitNotFoundError, CommitPrunedError, InvalidArgumentError
+
+if TYPE_CHECKING:
+    from backpack.core.engine import Engine
+
+At = Commit | int | str | datetime
+"""What users may say for a commit."""
+
+_HEAD: Final = re.compile(r"HEAD(?:~(\d{0,18}))?")
+
+
+def resolve(engine: "Engine", at: At | None) -> int:
+    """The `seq` that `at` means: a commit in memory, or 0 for the empty beginning. None is the newest.
+
+    Raises `CommitNotFoundError` for what never was or is ambiguous, `CommitPrunedError` for what has gone.
+    """
+    timeline = engine.timeline
+    if at is None:
+        return timeline.head
+    if isinstance(at, Commit):
+        seq = at.seq
+        if seq > timeline.head or engine.epoch.id_of(seq) != at.id:
+            raise CommitNotFoundError(f"that commit is not of this store: seq={seq} id={at.id}", at=at.id)
+    elif isinstance(at, bool):
+        raise InvalidArgumentError("a commit is named by a Commit, a seq, a str or an aware datetime, not by a bool")
+    elif isinstance(at, int):
+        seq = at
+        if not 0 <= seq <= timeline.head:
+            raise CommitNotFoundError(f"there is no commit seq={seq}; the newest is seq={timeline.head}", at=at)
+    elif isinstance(at, str):
+        seq = _resolve_text(engine, at)
+    elif isinstance(at, datetime):
+        return _resolve_time(engine, at)
+    else:
+        raise InvalidArgumentError(
+            f"a commit is named by a Commit, a seq, a str or an aware datetime, not by {type(at).__name__}"
+        )
+    if seq and not timeline.has(seq):
+        raise pruned_error(engine, at if not isinstance(at, Commit) else at.id, seq)
+    return seq
+
+
+def pruned_error(engine: "Engine", at: Any, seq: int | None = None) -> CommitPrunedError:
+    """The error for a commit that has left memory."""
+    oldest = engine.timeline.first
+    which = "" if seq is None else f" seq={seq}"
+    return CommitPrunedError(
+        f"that commit was pruned:{which} at={at!r}; the oldest left is seq={oldest}", at=at, oldest=oldest
+    )
+
+
+def _resolve_text(engine: "Engine", text: str) -> int:
+    head = engine.timeline.head
+    match = _HEAD.fullmatch(text)
+    if match is not None:
+        back = match[1]
+        seq = head - (0 if back is None else int(back or 1))
+        if seq < 1 and not (back is None and not head):
+            raise CommitNotFoundError(f"{text} lies before the first commit; there were {head}", at=text)
+        return seq
+    if text in engine.checkpoints:
+        return engine.checkpoints[text][0]
+    if len(text) >= PREFIX_SIZE_MIN:
+        found = list(engine.epoch.seqs_of(text, head))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise CommitNotFoundError(f"{text!r} begins the ids of {len(found)} commits: give more of it", at=text)
+    raise CommitNotFoundError(
+        f"no checkpoint and no commit id is {text!r} (the beginning of an id needs {PREFIX_SIZE_MIN} characters)",
+        at=text,
+    )
+
+
+def _resolve_time(engine: "Engine", time: datetime) -> int:
+    if time.tzinfo is None or time.utcoffset() is None:
+        raise InvalidArgumentError("a time must be aware: give the datetime a tzinfo, such as datetime.UTC")
+    timeline = engine.timeline
+    time_ns = to_ns(time)
+    seq = timeline.last_at(time_ns)
+    if not seq:
+        if timeline.front_time is not None and timeline.front_time <= time_ns:
+            raise pruned_error(engine, time)
+        return 0
+    gap = timeline.gaps.get(timeline.next_after(seq))
+    if gap is not None and gap.first_time <= time_ns:
+        raise pruned_error(engine, time)
+    return seq

@@ -1,0 +1,403 @@
+"""The engine: all keys, all commits, all bytes of one store, without a lock, a clock or a disk.
+
+A commit is *prepared* (payloads find their forms, limits are asked), *written down* by the journal if there is one,
+and only then *adopted*: memory changes last. Recovery comes in by the same door without a journal.
+
+`commit_one` is the hot path: one key, a payload that is like nothing before. It does what `commit` does with nothing
+called that can be left out; everything unusual goes to `commit`.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+from weakref import WeakValueDictionary, ref
+
+from sortedcontainers import SortedList
+
+from backpack.core import checking, dropping
+from backpack.core.chain import DELETED, PACK, Chain, Entry, Mark, form_of, is_visible, kind_of, size_of
+from backpack.core.commit import Commit, Facts, Label, RawChange
+from backpack.core.ids import Epoch
+from backpack.core.ledger import SHARD_SHIFT, Ledger
+from backpack.core.limits import Limits
+from backpack.core.payload import Content, Form, LargeRef, form_size
+from backpack.core.pruning import Pruner
+from backpack.core.shaping import LargeIndex, Shaped, as_large, shape, shape_append
+from backpack.core.sharing import EDIT_SIZE_MIN, GROWTH_SIZE_MIN, Undo, header_size, undo_growth
+from backpack.core.timeline import BLOCK_MASK, Changed, Timeline
+from backpack.errors import HistoryFullError
+
+_CAN_GROW: Final = bytes(1 if header_size(bytes([first])) else 0 for first in range(256))
+"""By the first byte of a payload: is it a list, a text or bytes?"""
+
+_VIEWS_MIN: Final = 64
+
+
+class Request:
+    """A change that is asked for: of which key, of which kind, with which payload or form."""
+
+    __slots__ = ("appended", "content", "form", "header", "is_plain", "key", "kind", "payload", "reason")
+
+    def __init__(
+        self,
+        key: str,
+        kind: str = PACK,
+        payload: bytes | None = None,
+        *,
+        form: Form | None = None,
+        content: Content | None = None,
+        header: bytes = b"",
+        appended: bytes = b"",
+        is_plain: bool = False,
+        reason: str = "",
+    ) -> None:
+        self.key = key
+        self.kind = kind
+        self.payload = payload
+        self.form = form
+        """A form that the chain of this key has already (restore), instead of a payload."""
+        self.content = content
+        """Its bytes, when it is large."""
+        self.header = header
+        self.appended = appended
+        """Instead of a payload: the present body under this header, with these bytes at its end."""
+        self.is_plain = is_plain
+        self.reason = reason
+
+
+class Planned:
+    """A change that found its form: ready to be written down and adopted."""
+
+    __slots__ = ("chain", "content", "entry", "is_new", "is_plain")
+
+    def __init__(self, chain: Chain, entry: Entry, content: Content | None, is_new: bool, is_plain: bool) -> None:
+        self.chain = chain
+        self.entry = entry
+        self.content = content
+        """The bytes of the value when it is large."""
+        self.is_new = is_new
+        self.is_plain = is_plain
+
+
+class Journal(Protocol):
+    """Writes commits down before they are adopted."""
+
+    def write(self, seq: int, time_ns: int, label: Label, changes: Sequence[Planned], /) -> None: ...
+
+
+class View:
+    """The state as of one commit, held open: the commit is not pruned while a view of it lives, and large values that
+    go out of sight meanwhile are held here."""
+
+    __slots__ = ("__weakref__", "engine", "held", "seq")
+
+    def __init__(self, engine: "Engine", seq: int) -> None:
+        self.engine = engine
+        self.seq = seq
+        self.held: dict[str, Content] = {}
+
+
+class Engine:
+    """Everything that a store remembers. All methods but the reads of `View`s want the store's lock."""
+
+    def __init__(self, limits: Limits, epoch: Epoch, *, head: int = 0, journal: Journal | None = None) -> None:
+        self.epoch = epoch
+        self.journal = journal
+        self.timeline = Timeline(head)
+        self.chains: dict[str, Chain] = {}
+        self.names: SortedList[str] = SortedList()
+        """Every key that has a chain, sorted."""
+        self.visible: SortedList[str] = SortedList()
+        """Every key that has a value now, sorted."""
+        self.retired: dict[str, int] = {}
+        """The version of keys that memory has nothing else of."""
+        self.ledger = Ledger()
+        self.authors: dict[int, dropping.Author | dropping.LoneAuthor] = {}
+        """What is still known of commits that have left while an entry of theirs stays."""
+        self.checkpoints: dict[str, tuple[int, str]] = {}
+        """By name: `(seq, notes)`, in the order they were made."""
+        self.checkpoint_counts: dict[int, int] = {}
+        self.views: dict[int, ref[View]] = {}
+        self.views_limit = _VIEWS_MIN
+        self.large_refs: LargeIndex = WeakValueDictionary()
+        self.history_trigger = 0
+        self.commits_trigger = 0
+        """Above these a commit prunes: the limits, or the targets while pruning is under way."""
+        self.limits = limits
+        self.pruner = Pruner(self)
+        self.pruned = 0
+        """Commits that have left memory for good."""
+        self.pruned_told = 0
+        self.entry_offset = -head
+        """What the count of entries is beyond the `seq` of the newest commit."""
+        self.large: set[Chain] = set()
+        """The chains whose present value is large."""
+        self.set_limits(limits)
+
+    def set_limits(self, limits: Limits) -> None:
+        """New limits; the caller prunes."""
+        self.limits = limits
+        self.small_max = min(EDIT_SIZE_MIN - 1, limits.max_value_size)
+        self.large_size = limits.max_value_size
+        self.is_guarded = limits.hard_limit or self.journal is not None
+        """Does something else have a say before a commit is adopted?"""
+        self.pruner.reset()
+
+    # -- commits -----------------------------------------------------------------------------------------------
+
+    def commit_one(self, key: str, payload: bytes, is_plain: bool, label: Label, now: int) -> Facts:
+        """Pack one key. Cost: O(1) beyond the payload, and a share of the pruning that it makes due."""
+        size = len(payload)
+        chain = self.chains.get(key)
+        if (
+            chain is None
+            or size > self.small_max
+            or (size >= GROWTH_SIZE_MIN and _CAN_GROW[payload[0]])
+            or chain.is_settled
+            or self.is_guarded
+        ):
+            return self.commit((Request(key, PACK, payload, is_plain=is_plain),), label, now)
+        ledger = self.ledger
+        seqs, forms = chain.columns
+        last = forms[-1]
+        shard = ledger.shards[hash(payload) >> SHARD_SHIFT]
+        if type(last) is not bytes or payload in shard or last in ledger.records:
+            return self.commit((Request(key, PACK, payload, is_plain=is_plain),), label, now)
+        timeline = self.timeline
+        seq = timeline.head + 1
+        shard[payload] = chain
+        ledger.live_bytes += size - len(last)
+        history = ledger.history_bytes = ledger.history_bytes + size
+        forms.append(payload)
+        seqs.append(seq)
+        version = chain.gone + len(forms)
+        if chain.versions is not None:
+            chain.versions.append(version)
+        tail = timeline.tail if seq & BLOCK_MASK else timeline.open_block(seq)
+        tail.times.append(now)
+        tail.labels.append(label)
+        tail.changed.append(chain)
+        timeline.head = seq
+        if history > self.history_trigger or seq - timeline.gone > self.commits_trigger:
+            self.pruner.step()
+        return (self.epoch, seq, now, label, (key, PACK, version, size, False))
+
+    def commit(self, requests: Sequence[Request], label: Label, now: int) -> Facts:
+        """One commit of any number of changes, each of another key."""
+        undo: Undo = []
+        try:
+            planned = [self._plan(request, undo) for request in requests]
+            if self.limits.hard_limit:
+                self._make_room(planned)
+            if self.journal is not None:
+                self.journal.write(self.timeline.head + 1, now, label, planned)
+        except BaseException:
+            undo_growth(undo)
+            raise
+        facts = self.adopt(planned, label, now)
+        if self.ledger.history_bytes > self.history_trigger or self.timeline.count > self.commits_trigger:
+            self.pruner.step()
+        return facts
+
+    def adopt(self, planned: Sequence[Planned], label: Label, now: int) -> Facts:
+        """Make the changes, which nothing can refuse any more, the next commit."""
+        timeline = self.timeline
+        seq = timeline.head + 1
+        changes: list[RawChange] = []
+        changed: list[Chain] = []
+        for plan in planned:
+            changes.append(self._enter(plan, seq))
+            changed.append(plan.chain)
+        self.entry_offset += len(planned) - 1
+        what: Changed = changed[0] if len(changed) == 1 else tuple(changed)
+        timeline.append(now, label, what)
+        return (self.epoch, seq, now, label, changes[0] if len(changes) == 1 else tuple(changes))
+
+    def adopt_deletes(self, keys: Sequence[str], label: Label, now: int) -> Facts:
+        """Deletes that no limit may refuse: what a purge takes out of sight."""
+        planned = [self._plan(Request(key, "delete"), []) for key in keys]
+        if self.journal is not None:
+            self.journal.write(self.timeline.head + 1, now, label, planned)
+        return self.adopt(planned, label, now)
+
+    def take_pruned(self) -> int:
+        """How many commits were pruned since this was asked last."""
+        count = self.pruned - self.pruned_told
+        self.pruned_told = self.pruned
+        return count
+
+    def _enter(self, plan: Planned, seq: int) -> RawChange:
+        """Append one entry to its chain, and everything that goes with it."""
+        chain, entry = plan.chain, plan.entry
+        ledger = self.ledger
+        last = chain.last
+        was_visible = is_visible(last)
+        if last is None:
+            self.chains[chain.key] = chain
+            self.names.add(chain.key)
+            self.retired.pop(chain.key, None)
+        form = form_of(entry)
+        if form is not None:
+            if type(form) is bytes and plan.is_new:
+                form = entry = ledger.intern(form)
+            ledger.add(chain, form, is_new=plan.is_new)
+        if last is not None:
+            old_form = form_of(last)
+            if isinstance(old_form, LargeRef) and old_form is not form:
+                self._hold(chain, seq)
+            ledger.hide(chain)
+        if isinstance(form, LargeRef):
+            chain.content = plan.content
+            self.large.add(chain)
+        elif chain.content is not None:
+            chain.content = None
+            self.large.discard(chain)
+        chain.is_plain = plan.is_plain
+        chain.append(seq, entry)
+        visible = is_visible(entry)
+        if visible != was_visible:
+            if visible:
+                self.visible.add(chain.key)
+            else:
+                self.visible.remove(chain.key)
+        return (chain.key, kind_of(entry), chain.version, size_of(entry), isinstance(form, LargeRef))
+
+    # -- planning ----------------------------------------------------------------------------------------------
+
+    def _plan(self, request: Request, undo: Undo) -> Planned:
+        chain = self.chains.get(request.key)
+        if chain is None:
+            chain = Chain(request.key, self.retired.get(request.key, 0))
+        if request.kind == "delete":
+            return Planned(chain, DELETED, None, False, False)
+        if request.kind != PACK:
+            last = chain.last
+            assert last is not None
+            return Planned(
+                chain, Mark(request.kind, form_of(last), request.reason), chain.content, False, chain.is_plain
+            )
+        if request.form is not None:
+            form = request.form
+            if isinstance(form, LargeRef):
+                return Planned(chain, form, request.content or form.content(), False, request.is_plain)
+            if form_size(form) > self.large_size:
+                return self._shaped(chain, request, as_large(form, self.large_refs))
+            return Planned(chain, form, None, False, request.is_plain)
+        if request.payload is not None:
+            shaped = shape(chain, request.payload, self.large_size, self.large_refs, undo)
+        else:
+            shaped = shape_append(chain, request.header, request.appended, self.large_size, self.large_refs, undo)
+        return self._shaped(chain, request, shaped)
+
+    def _shaped(self, chain: Chain, request: Request, shaped: Shaped) -> Planned:
+        form, content, is_new = shaped
+        return Planned(chain, form, content, is_new, request.is_plain)
+
+    def _make_room(self, planned: Sequence[Planned]) -> None:
+        """Under a hard limit: prune until the commit fits, or refuse it."""
+        limit = self.limits.max_history_size
+        size = sum(self.ledger.cost(plan.chain, plan.entry, is_new=plan.is_new) for plan in planned)
+        if self.ledger.history_bytes + size <= limit:
+            return
+        self.pruner.make_room(size)
+        size = sum(self.ledger.cost(plan.chain, plan.entry, is_new=plan.is_new) for plan in planned)
+        if self.ledger.history_bytes + size <= limit:
+            return
+        is_head_alone = self.timeline.count == 1 and not self.is_pinned(self.timeline.head)
+        if is_head_alone and size <= limit and self.limits.prune_strategy != "none":
+            return  # the newest commit is in the way, and will be the oldest one in a moment
+        raise HistoryFullError(
+            f"the history is full and hard_limit is set: size={size} limit={limit}; "
+            "nothing that may be pruned makes room: raise max_history_size, close snapshots or delete checkpoints",
+            size=size,
+            limit=limit,
+        )
+
+    # -- holding what may not go -------------------------------------------------------------------------------
+
+    def view(self, seq: int) -> View:
+        """Hold the state as of a commit in memory (or 0) open. Cost: O(1)."""
+        link = self.views.get(seq)
+        view = None if link is None else link()
+        if view is None:
+            view = View(self, seq)
+            self.views[seq] = ref(view)
+            if len(self.views) > self.views_limit:
+                self.views = {seq: link for seq, link in self.views.items() if link() is not None}
+                self.views_limit = 2 * len(self.views) + _VIEWS_MIN
+        return view
+
+    def is_pinned(self, seq: int) -> bool:
+        """Is the commit a checkpoint, or is a snapshot of it open?"""
+        if seq in self.checkpoint_counts:
+            return True
+        link = self.views.get(seq)
+        return link is not None and link() is not None
+
+    def add_checkpoint(self, name: str, seq: int, notes: str) -> None:
+        """Pin a commit under a name that is free."""
+        self.checkpoints[name] = (seq, notes)
+        self.checkpoint_counts[seq] = self.checkpoint_counts.get(seq, 0) + 1
+
+    def remove_checkpoint(self, name: str) -> None:
+        """Unpin it; the commit may be pruned again."""
+        seq, _ = self.checkpoints.pop(name)
+        self.checkpoint_counts[seq] -= 1
+        if not self.checkpoint_counts[seq]:
+            del self.checkpoint_counts[seq]
+            self.pruner.reset()
+
+    def pinned_seqs(self) -> set[int]:
+        """The commits that are checkpoints or have an open snapshot."""
+        seqs = {seq for seq, link in list(self.views.items()) if link() is not None}
+        seqs.update(self.checkpoint_counts)
+        seqs.discard(0)
+        return seqs
+
+    def _hold(self, chain: Chain, seq: int) -> None:
+        """A large value goes out of sight: open views keep what they show of the key, as far as it is within reach."""
+        for link in list(self.views.values()):
+            view = link()
+            if view is None or view.seq >= seq:
+                continue
+            entry = chain.entry_at(view.seq)
+            form = None if entry is None else form_of(entry)
+            if isinstance(form, LargeRef):
+                content = chain.content if entry is chain.last else form.content()
+                if content is not None:
+                    view.held[chain.key] = content
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def commit_at(self, seq: int) -> Commit:
+        """A commit in memory as an object."""
+        time_ns, label, _ = self.timeline.facts(seq)
+        changes = dropping.raw_changes(self.timeline.changed(seq), seq)
+        return Commit((self.epoch.of(seq), seq, time_ns, label, changes))
+
+    def commit_of(self, seq: int) -> Commit | None:
+        """The commit that made an entry: also one that has left memory while the entry stays."""
+        if self.timeline.has(seq):
+            return self.commit_at(seq)
+        author = self.authors.get(seq)
+        if author is None:
+            return None
+        if isinstance(author, dropping.Author):
+            return Commit((self.epoch.of(seq), seq, author.time_ns, author.label, author.changes))
+        time_ns, label, chain = author
+        return Commit((self.epoch.of(seq), seq, time_ns, label, dropping.raw_changes((chain,), seq)))
+
+    @property
+    def entry_count(self) -> int:
+        """How many entries all chains have together."""
+        return self.timeline.head + self.entry_offset
+
+    def version(self, key: str) -> int:
+        """How many changes the key has had, ever."""
+        chain = self.chains.get(key)
+        return self.retired.get(key, 0) if chain is None else chain.version
+
+    # -- checking ----------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Every invariant of every structure, recounted from the entries; or AssertionError."""
+        checking.check(self)

@@ -1,0 +1,139 @@
+"""A second engine that shares the bytes of the first up to a commit and goes on by itself."""
+
+from array import array
+from bisect import bisect_right
+
+from backpack.core.chain import Chain, Entry, form_of, is_visible
+from backpack.core.dropping import Author
+from backpack.core.engine import Engine
+from backpack.core.ids import Epoch
+from backpack.core.payload import Buffer, Content, LargeRef, Pieces
+from backpack.core.timeline import BLOCK_BITS, BLOCK_SIZE, Block, Gap, Timeline
+
+
+def fork(engine: Engine, seq: int, secret: bytes, replaced: dict[str, Content]) -> Engine:
+    """A new engine at the state of `seq`. Cost: O(changes up to there), no payload is copied.
+
+    `replaced` has the bytes to put where a large value at `seq` is not within reach.
+    """
+    twin = Engine(engine.limits, Epoch(secret, seq + 1, engine.epoch))
+    chains = {
+        key: _fork_chain(engine, chain, seq, replaced.get(key))
+        for key, chain in engine.chains.items()
+        if chain.columns[0] and chain.entry_at(seq) is not None
+    }
+    for key, chain in engine.chains.items():
+        if key not in chains:
+            version = chain.versions[0] - 1 if chain.versions else chain.gone
+            if version:
+                twin.retired[key] = version
+    twin.retired.update(engine.retired)
+    twin.chains = chains
+    twin.names.update(chains)
+    twin.visible.update(key for key, chain in chains.items() if is_visible(chain.last))
+    twin.timeline = _fork_timeline(engine.timeline, seq, chains)
+    twin.ledger.rebuild(chains.values())
+    twin.pruned = twin.pruned_told = twin.timeline.gone
+    twin.large = {chain for chain in chains.values() if chain.content is not None}
+    twin.entry_offset = sum(len(chain.columns[1]) - chain.holes for chain in chains.values()) - seq
+    for name, (at, notes) in engine.checkpoints.items():
+        if at <= seq:
+            twin.add_checkpoint(name, at, notes)
+    for at, author in engine.authors.items():
+        if at <= seq:
+            if isinstance(author, Author):
+                entries = sum(key in chains and chains[key].index_of(at) >= 0 for key, *_ in author.changes)
+                twin.authors[at] = Author(author.time_ns, author.label, author.changes, entries)
+            elif author[2].key in chains:
+                twin.authors[at] = (author[0], author[1], chains[author[2].key])
+    return twin
+
+
+def _fork_chain(engine: Engine, chain: Chain, seq: int, replaced: Content | None) -> Chain:
+    twin = Chain(chain.key)
+    seqs, forms = chain.columns
+    stop = bisect_right(seqs, seq)
+    kept: list[Entry | None] = forms[:stop]
+    twin.columns = (seqs[:stop], kept)
+    twin.gone = chain.gone
+    if chain.versions is not None:
+        twin.versions = chain.versions[:stop]
+        twin.gone = twin.versions[-1] - stop
+    twin.holes = kept.count(None)
+    twin.is_ragged = kept[: twin.holes].count(None) != twin.holes
+    twin.is_settled = not engine.timeline.has(seqs[stop - 1])
+    twin.is_plain = chain.is_plain and stop == len(forms)
+    last = kept[-1]
+    assert last is not None
+    form = form_of(last)
+    if isinstance(form, LargeRef):
+        content = chain.content if stop == len(forms) else form.content()
+        if replaced is not None:
+            content = replaced
+            if isinstance(replaced, Pieces):
+                kept[-1] = LargeRef(replaced)
+            else:
+                kept[-1] = replaced
+                content = None
+        twin.content = content
+    for entry in kept:
+        shared = None if entry is None else form_of(entry)
+        if isinstance(shared, Pieces):
+            _seal(shared)
+    if isinstance(twin.content, Pieces):
+        _seal(twin.content)
+    return twin
+
+
+def _seal(pieces: Pieces) -> None:
+    """From here on two stores have these buffers: neither may make them longer."""
+    for source in pieces.sources:
+        if isinstance(source, Buffer):
+            source.is_sealed = True
+
+
+def _fork_timeline(timeline: Timeline, seq: int, chains: dict[str, Chain]) -> Timeline:
+    twin = Timeline(0)
+    twin.head = seq
+    last_number = seq >> BLOCK_BITS
+    for number in timeline.numbers:
+        if number > last_number or not seq:
+            break
+        twin.blocks[number] = _fork_block(timeline.blocks[number], number, seq, chains)
+        twin.numbers.append(number)
+    alive = 0
+    for number in list(twin.numbers):
+        block = twin.blocks[number]
+        if block.gone == BLOCK_SIZE and number != last_number:
+            del twin.blocks[number]
+            twin.numbers.remove(number)
+        alive += block.dead.count(0, 0, len(block.times))
+    if seq:
+        twin.tail = twin.blocks[last_number]
+    twin.gone = seq - alive
+    twin.front_time = timeline.front_time
+    for behind, gap in timeline.gaps.items():
+        if behind <= seq:
+            copy = twin.gaps[behind] = Gap(gap.first_time)
+            copy.carried = {chains[chain.key] for chain in gap.carried if chain.key in chains}
+    twin.dense_from = min(timeline.dense_from, seq + 1)
+    twin.first = twin.next_after(0) or seq + 1
+    return twin
+
+
+def _fork_block(block: Block, number: int, seq: int, chains: dict[str, Chain]) -> Block:
+    stop = min(BLOCK_SIZE, seq - (number << BLOCK_BITS) + 1)
+    twin = Block(0)
+    twin.times = block.times[:stop]
+    twin.labels = block.labels[:stop]
+    twin.changed = [
+        tuple(chains[chain.key] for chain in changed if chain.key in chains)
+        if type(changed) is tuple
+        else chains.get(changed.key, ())  # type: ignore[union-attr]
+        for changed in block.changed[:stop]
+    ]
+    twin.dead = block.dead[:stop] + bytearray(BLOCK_SIZE - stop)
+    twin.gone = twin.dead.count(1)
+    twin.hits = block.hits[:stop] + array("I", bytes(4 * (BLOCK_SIZE - stop)))
+    twin.run_hits = array("Q", [sum(twin.hits[at : at + 64]) for at in range(0, BLOCK_SIZE, 64)])
+    return twin

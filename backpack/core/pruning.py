@@ -1,0 +1,193 @@
+"""Which commits leave memory when the history is over its budget, and when.
+
+Oldest first is a cursor that only moves forward; commits that may not go (the newest, checkpoints, those that an open
+snapshot stands on) are remembered on the way and looked at again once they are free. Least-accessed first orders runs
+of 64 neighbours by their accesses (dropping scattered commits frees next to nothing, because their neighbours still
+need the values), or single commits while fewer than 1,000 are in memory.
+
+One commit never waits for all of it: a step drops at most `STEP_COMMITS`, but always as many as bring the history
+under its limit; the next commits go on until the target is reached.
+"""
+
+from array import array
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from backpack.core.dropping import drop
+from backpack.core.timeline import BLOCK_BITS, BLOCK_SIZE, RUN_BITS, RUN_SIZE
+
+if TYPE_CHECKING:
+    from backpack.core.engine import Engine
+
+STEP_COMMITS: Final = 2048
+"""Commits that one step drops at most: about 2 ms."""
+
+SINGLES_BELOW: Final = 1000
+"""While fewer commits than these are in memory, accesses are compared one by one."""
+
+_RECHECKS: Final = 64
+_RUNS_A_BLOCK: Final = BLOCK_SIZE >> RUN_BITS
+
+
+class Pruner:
+    """Chooses what leaves, and drops it; knows where it stands between two steps."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self.engine = engine
+        self.cursor = 1
+        """Oldest first: every commit before it has left or is among `passed`."""
+        self.passed: deque[int] = deque()
+        """Commits that could not go when the cursor met them."""
+        self.ready: deque[int] = deque()
+        """Those of them that can go now."""
+        self.cold: Iterator[tuple[int, int]] = iter(())
+        """Least-accessed first: ranges `(first, last)` still to go, coldest first."""
+        self.range = (1, 0)
+        self.fresh_from = 1
+        """Least-accessed first: every commit before it was found pinned."""
+        self.is_bytes_due = False
+        self.is_commits_due = False
+
+    def reset(self) -> None:
+        """Limits or pins have changed: look at everything again."""
+        self.cursor = self.fresh_from = 1
+        self.passed.clear()
+        self.ready.clear()
+        self._clear_due()
+
+    def step(self) -> int:
+        """Prune what is due at this commit, a bounded number at a time; how many left."""
+        return self._prune(STEP_COMMITS)
+
+    def enforce(self) -> int:
+        """Prune now what the limits make due, all of it; how many left."""
+        return self._prune(1 << 62)
+
+    def run(self) -> int:
+        """Prune down to the targets, at once; how many left."""
+        self.is_bytes_due = self.is_commits_due = True
+        return self._prune(1 << 62)
+
+    def make_room(self, size: int) -> None:
+        """Prune until `size` more bytes fit, as far as that goes."""
+        engine = self.engine
+        if engine.limits.prune_strategy == "none":
+            return
+        self._begin()
+        while engine.ledger.history_bytes + size > engine.limits.max_history_size:
+            seq = self._next()
+            if not seq:
+                break
+            self._drop(seq)
+        self._clear_due()
+
+    def _prune(self, count_max: int) -> int:
+        engine, limits = self.engine, self.engine.limits
+        if limits.prune_strategy == "none":
+            return 0
+        ledger, timeline = engine.ledger, engine.timeline
+        commits_max = limits.max_commits if limits.max_commits is not None else 1 << 62
+        bytes_target, commits_target = limits.history_target, limits.commits_target or 1 << 62
+        if not self.is_bytes_due and not self.is_commits_due:
+            self._begin()
+        self.is_bytes_due |= ledger.history_bytes > limits.max_history_size
+        self.is_commits_due |= timeline.count > commits_max
+        count = 0
+        while (self.is_bytes_due and ledger.history_bytes > bytes_target) or (
+            self.is_commits_due and timeline.count > commits_target
+        ):
+            if count >= count_max and ledger.history_bytes <= limits.max_history_size and timeline.count <= commits_max:
+                engine.history_trigger = bytes_target if self.is_bytes_due else limits.max_history_size
+                engine.commits_trigger = commits_target if self.is_commits_due else commits_max
+                return count  # the next commit goes on
+            seq = self._next()
+            if not seq:
+                self.fresh_from = timeline.head
+                break
+            self._drop(seq)
+            count += 1
+        self._clear_due()
+        return count
+
+    def _drop(self, seq: int) -> None:
+        drop(self.engine, seq)
+        self.engine.pruned += 1
+
+    def _clear_due(self) -> None:
+        self.is_bytes_due = self.is_commits_due = False
+        self.cold = iter(())
+        self.range = (1, 0)
+        engine = self.engine
+        limits = engine.limits
+        engine.history_trigger = limits.max_history_size
+        engine.commits_trigger = limits.max_commits if limits.max_commits is not None else 1 << 62
+
+    def _begin(self) -> None:
+        """What has become free since the last time? Which ranges are cold now?"""
+        engine = self.engine
+        if engine.limits.prune_strategy == "oldest":
+            for _ in range(min(len(self.passed), _RECHECKS)):
+                seq = self.passed.popleft()
+                if engine.timeline.has(seq):
+                    (self.passed if engine.is_pinned(seq) else self.ready).append(seq)
+            return
+        timeline = engine.timeline
+        if self.fresh_from > 1:
+            for _ in range(min(len(self.passed), _RECHECKS)):
+                self.passed.rotate(-1)
+                if not engine.is_pinned(self.passed[0]):
+                    self.fresh_from = 1
+        if self.fresh_from == 1:
+            self.passed.clear()
+        self.range = (1, 0)
+        if timeline.count < SINGLES_BELOW:
+            seqs = list(timeline.seqs(self.fresh_from - 1))
+            self.cold = ((seq, seq) for seq in sorted(seqs, key=timeline.hits_of))
+            return
+        first_block = bisect_left(timeline.numbers, self.fresh_from >> BLOCK_BITS)
+        numbers = timeline.numbers[first_block:]
+        hits: array[int] = array("Q")
+        for number in numbers:
+            hits.extend(timeline.blocks[number].run_hits)
+        order = sorted(range(len(hits)), key=hits.__getitem__)
+        self.cold = (_run_of(numbers, index) for index in order)
+
+    def _next(self) -> int:
+        """The commit that leaves next; 0 if none may."""
+        engine = self.engine
+        timeline = engine.timeline
+        if engine.limits.prune_strategy == "oldest":
+            while self.ready:
+                seq = self.ready.popleft()
+                if timeline.has(seq) and not engine.is_pinned(seq):
+                    return seq
+            while True:
+                seq = timeline.next_from(self.cursor)
+                if not seq or seq == timeline.head:
+                    return 0
+                self.cursor = seq + 1
+                if not engine.is_pinned(seq):
+                    return seq
+                self.passed.append(seq)
+        while True:
+            first, last = self.range
+            seq = timeline.next_from(first) if first <= last else 0
+            if not seq or seq > last:
+                following = next(self.cold, None)
+                if following is None:
+                    return 0
+                self.range = following
+                continue
+            self.range = (seq + 1, last)
+            if engine.is_pinned(seq):
+                self.passed.append(seq)
+            elif seq != timeline.head:
+                return seq
+
+
+def _run_of(numbers: list[int], index: int) -> tuple[int, int]:
+    """The commits of the run at a place in the concatenated counters of blocks."""
+    first = numbers[index // _RUNS_A_BLOCK] << BLOCK_BITS | index % _RUNS_A_BLOCK << RUN_BITS
+    return first, first + RUN_SIZE - 1

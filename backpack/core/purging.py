@@ -1,0 +1,40 @@
+"""Erasing: every value that some keys ever had leaves memory; what is left of each is its kind and its size."""
+
+from collections.abc import Iterable
+
+from backpack.core.chain import Mark, Purged, form_of, kind_of, size_of
+from backpack.core.engine import Engine
+
+
+def purge(engine: Engine, keys: Iterable[str], *, dry_run: bool) -> tuple[dict[str, int], int]:
+    """`(versions erased by key, their packed bytes)`. Their present values are out of sight already, unless `dry_run`.
+
+    Cost: O(changes of these keys).
+    """
+    versions: dict[str, int] = {}
+    size = 0
+    for key in keys:
+        chain = engine.chains[key]
+        forms = chain.columns[1]
+        for index, entry in enumerate(forms):
+            if entry is None or form_of(entry) is None:
+                continue
+            versions[key] = versions.get(key, 0) + 1
+            size += size_of(entry)
+            if dry_run:
+                continue
+            is_live = index == len(forms) - 1
+            engine.ledger.release(entry, is_live=is_live, is_historical=not (is_live and chain.is_settled))
+            if isinstance(entry, Mark) and is_live:  # a quarantined value: out of sight, and gone now
+                forms[index] = Mark(entry.kind, None, entry.reason)
+            else:
+                forms[index] = Purged(kind_of(entry), size_of(entry))
+        if not dry_run:
+            chain.content = None
+            chain.is_plain = False
+            engine.large.discard(chain)
+            for link in list(engine.views.values()):
+                view = link()
+                if view is not None:
+                    view.held.pop(key, None)
+    return versions, size

@@ -1,0 +1,42 @@
+"""What the scenes play on, and what a scene is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from backpack import Backpack
+from backpack.demo.checking import Checked
+from backpack.demo.showcase import Showcase
+from backpack.runs import Run
+
+
+@dataclass(slots=True)
+class Stage:
+    """A run in its Backpack, and what is asked of the scenes."""
+
+    bp: Backpack
+    run: Run
+    packed: Mapping[str, Any]
+    showcase: Showcase
+    budget: int | None
+    """Bytes of history that pruning goes down to; None: a third of what there is."""
+    width: int
+    checked: Checked = field(default_factory=Checked)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One thing that a Backpack does: in words, in Python, in lines to read and in facts for a program."""
+
+    name: str
+    title: str
+    about: str
+    code: tuple[str, ...]
+    lines: tuple[str, ...]
+    facts: Mapping[str, Any]
+
+    def text(self, number: int) -> list[str]:
+        """The lines to print."""
+        title = f"{number}. {self.title}"
+        code = [f">>> {line}" for line in self.code]
+        return [title, "=" * len(title), self.about, "", *code, *self.lines, ""]

@@ -1,0 +1,48 @@
+"""Tables of text that fit a terminal."""
+
+import shutil
+from collections.abc import Sequence
+from typing import Final
+
+from backpack.demo.words import columns_of, cut
+
+WIDTH_MIN: Final = 80
+WIDTH_MAX: Final = 160
+_GAP: Final = 2
+_COLUMN_MIN: Final = 6
+
+
+def terminal_width() -> int:
+    """The columns to write in: those of the terminal, 80 at least."""
+    return max(WIDTH_MIN, min(WIDTH_MAX, shutil.get_terminal_size((WIDTH_MIN, 24)).columns))
+
+
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], width: int, *, right: str = "", firm: str = ""
+) -> list[str]:
+    """Lines with aligned columns, no wider than `width`: the widest columns give way first.
+
+    `right` names the heads of columns that are numbers, separated by spaces: they stand to the right and are not cut.
+    `firm` names a column that gives way only when others are a third as wide.
+    """
+    aligned = set(right.split())
+    cells = [list(head), *(list(row) for row in rows)]
+    widths = [max(columns_of(row[column]) for row in cells) for column in range(len(head))]
+    flexible = [column for column, name in enumerate(head) if name not in aligned]
+    while flexible and sum(widths) + _GAP * (len(head) - 1) > width:
+        widest = max(flexible, key=lambda column: widths[column] / (3 if head[column] == firm else 1))
+        if widths[widest] <= _COLUMN_MIN:
+            break
+        widths[widest] -= 1
+    lines = [_line(row, widths, head, aligned) for row in cells]
+    lines.insert(1, (" " * _GAP).join("-" * size for size in widths))
+    return lines
+
+
+def _line(row: Sequence[str], widths: Sequence[int], head: Sequence[str], aligned: set[str]) -> str:
+    shown = []
+    for text, size, name in zip(row, widths, head, strict=True):
+        text = cut(text, size)
+        space = " " * (size - columns_of(text))
+        shown.append(space + text if name in aligned else text + space)
+    return (" " * _GAP).join(shown).rstrip()

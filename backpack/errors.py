@@ -1,0 +1,162 @@
+"""Every error that the package raises, grouped by what a handler would do.
+
+    BackpackError
+      ask differently    KeyNotFoundError, CommitNotFoundError, CommitPrunedError, ValueUnavailableError
+      mend the call      InvalidKeyError, InvalidArgumentError, UnstorableValueError, NotAListError,
+                         CheckpointExistsError, QuarantineError, ReadOnlyError, ClosedError
+      ask for rights     AccessDeniedError
+      make room          HistoryFullError, DiskFullError
+      mend the store     UnknownTypeError, CorruptionError, StorageError, StoreLockedError, StoreNotFoundError
+
+Each also derives from the builtin that people already catch. Facts are attributes (`error.key`), given by
+keyword at the raise; errors pickle; no error ever carries a value of the user's.
+"""
+
+from typing import Any
+
+
+class BackpackError(Exception):
+    """The root: whatever this package raises on purpose."""
+
+    def __init__(self, message: str = "", **facts: Any) -> None:
+        super().__init__(message)
+        self._message = message
+        self._facts = facts
+        for name, fact in facts.items():
+            setattr(self, name, fact)
+
+    def __str__(self) -> str:
+        return self._message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self._message, self._facts)
+
+
+def _rebuild(cls: type[BackpackError], message: str, facts: dict[str, Any]) -> BackpackError:
+    return cls(message, **facts)
+
+
+# -- ask differently ---------------------------------------------------------------------------------------
+
+
+class KeyNotFoundError(BackpackError, KeyError):
+    """No value is visible under that key. Facts: `key`."""
+
+    key: str
+
+
+class CommitNotFoundError(BackpackError, LookupError):
+    """Nothing was ever known under that address, or it is ambiguous. Facts: `at`."""
+
+    at: Any
+
+
+class CommitPrunedError(BackpackError, LookupError):
+    """The commit was known once and has left for good. Facts: `at`, `oldest` (a `seq` that can still be read)."""
+
+    at: Any
+    oldest: int
+
+
+class ValueUnavailableError(BackpackError, LookupError):
+    """The commit is known, the bytes of this value are not within reach. Facts: `key`, `size`, `reason`, `commit`."""
+
+    key: str
+    size: int
+    reason: str
+    commit: Any
+
+
+# -- mend the call -----------------------------------------------------------------------------------------
+
+
+class InvalidArgumentError(BackpackError, ValueError):
+    """An argument that means nothing here: a limit, a mode, a name, a pattern, a naive datetime."""
+
+
+class InvalidKeyError(InvalidArgumentError):
+    """A key that is not a non-empty str of at most 1,024 bytes of UTF-8."""
+
+
+class UnstorableValueError(BackpackError, TypeError):
+    """A value that cannot become bytes. Facts: `path`, where inside the value it stands."""
+
+    path: str
+
+
+class NotAListError(InvalidArgumentError, TypeError):
+    """Only to a list can be appended. Facts: `key`."""
+
+    key: str
+
+
+class CheckpointExistsError(InvalidArgumentError):
+    """The name is taken. Facts: `name`."""
+
+    name: str
+
+
+class QuarantineError(InvalidArgumentError):
+    """The key is not in the state that quarantine or release asks for. Facts: `key`."""
+
+    key: str
+
+
+class ReadOnlyError(BackpackError, PermissionError):
+    """A write to something that is open for reading only."""
+
+
+class ClosedError(BackpackError, ValueError):
+    """The store or the transaction is closed."""
+
+
+# -- ask for rights ----------------------------------------------------------------------------------------
+
+
+class AccessDeniedError(BackpackError, PermissionError):
+    """The node may not do this to that key. Facts: `node`, `key`, `operation`."""
+
+    node: str
+    key: str
+    operation: str
+
+
+# -- make room ---------------------------------------------------------------------------------------------
+
+
+class HistoryFullError(BackpackError, MemoryError):
+    """`hard_limit` is set and nothing prunable makes room; nothing was changed. Facts: `size`, `limit`."""
+
+    size: int
+    limit: int
+
+
+# -- mend the store ----------------------------------------------------------------------------------------
+
+
+class StorageError(BackpackError, OSError):
+    """The disk refused; only reopening recovers."""
+
+
+class DiskFullError(StorageError):
+    """No space left; nothing is lost, and the store works again when there is space."""
+
+
+class StoreLockedError(BackpackError, BlockingIOError):
+    """Another writer holds the store. Facts: `pid`."""
+
+    pid: int
+
+
+class StoreNotFoundError(BackpackError, FileNotFoundError):
+    """There is no store at that path."""
+
+
+class CorruptionError(BackpackError, ValueError):
+    """Bytes are not what was written. Facts: `file` and `offset` where a file is meant."""
+
+
+class UnknownTypeError(CorruptionError):
+    """Stored bytes name an extension or a class that is not registered here. Facts: `name`."""
+
+    name: str

@@ -1,0 +1,1 @@
+"""What users hold: the store, its snapshots, nodes and transactions."""

@@ -1,0 +1,74 @@
+"""Checks of the small strings that users give: keys, nodes, messages, tags, checkpoint names."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from backpack.core.commit import Label
+from backpack.errors import InvalidArgumentError, InvalidKeyError
+from backpack.limits import KEY_SIZE_MAX, MESSAGE_SIZE_MAX, NAME_SIZE_MAX, TAG_COUNT_MAX
+
+
+def checked_key(key: Any) -> str:
+    """The key as a plain str, or `InvalidKeyError`."""
+    if not isinstance(key, str):
+        raise InvalidKeyError(f"a key must be a str, not {type(key).__name__}")
+    if not key:
+        raise InvalidKeyError("a key must not be empty")
+    size = _size(key)
+    if size is None:
+        raise InvalidKeyError("a key must be valid Unicode: this one has a lone surrogate")
+    if size > KEY_SIZE_MAX:
+        raise InvalidKeyError(f"a key may have {KEY_SIZE_MAX} bytes of UTF-8: size={size}")
+    return str.__str__(key)
+
+
+def made_label(node: str | None, message: str | None, tags: Iterable[str]) -> Label:
+    """Who and why, checked."""
+    if node is not None:
+        checked_text("node", node, NAME_SIZE_MAX)
+    if message is not None:
+        checked_text("message", message, MESSAGE_SIZE_MAX, may_be_empty=True)
+    if isinstance(tags, str):
+        raise InvalidArgumentError("tags must be a list of str, not one str")
+    try:
+        listed = tuple(tags)
+    except TypeError:
+        raise InvalidArgumentError(f"tags must be a list of str, not {type(tags).__name__}") from None
+    if len(listed) > TAG_COUNT_MAX:
+        raise InvalidArgumentError(f"a commit may have {TAG_COUNT_MAX} tags: count={len(listed)}")
+    for tag in listed:
+        checked_text("tag", tag, NAME_SIZE_MAX)
+    return node, message, listed
+
+
+def checked_text(what: str, text: Any, size_max: int, *, may_be_empty: bool = False) -> str:
+    """A str of bounded size, or `InvalidArgumentError`."""
+    if not isinstance(text, str):
+        raise InvalidArgumentError(f"a {what} must be a str, not {type(text).__name__}")
+    if not text and not may_be_empty:
+        raise InvalidArgumentError(f"a {what} must not be empty")
+    size = _size(text)
+    if size is None:
+        raise InvalidArgumentError(f"a {what} must be valid Unicode: this one has a lone surrogate")
+    if size > size_max:
+        raise InvalidArgumentError(f"a {what} may have {size_max} bytes of UTF-8: size={size}")
+    return text
+
+
+def checked_checkpoint_name(name: Any) -> str:
+    """The name, or `InvalidArgumentError`: HEAD is taken for the newest commit."""
+    checked_text("checkpoint name", name, NAME_SIZE_MAX)
+    if re.fullmatch(r"HEAD(~\d*)?", name):
+        raise InvalidArgumentError(f"a checkpoint can't be called {name}: that names a commit already")
+    return str.__str__(name)
+
+
+def _size(text: str) -> int | None:
+    """Bytes of UTF-8; None if it has none."""
+    if text.isascii():
+        return len(text)
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        return None

@@ -1,0 +1,92 @@
+"""Small records that the store hands out: items, checkpoints, what is unavailable."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from backpack.core.commit import Commit
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A value with all that is known about it; `size` is its packed size in bytes."""
+
+    key: str
+    version: int
+    size: int
+    is_large: bool
+    commit: Commit | None
+    _read: Callable[[], Any] = field(repr=False, compare=False)
+
+    @property
+    def value(self) -> Any:
+        """A fresh copy of the value."""
+        return self._read()
+
+    @property
+    def node(self) -> str | None:
+        """The node that set it."""
+        return None if self.commit is None else self.commit.node
+
+    @property
+    def message(self) -> str | None:
+        """What its author said."""
+        return None if self.commit is None else self.commit.message
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the commit that set it."""
+        return () if self.commit is None else self.commit.tags
+
+    @property
+    def time(self) -> datetime | None:
+        """When it was set."""
+        return None if self.commit is None else self.commit.time
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """In the place of a value whose bytes are not within reach.
+
+    `reason` is "dropped" (a large value that nothing keeps any more) or "purged" (erased on purpose); `commit` set it.
+    """
+
+    key: str
+    size: int
+    reason: str
+    commit: Commit | None
+
+    def __bool__(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A named commit that pruning never takes."""
+
+    name: str
+    commit: Commit
+    notes: str
+
+    @property
+    def seq(self) -> int:
+        """The `seq` of its commit."""
+        return self.commit.seq
+
+    @property
+    def time(self) -> datetime:
+        """The time of its commit."""
+        return self.commit.time
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeReport:
+    """What a purge erased, or would erase: keys, how many of their versions, and the packed bytes of these."""
+
+    keys: tuple[str, ...]
+    versions: int
+    size: int
+    dry_run: bool
+    commit: Commit | None
+    """The commit that took the present values out of sight; None when there were none."""

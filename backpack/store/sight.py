@@ -1,0 +1,92 @@
+"""What a node may see and do: the permissions of one agent step.
+
+In one process this is a guard rail, not a wall: the handle carries the identity, and whoever has the store has all of
+it. What a node may not read does not exist for it: not in iteration, `len`, `in`, snapshots, diffs, history, events
+or error texts; asking for it by name is refused in the same words whether or not it exists.
+"""
+
+from collections.abc import Callable, Iterable
+
+from backpack.core.commit import NO_LABEL, Commit
+from backpack.core.patterns import Patterns
+from backpack.errors import AccessDeniedError
+from backpack.store.events import Event
+
+
+class Sight:
+    """Which keys a node may read and write: patterns compiled once, deny beats allow."""
+
+    __slots__ = ("_denies", "_publish", "_reads", "_writes", "node", "prefix")
+
+    def __init__(
+        self,
+        node: str,
+        reads: Iterable[str] | None,
+        writes: Iterable[str] | None,
+        denies: Iterable[str],
+        prefix: str,
+        publish: Callable[[Event], None],
+    ) -> None:
+        self.node = node
+        self.prefix = prefix
+        self._reads = None if reads is None else Patterns(reads)
+        self._writes = None if writes is None else Patterns(writes)
+        self._denies = Patterns(denies)
+        self._publish = publish
+
+    def can_read(self, key: str) -> bool:
+        """May the node read this absolute key?"""
+        return (
+            key.startswith(self.prefix)
+            and (self._reads is None or self._reads.matches(key))
+            and not self._denies.matches(key)
+        )
+
+    def can_write(self, key: str) -> bool:
+        """May the node write this absolute key?"""
+        return (
+            key.startswith(self.prefix)
+            and (self._writes is None or self._writes.matches(key))
+            and not self._denies.matches(key)
+        )
+
+    def require(self, key: str, operation: str) -> None:
+        """Raise `AccessDeniedError` unless the node may; tell the subscribers."""
+        may = self.can_write(key) if operation == "write" else self.can_read(key)
+        if not may:
+            raise self.denied(key, operation)
+
+    def require_everything(self, operation: str) -> None:
+        """Raise unless the node sees the whole store."""
+        if self.prefix or self._reads is not None or self._denies:
+            raise self.denied("**", operation)
+
+    def denied(self, key: str, operation: str) -> AccessDeniedError:
+        """The refusal, told to the subscribers as well."""
+        self._publish(Event("denied", (key,), self.node, detail=operation))
+        return AccessDeniedError(
+            f"the node may not {operation} that key: node={self.node!r} key={key!r}",
+            node=self.node,
+            key=key,
+            operation=operation,
+        )
+
+    def filtered(self, commit: Commit) -> Commit:
+        """The commit with the changes that the node may see; without any, nothing but its place and time."""
+        seen = frozenset(change[0] for change in commit.raw_changes if self.can_read(change[0]))
+        if len(seen) == len(commit.raw_changes):
+            return commit
+        return commit.only(seen) if seen else Commit((commit.ids, commit.seq, commit.time_ns, NO_LABEL, ()))
+
+    def filtered_event(self, event: Event) -> Event | None:
+        """The event as the node may see it; None when it is about nothing that it sees."""
+        if not event.keys:
+            return event if event.kind in ("prune", "archive") else None
+        keys = tuple(key for key in event.keys if self.can_read(key))
+        if len(keys) == len(event.keys):
+            return event
+        if not keys:
+            return event if event.kind == "denied" and event.node == self.node else None
+        commit = None if event.commit is None else self.filtered(event.commit)
+        size = 0 if commit is None else commit.size
+        return Event(event.kind, keys, event.node, commit, size, event.count, event.detail)

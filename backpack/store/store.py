@@ -1,0 +1,962 @@
+"""The store: the public face of the engine. It holds the lock and the clock, packs and unpacks, and little else.
+
+Values become bytes before the lock is taken and objects again after it is free; what happens under it is O(1) beyond
+the bytes that are new.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any, Final, Self
+
+from backpack.codec import array_header, encode, pack_value, read_array_header, unpack_value, verify
+from backpack.core.addresses import At, resolve
+from backpack.core.chain import Mark, is_visible, size_of
+from backpack.core.commit import NO_LABEL, Commit, Facts, Label, new_object, set_facts
+from backpack.core.engine import Engine, Request
+from backpack.core.forking import fork
+from backpack.core.ids import Epoch
+from backpack.core.limits import Limits
+from backpack.core.patterns import Pattern
+from backpack.core.payload import Content, LargeRef, form_size, head_of, join
+from backpack.core.purging import purge
+from backpack.core.shaping import present_content
+from backpack.core.sharing import grown_from
+from backpack.errors import (
+    CheckpointExistsError,
+    ClosedError,
+    CommitNotFoundError,
+    InvalidArgumentError,
+    KeyNotFoundError,
+    QuarantineError,
+)
+from backpack.limits import (
+    HISTORY_SIZE_LIMIT_DEFAULT,
+    MESSAGE_SIZE_MAX,
+    PRUNE_PERCENTAGE_DEFAULT,
+    VALUE_SIZE_LIMIT_DEFAULT,
+)
+from backpack.store import travel
+from backpack.store.attribution import attributed_node, attributed_to
+from backpack.store.differences import Diff, diff_of
+from backpack.store.events import Callback, Event, Events, Subscription
+from backpack.store.lists import list_header
+from backpack.store.names import checked_checkpoint_name, checked_key, checked_text, made_label
+from backpack.store.node import Node
+from backpack.store.records import Checkpoint, Item, PurgeReport
+from backpack.store.sight import Sight
+from backpack.store.snapshot import RAISE, Snapshot
+from backpack.store.transaction import Transaction, requests_of
+from backpack.store.usage import MemoryUsage, largest_keys, measure
+
+_LABELS_KEPT: Final = 256
+_KNOWN_LIST_MIN: Final = 256
+"""Packed lists from this size on are compared with the present one before their items are verified."""
+
+_MISSING: Final = object()
+
+
+class Backpack(MutableMapping[str, Any]):
+    """A versioned store in memory: a mapping in which every change is a commit.
+
+    >>> bp = Backpack({"query": "hello"})
+    >>> commit = bp.pack("answer", {"text": "hi"}, node="writer")
+    >>> bp["answer"], commit.seq, commit.node
+    ({'text': 'hi'}, 2, 'writer')
+    >>> bp.snapshot(1).to_dict()
+    {'query': 'hello'}
+
+    Limits are bytes: `max_value_size` (above it history holds a reference), `max_history_size` (the budget),
+    `max_commits`, `prune_strategy` ("oldest", "least-accessed", "none"), `prune_percentage` (how much of the budget one
+    pruning frees), `hard_limit` (refuse what does not fit). Nonsense raises ValueError. Thread-safe.
+    """
+
+    def __init__(
+        self,
+        initial: Mapping[str, Any] | None = None,
+        *,
+        max_value_size: int = VALUE_SIZE_LIMIT_DEFAULT,
+        max_history_size: int = HISTORY_SIZE_LIMIT_DEFAULT,
+        max_commits: int | None = None,
+        prune_strategy: str = "oldest",
+        prune_percentage: float = PRUNE_PERCENTAGE_DEFAULT,
+        hard_limit: bool = False,
+    ) -> None:
+        limits = Limits(max_value_size, max_history_size, max_commits, prune_strategy, prune_percentage, hard_limit)
+        self._set_up(Engine(limits, Epoch(os.urandom(16))), 0)
+        if initial is not None:
+            self.update(initial)
+
+    def _set_up(self, engine: Engine, last_ns: int) -> None:
+        self._engine = engine
+        self._commit_one = engine.commit_one
+        self._lock = Lock()
+        self._last_ns = last_ns
+        self._labels: dict[str | None, Label] = {None: NO_LABEL}
+        self._events = Events()
+        self._is_closed = False
+
+    # -- packing -----------------------------------------------------------------------------------------------
+
+    def pack(
+        self, key: str, value: Any, *, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
+    ) -> Commit:
+        """Put a value in: one commit of one key.
+
+        Cost: packing the value, and O(1). A value that can't be stored raises `UnstorableValueError` and changes
+        nothing.
+
+        >>> Backpack().pack("plan", ["search", "book"], node="planner", message="first plan").changes["plan"].version
+        1
+        """
+        if type(key) is not str or key not in self._engine.chains:
+            key = checked_key(key)
+        payload = encode(value)
+        known = 0
+        if type(value) is list and len(payload) >= _KNOWN_LIST_MIN:
+            known = self._known_items(key, payload)
+        is_plain = verify(value, payload, known)
+        label = self._labels.get(node) if message is None and tags == () else None
+        if label is None or node is None:
+            label = self._label(node, message, tags)
+        lock = self._lock
+        lock.acquire()
+        try:
+            if self._is_closed:
+                raise closed_error()
+            now = time.time_ns()
+            if now < self._last_ns:
+                now = self._last_ns
+            facts = self._commit_one(key, payload, is_plain, label, now)
+            self._last_ns = now
+        finally:
+            lock.release()
+        commit = new_object(Commit)
+        set_facts(commit, facts)
+        if self._events.subscribers:
+            self._tell(commit)
+        return commit
+
+    def append(
+        self, key: str, *values: Any, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
+    ) -> Commit:
+        """Add to the list at `key`, made when missing. Cost: that of what is added, however long the list is.
+
+        >>> bp = Backpack()
+        >>> bp.append("messages", {"role": "user"}).seq, bp.append("messages", {"role": "assistant"}).seq
+        (1, 2)
+        >>> len(bp["messages"])
+        2
+        """
+        key = checked_key(key)
+        payloads = []
+        is_plain = True
+        for value in values:
+            payload = encode(value)
+            is_plain &= verify(value, payload, 0, 1)
+            payloads.append(payload)
+        label = self._label(node, message, tags)
+        appended = b"".join(payloads)
+        with self._lock:
+            self._require_open()
+            chain = self._engine.chains.get(key)
+            content = None if chain is None or not is_visible(chain.last) else present_content(chain)
+            if chain is None or content is None:
+                request = Request(key, payload=array_header(len(values)) + appended, is_plain=is_plain)
+            else:
+                count, _ = list_header(key, head_of(content))
+                header = array_header(count + len(values))
+                request = Request(key, header=header, appended=appended, is_plain=is_plain and chain.is_plain)
+            facts = self._engine.commit((request,), label, self._now())
+        return self._told(facts)
+
+    def delete(
+        self, key: str, *, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
+    ) -> Commit:
+        """Take a key out: a commit like any other. A missing key raises `KeyNotFoundError`."""
+        label = self._label(node, message, tags)
+        with self._lock:
+            self._require_open()
+            if not self._is_visible(key):
+                raise KeyNotFoundError(f"nothing to delete: key={key!r}", key=key)
+            facts = self._engine.commit((Request(key, "delete"),), label, self._now())
+        return self._told(facts)
+
+    def update(  # type: ignore[override]
+        self,
+        mapping: Mapping[str, Any] | Iterable[tuple[str, Any]] = (),
+        *,
+        node: str | None = None,
+        message: str | None = None,
+        tags: Iterable[str] = (),
+    ) -> Commit | None:
+        """Put several values in: one commit, or none (and None) when there is nothing to do.
+
+        >>> Backpack().update({"a": 1, "b": 2}, node="loader").changes["b"].version
+        1
+        """
+        with self.transaction(node=node, message=message, tags=tags) as transaction:
+            for key, value in mapping.items() if isinstance(mapping, Mapping) else mapping:
+                transaction.pack(key, value)
+        return transaction.commit
+
+    def clear(  # type: ignore[override]
+        self, *, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
+    ) -> Commit | None:
+        """Take everything out: one commit, or none (and None) when there is nothing."""
+        return self._clear(None, node, message, tags)
+
+    def transaction(
+        self, *, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
+    ) -> Transaction:
+        """Any number of changes as one commit, or none of them.
+
+        >>> bp = Backpack()
+        >>> with bp.transaction(node="booker") as tx:
+        ...     tx.pack("seat", "12A")
+        ...     tx.pack("paid", True)
+        >>> tx.commit.seq, bp.select("**")
+        (1, {'paid': True, 'seat': '12A'})
+        """
+        self._require_open()
+        return Transaction(self, self._label(node, message, tags))
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def unpack(self, key: str, default: Any = None) -> Any:
+        """A fresh copy of the present value, or `default`. Counts as an access; tells subscribers."""
+        content = self._read(key)
+        if content is None:
+            return default
+        return unpack_value(content if type(content) is bytes else join(content))
+
+    def unpack_required(self, key: str) -> Any:
+        """A fresh copy of the present value, or `KeyNotFoundError`."""
+        value = self.unpack(key, _MISSING)
+        if value is _MISSING:
+            raise KeyNotFoundError(f"no value: key={key!r}", key=key)
+        return value
+
+    def peek(self, key: str, default: Any = None) -> Any:
+        """As `unpack`, without an event and without counting as an access."""
+        self._require_open()
+        content = self._present_content(key)
+        return default if content is None else unpack_value(join(content))
+
+    def item(self, key: str) -> Item:
+        """The present value with its version, size, commit, node, tags and time."""
+        self._require_open()
+        with self._lock:
+            chain = self._engine.chains.get(key)
+            entry = None if chain is None else chain.last
+            if chain is None or entry is None or not is_visible(entry):
+                raise KeyNotFoundError(f"no value: key={key!r}", key=key)
+            commit = self._author(key)
+            form = entry.form if isinstance(entry, Mark) else entry
+            version, size = chain.version, size_of(entry)
+            content = present_content(chain)
+        assert content is not None
+        return Item(key, version, size, isinstance(form, LargeRef), commit, lambda: unpack_value(join(content)))
+
+    def version(self, key: str) -> int:
+        """How many changes the key has had, ever: deletes count, pruning takes nothing away; 0 if never seen."""
+        self._require_open()
+        return self._engine.version(key)
+
+    def select(self, pattern: str) -> dict[str, Any]:
+        """The values of the keys that fit: `sales.*` is one level, `sales.**` any depth. Cost: those keys.
+
+        >>> Backpack({"a.x": 1, "a.y.z": 2, "b": 3}).select("a.**")
+        {'a.x': 1, 'a.y.z': 2}
+        """
+        compiled = Pattern(pattern)
+        self._require_open()
+        with self._lock:
+            contents = {key: present_content(self._engine.chains[key]) for key in compiled.select(self._engine.visible)}
+        return {key: unpack_value(join(content)) for key, content in contents.items() if content is not None}
+
+    # -- the mapping -------------------------------------------------------------------------------------------
+
+    __getitem__ = unpack_required
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.pack(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        self.delete(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """As `unpack`."""
+        return self.unpack(key, default)
+
+    def __contains__(self, key: object) -> bool:
+        self._require_open()
+        return isinstance(key, str) and self._is_visible(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._visible_keys())
+
+    def __len__(self) -> int:
+        self._require_open()
+        return len(self._engine.visible)
+
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return dict(self) == dict(other) if isinstance(other, Mapping) else NotImplemented
+
+    def __repr__(self) -> str:
+        if self._is_closed:
+            return "<Backpack closed>"
+        return f"<Backpack keys={len(self)} head={self._engine.timeline.head}>"
+
+    # -- commits -----------------------------------------------------------------------------------------------
+
+    @property
+    def head(self) -> Commit | None:
+        """The newest commit; None before the first."""
+        self._require_open()
+        with self._lock:
+            seq = self._engine.timeline.head
+            return self._engine.commit_at(seq) if self._engine.timeline.has(seq) else None
+
+    def commit(self, at: At) -> Commit:
+        """The commit that `at` names. `CommitNotFoundError`, `CommitPrunedError`."""
+        self._require_open()
+        with self._lock:
+            seq = resolve(self._engine, at)
+            if not seq:
+                raise CommitNotFoundError("there is no commit at the empty beginning", at=at)
+            return self._engine.commit_at(seq)
+
+    def history(
+        self,
+        key: str | None = None,
+        *,
+        node: str | None = None,
+        tag: str | None = None,
+        before: At | None = None,
+        after: At | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Commit]:
+        """The commits, newest first, lazily: of a key, a node, with a tag, between two others (these not included).
+
+        >>> bp = Backpack({"a": 1})
+        >>> _ = bp.pack("a", 2, node="n")
+        >>> [commit.seq for commit in bp.history("a")], [commit.seq for commit in bp.history(node="n")]
+        ([2, 1], [2])
+        """
+        self._require_open()
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+            raise InvalidArgumentError(f"limit must be a whole number, 0 or more, not {limit!r}")
+        with self._lock:
+            stop = self._engine.timeline.head + 1 if before is None else resolve(self._engine, before)
+            start = 0 if after is None else resolve(self._engine, after)
+        return self._history(key, node, tag, start, stop, limit)
+
+    def blame(self, key: str) -> Commit:
+        """Who set the present value; known for as long as the value lives, pruned or not."""
+        self._require_open()
+        with self._lock:
+            if not self._is_visible(key):
+                raise KeyNotFoundError(f"no value: key={key!r}", key=key)
+            commit = self._author(key)
+        assert commit is not None
+        return commit
+
+    def bisect(
+        self, predicate: Callable[[Snapshot], object], *, good: At | None = None, bad: At | None = None
+    ) -> Commit:
+        """The first commit whose snapshot satisfies the predicate, in O(log commits) snapshots.
+
+        `good`: it is known to be false there (the beginning); `bad`: true there (HEAD). `CommitNotFoundError` when it
+        is not true at `bad`.
+
+        >>> bp = Backpack()
+        >>> for number in range(10): _ = bp.pack("n", number)
+        >>> bp.bisect(lambda snapshot: snapshot["n"] >= 7).seq
+        8
+        """
+        self._require_open()
+        with self._lock:
+            low, high = travel.at_or(self._engine, good, 0), resolve(self._engine, bad)
+        if low > high:
+            raise InvalidArgumentError(f"good must come before bad: good seq={low} bad seq={high}")
+        return travel.bisect(self, predicate, low, high)
+
+    # -- snapshots ---------------------------------------------------------------------------------------------
+
+    def snapshot(self, at: At | None = None) -> Snapshot:
+        """Every key as of a commit (None: now), read-only. Cost: O(1); a key O(log versions) when read.
+
+        >>> bp = Backpack({"a": 1})
+        >>> _ = bp.pack("a", 2)
+        >>> bp.snapshot(1)["a"], bp.snapshot("HEAD")["a"]
+        (1, 2)
+        """
+        return self._snapshot(at, None)
+
+    def snapshot_before(self, node: str, run: int = -1) -> Snapshot | None:
+        """The state before a run of a node (consecutive commits by it; 0 is the first, -1 the last), None if it never
+        ran so often."""
+        self._require_open()
+        with self._lock:
+            seq = travel.run_before(self._engine, node, run)
+        return None if seq is None else self.snapshot(seq)
+
+    def diff(self, a: At, b: At | None = None) -> Diff:
+        """What changed from one commit to another (None: now): `added`, `removed`, `changed`.
+
+        >>> bp = Backpack({"plan": {"city": "Rome", "days": 3}})
+        >>> _ = bp.pack("plan", {"city": "Rome", "days": 4})
+        >>> bp.diff(1).changed["plan"].paths
+        ('days',)
+        """
+        return self._diff(self.snapshot(a), self.snapshot(b))
+
+    def restore(
+        self,
+        at: At,
+        *,
+        keys: Iterable[str] | None = None,
+        node: str | None = None,
+        message: str | None = None,
+        tags: Iterable[str] = (),
+        unavailable: Any = RAISE,
+    ) -> Commit | None:
+        """Make the present (or those keys) equal the snapshot: a new commit, history stays. None when it is so already.
+
+        A value that is not within reach raises `ValueUnavailableError`, unless `unavailable` says what to put there.
+
+        >>> bp = Backpack({"a": 1})
+        >>> _ = bp.pack("a", 2)
+        >>> bp.restore(1).seq, bp["a"]
+        (3, 1)
+        """
+        return self._restore(self.snapshot(at), keys, self._label(node, message, tags), unavailable, None)
+
+    def fork(
+        self, at: At | None = None, *, path: str | os.PathLike[str] | None = None, unavailable: Any = RAISE
+    ) -> "Backpack":
+        """A store of its own that shares the history up to `at` and goes on from there. This one is never touched.
+
+        >>> bp = Backpack({"a": 1})
+        >>> other = bp.fork()
+        >>> _ = other.pack("a", 2)
+        >>> bp["a"], other["a"], other.head.seq
+        (1, 2, 2)
+        """
+        if path is not None:
+            raise InvalidArgumentError("a fork in memory has no path: leave it out")
+        substitute = None if unavailable is RAISE else pack_value(unavailable)
+        self._require_open()
+        with self._lock:
+            seq = resolve(self._engine, at)
+            replaced = travel.replacements(self._engine, seq, substitute)
+            twin = fork(self._engine, seq, os.urandom(16), replaced)
+            return self._from_engine(twin, self._last_ns)
+
+    def replay(
+        self,
+        start: At,
+        *,
+        skip: Iterable[At] = (),
+        replace: Mapping[At, Mapping[str, Any]] | None = None,
+        unavailable: Any = RAISE,
+    ) -> "Backpack":
+        """A fork at `start` onto which the later commits are applied again, with their node, tags, message and time.
+
+        `skip` leaves some out, `replace` puts other values into some; nothing is worked out anew.
+
+        >>> bp = Backpack({"city": "Rome"})
+        >>> _ = bp.pack("hotel", "Roma"); _ = bp.pack("days", 3)
+        >>> bp.replay(1, skip=[2]).select("**")
+        {'city': 'Rome', 'days': 3}
+        """
+        substitute = None if unavailable is RAISE else pack_value(unavailable)
+        packed = {
+            at: {checked_key(key): pack_value(value) for key, value in values.items()}
+            for at, values in (replace or {}).items()
+        }
+        twin = self.fork(start, unavailable=unavailable)
+        with self._lock:
+            engine = self._engine
+            begin = twin._engine.timeline.head
+            skipped = {resolve(engine, at) for at in skip}
+            replaced = {resolve(engine, at): values for at, values in packed.items()}
+            early = [seq for seq in (*skipped, *replaced) if seq <= begin]
+            if early:
+                raise InvalidArgumentError(
+                    f"only commits behind the start can be changed: start={begin} seq={min(early)}"
+                )
+            travel.replay(self, twin, begin, skipped, replaced, substitute)
+        return twin
+
+    # -- checkpoints -------------------------------------------------------------------------------------------
+
+    def checkpoint(self, name: str, *, at: At | None = None, notes: str = "") -> Checkpoint:
+        """Pin a commit (None: the newest) under a name. A taken name raises `CheckpointExistsError`.
+
+        >>> bp = Backpack({"a": 1})
+        >>> _ = bp.checkpoint("before lunch"); _ = bp.pack("a", 2)
+        >>> bp.snapshot("before lunch")["a"]
+        1
+        """
+        name = checked_checkpoint_name(name)
+        checked_text("note", notes, MESSAGE_SIZE_MAX, may_be_empty=True)
+        self._require_open()
+        with self._lock:
+            if name in self._engine.checkpoints:
+                raise CheckpointExistsError(
+                    f"the checkpoint exists: name={name!r}; delete it or choose another", name=name
+                )
+            seq = resolve(self._engine, at)
+            if not seq:
+                raise CommitNotFoundError("there is no commit yet that a checkpoint could name", at=at)
+            self._engine.add_checkpoint(name, seq, notes)
+            return Checkpoint(name, self._engine.commit_at(seq), notes)
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """All checkpoints, in the order they were made."""
+        self._require_open()
+        with self._lock:
+            return [
+                Checkpoint(name, self._engine.commit_at(seq), notes)
+                for name, (seq, notes) in self._engine.checkpoints.items()
+            ]
+
+    def delete_checkpoint(self, name: str) -> None:
+        """Unpin it; an unknown name raises `CommitNotFoundError`."""
+        self._require_open()
+        with self._lock:
+            if name not in self._engine.checkpoints:
+                raise CommitNotFoundError(f"there is no checkpoint of that name: {name!r}", at=name)
+            self._engine.remove_checkpoint(name)
+
+    # -- memory ------------------------------------------------------------------------------------------------
+
+    def memory_usage(self, deep: bool = False) -> MemoryUsage:
+        """What the memory is spent on. Cost: O(1); `deep` counts from the payloads instead, O(changes).
+
+        >>> bp = Backpack({"a": "x" * 10})
+        >>> bp.memory_usage().live_bytes, bp.memory_usage().commits_in_memory
+        (11, 1)
+        """
+        self._require_open()
+        with self._lock:
+            return measure(self._engine, deep=deep, largest=self._largest_keys)
+
+    def prune(self) -> int:
+        """Prune now, down to the share of the budget that pruning leaves; how many commits left."""
+        self._require_open()
+        with self._lock:
+            pruned = self._engine.pruner.run()
+        self._tell_pruned()
+        return pruned
+
+    def configure(self, **limits: Any) -> None:
+        """Change limits at run time. Lowering one prunes at once; nonsense raises ValueError and changes nothing."""
+        self._require_open()
+        with self._lock:
+            self._engine.set_limits(self._engine.limits.changed(limits))
+            self._engine.pruner.enforce()
+        self._tell_pruned()
+
+    @property
+    def limits(self) -> Limits:
+        """The limits in force."""
+        return self._engine.limits
+
+    # -- nodes and events --------------------------------------------------------------------------------------
+
+    def node(
+        self,
+        name: str,
+        *,
+        reads: Iterable[str] | None = None,
+        writes: Iterable[str] | None = None,
+        denies: Iterable[str] = (),
+        namespace: str = "",
+    ) -> Node:
+        """The store as one agent step sees it: under its name, with its permissions, below its namespace.
+
+        `reads`, `writes` and `denies` are patterns of absolute keys: None is everything, empty is nothing, deny wins.
+
+        >>> bp = Backpack()
+        >>> sales = bp.node("sales", namespace="sales", denies=["sales.secret"])
+        >>> _ = sales.pack("leads", 3)
+        >>> bp.select("**"), bp.blame("sales.leads").node
+        ({'sales.leads': 3}, 'sales')
+        """
+        self._require_open()
+        label = made_label(name, None, ())
+        prefix = f"{checked_key(namespace)}." if namespace else ""
+        return Node(self, Sight(str(label[0]), reads, writes, denies, prefix, self._events.publish))
+
+    @contextmanager
+    def as_node(self, name: str) -> Iterator["Backpack"]:
+        """Attribute what runs inside to a node, for this task or thread; inner blocks win, `node=` wins over all.
+
+        >>> bp = Backpack()
+        >>> with bp.as_node("planner"):
+        ...     bp.pack("plan", []).node
+        'planner'
+        """
+        made_label(name, None, ())
+        with attributed_to(self, name):
+            yield self
+
+    def subscribe(
+        self,
+        callback: Callback,
+        *,
+        kinds: Iterable[str] | None = None,
+        node: str | None = None,
+        key: str | None = None,
+    ) -> Subscription:
+        """Be told what happens: `callback(event)` in the thread that caused it. `key` may be a pattern.
+
+        >>> bp, seen = Backpack(), []
+        >>> subscription = bp.subscribe(lambda event: seen.append((event.kind, event.key)), kinds=["pack"])
+        >>> _ = bp.pack("a", 1); subscription.cancel(); _ = bp.pack("a", 2)
+        >>> seen
+        [('pack', 'a')]
+        """
+        self._require_open()
+        return self._events.add(callback, kinds=kinds, node=node, key=key)
+
+    # -- bad values --------------------------------------------------------------------------------------------
+
+    def quarantine(self, key: str, *, reason: str, node: str | None = None) -> Commit:
+        """Take a bad value out of sight, but not out of history, until it is released or packed over."""
+        checked_text("reason", reason, MESSAGE_SIZE_MAX, may_be_empty=True)
+        label = self._label(node, None, ())
+        with self._lock:
+            self._require_open()
+            if not self._is_visible(key):
+                raise KeyNotFoundError(f"nothing to quarantine: key={key!r}", key=key)
+            facts = self._engine.commit((Request(key, "quarantine", reason=reason),), label, self._now())
+        return self._told(facts)
+
+    def quarantined(self) -> dict[str, str]:
+        """The keys in quarantine and why."""
+        self._require_open()
+        with self._lock:
+            return {
+                key: last.reason
+                for key in self._engine.names
+                if isinstance(last := self._engine.chains[key].last, Mark) and last.kind == "quarantine"
+            }
+
+    def release(self, key: str, *, node: str | None = None) -> Commit:
+        """Bring a quarantined value back into sight. Refused with `QuarantineError` when the key is in none, or was
+        packed over since."""
+        label = self._label(node, None, ())
+        with self._lock:
+            self._require_open()
+            chain = self._engine.chains.get(key)
+            last = None if chain is None else chain.last
+            if not isinstance(last, Mark) or last.kind != "quarantine":
+                raise QuarantineError(f"the key is not in quarantine: key={key!r}", key=key)
+            facts = self._engine.commit((Request(key, "release"),), label, self._now())
+        return self._told(facts)
+
+    def purge(self, pattern: str, *, dry_run: bool = False) -> PurgeReport:
+        """Erase every value the keys ever had: the one call that rewrites history. Forks are stores of their own.
+
+        The present values go by a commit (a delete); old snapshots answer `Unavailable(reason="purged")`.
+
+        >>> bp = Backpack({"user.email": "x@example.org"})
+        >>> bp.purge("user.**").versions, "user.email" in bp
+        (1, False)
+        >>> bp.snapshot(1).unpack("user.email").reason
+        'purged'
+        """
+        compiled = Pattern(pattern)
+        self._require_open()
+        commit = None
+        with self._lock:
+            keys = list(compiled.select(self._engine.names))
+            visible = [key for key in keys if self._is_visible(key)]
+            if visible and not dry_run:
+                label = (attributed_node(self), f"purge {pattern}", ())
+                commit = self._made(self._engine.adopt_deletes(visible, label, self._now()))
+            versions, size = purge(self._engine, keys, dry_run=dry_run)
+            keys = [key for key in keys if key in visible or versions.get(key)]
+        if commit is not None:
+            self._tell(commit)
+        return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit)
+
+    # -- asyncio -----------------------------------------------------------------------------------------------
+
+    async def apack(
+        self, key: str, value: Any, *, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
+    ) -> Commit:
+        """As `pack`; in an opened store it waits for durability without blocking the loop."""
+        return self.pack(key, value, node=node, message=message, tags=tags)
+
+    async def aappend(
+        self, key: str, *values: Any, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
+    ) -> Commit:
+        """As `append`."""
+        return self.append(key, *values, node=node, message=message, tags=tags)
+
+    async def adelete(
+        self, key: str, *, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
+    ) -> Commit:
+        """As `delete`."""
+        return self.delete(key, node=node, message=message, tags=tags)
+
+    async def asnapshot(self, at: At | None = None, keys: Iterable[str] | None = None) -> Snapshot:
+        """As `snapshot`, with all loaded that a read will want: everything but blobs, or the `keys` named with theirs."""
+        if keys is not None:
+            for key in [keys] if isinstance(keys, str) else keys:
+                checked_key(key)
+        return self.snapshot(at)
+
+    async def aflush(self) -> None:
+        """As `flush`."""
+        self.flush()
+
+    async def aclose(self) -> None:
+        """As `close`."""
+        self.close()
+
+    # -- the end -----------------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Everything so far is as durable as the store can make it: in memory, that it is there."""
+        self._require_open()
+
+    def close(self) -> None:
+        """No more calls: each but this one raises `ClosedError` from now on. Idempotent."""
+        self._is_closed = True
+
+    def __enter__(self) -> Self:
+        self._require_open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def _from_engine(cls, engine: Engine, last_ns: int) -> "Backpack":
+        store = cls.__new__(cls)
+        store._set_up(engine, last_ns)
+        return store
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise closed_error()
+
+    def _now(self) -> int:
+        """The clock, which never runs backwards here. Wants the lock."""
+        self._last_ns = max(time.time_ns(), self._last_ns)
+        return self._last_ns
+
+    def _label(self, node: str | None, message: str | None, tags: Iterable[str]) -> Label:
+        """Who and why: the same tuple for the same node each time."""
+        if node is None:
+            node = attributed_node(self)
+        if message is not None or tags != ():
+            return made_label(node, message, tags)
+        label = self._labels.get(node)
+        if label is None:
+            label = made_label(node, None, ())
+            if len(self._labels) >= _LABELS_KEPT:
+                self._labels = {None: NO_LABEL}
+            self._labels[node] = label
+        return label
+
+    def _known_items(self, key: str, payload: bytes) -> int:
+        """How many items at the beginning of a packed list are the present list, verified before."""
+        with self._lock:
+            chain = self._engine.chains.get(key)
+            if chain is None or not chain.is_plain:
+                return 0
+            content = present_content(chain)
+            if content is None or not grown_from(content, payload):
+                return 0
+            header = read_array_header(head_of(content))
+        return 0 if header is None else header[0]
+
+    def _is_visible(self, key: str) -> bool:
+        try:
+            chain = self._engine.chains.get(key)
+        except TypeError:
+            return False
+        return chain is not None and is_visible(chain.last)
+
+    def _visible_keys(self) -> list[str]:
+        self._require_open()
+        with self._lock:
+            return list(self._engine.visible)
+
+    def _present_content(self, key: str) -> Content | None:
+        with self._lock:
+            return present_content(self._engine.chains[key]) if self._is_visible(key) else None
+
+    def _read(self, key: str) -> Content | None:
+        """The bytes of the present value; counts as an access and tells the subscribers."""
+        if self._is_closed:
+            raise closed_error()
+        with self._lock:
+            if not self._is_visible(key):
+                return None
+            chain = self._engine.chains[key]
+            content = present_content(chain)
+            self._engine.timeline.touch(chain.last_seq)
+        if self._events.subscribers and content is not None:
+            self._events.publish(Event("unpack", (key,), attributed_node(self), size=form_size(content)))
+        return content
+
+    def _author(self, key: str) -> Commit | None:
+        """Who set the present value: for a released one, who had packed it, as long as that is known."""
+        chain = self._engine.chains[key]
+        seqs, forms = chain.columns
+        last = forms[-1]
+        index = len(forms) - 1
+        if isinstance(last, Mark):
+            while index > 0 and isinstance(forms[index], Mark):
+                index -= 1
+            if forms[index] is not last.form:
+                index = len(forms) - 1
+        return self._engine.commit_of(seqs[index])
+
+    def _snapshot(self, at: At | None, sight: Sight | None) -> Snapshot:
+        if self._is_closed:
+            raise closed_error()
+        with self._lock:
+            engine = self._engine
+            timeline = engine.timeline
+            if type(at) is int and 0 < at <= timeline.head and timeline.has(at):
+                seq = at
+            else:
+                seq = resolve(engine, at)
+            view = engine.view(seq)
+        return Snapshot(self, view, sight)
+
+    def _history(
+        self, key: str | None, node: str | None, tag: str | None, start: int, stop: int, limit: int | None
+    ) -> Iterator[Commit]:
+        engine, seq = self._engine, stop
+        count = 0
+        while limit is None or count < limit:
+            with self._lock:
+                seq = self._previous(key, seq)
+                if seq <= start:
+                    return
+                _, label, _ = engine.timeline.facts(seq)
+                if (node is not None and label[0] != node) or (tag is not None and tag not in label[2]):
+                    continue
+                commit = engine.commit_at(seq)
+            count += 1
+            yield commit
+
+    def _previous(self, key: str | None, seq: int) -> int:
+        """The commit in memory before `seq` (that changed the key); 0 if there is none."""
+        engine = self._engine
+        if key is None:
+            return engine.timeline.last_before(seq)
+        chain = engine.chains.get(key)
+        if chain is None:
+            return 0
+        index = chain.index_at(seq - 1)
+        seqs = chain.columns[0]
+        while index >= 0 and not engine.timeline.has(seqs[index]):
+            index -= 1
+        return seqs[index] if index >= 0 else 0
+
+    def _diff(self, old: Snapshot, new: Snapshot) -> Diff:
+        return diff_of(old, new)
+
+    def _restore(
+        self, snapshot: Snapshot, keys: Iterable[str] | None, label: Label, unavailable: Any, sight: Sight | None
+    ) -> Commit | None:
+        if isinstance(keys, str):
+            raise InvalidArgumentError("keys must be a list of str, not one str")
+        substitute = None if unavailable is RAISE else pack_value(unavailable)
+        named = None if keys is None else list(dict.fromkeys(checked_key(key) for key in keys))
+        with self._lock:
+            self._require_open()
+            wanted = list(self._engine.names) if named is None else named
+            if sight is not None and named is None:
+                wanted = [key for key in wanted if sight.can_read(key)]
+            requests = travel.restore_requests(snapshot, wanted, substitute)
+            forbidden = [] if sight is None else [one.key for one in requests if not sight.can_write(one.key)]
+            facts = self._engine.commit(requests, label, self._now()) if requests and not forbidden else None
+        if forbidden and sight is not None:
+            raise sight.denied(forbidden[0], "write")
+        return None if facts is None else self._told(facts)
+
+    def _clear(self, sight: Sight | None, node: str | None, message: str | None, tags: Iterable[str]) -> Commit | None:
+        label = self._label(node, message, tags)
+        with self._lock:
+            self._require_open()
+            keys = [key for key in self._engine.visible if sight is None or sight.can_read(key)]
+            forbidden = [] if sight is None else [key for key in keys if not sight.can_write(key)]
+            requests = [Request(key, "delete") for key in keys]
+            facts = self._engine.commit(requests, label, self._now()) if requests and not forbidden else None
+        if forbidden and sight is not None:
+            raise sight.denied(forbidden[0], "write")
+        return None if facts is None else self._told(facts)
+
+    def _commit_transaction(self, payloads: dict[str, bytes], label: Label, sight: Sight | None) -> Commit | None:
+        with self._lock:
+            self._require_open()
+            requests = [one for one in requests_of(payloads) if one.kind != "delete" or self._is_visible(one.key)]
+            if not requests:
+                return None
+            facts = self._engine.commit(requests, label, self._now())
+        return self._told(facts)
+
+    def _largest_keys(self) -> list[tuple[str, int]]:
+        with self._lock:
+            return largest_keys(self._engine)
+
+    def _made(self, facts: Facts) -> Commit:
+        return Commit(facts)
+
+    def _told(self, facts: Facts) -> Commit:
+        commit = Commit(facts)
+        if self._events.subscribers:
+            self._tell(commit)
+        return commit
+
+    def _tell(self, commit: Commit) -> None:
+        """One event for the commit, and one if it pruned."""
+        changes = commit.raw_changes
+        kind = changes[0][1] if len(changes) == 1 else "commit"
+        self._events.publish(Event(kind, tuple(one[0] for one in changes), commit.node, commit, commit.size))
+        self._tell_pruned()
+
+    def _tell_pruned(self) -> None:
+        with self._lock:
+            count = self._engine.take_pruned()
+        if count and self._events.subscribers:
+            self._events.publish(Event("prune", count=count))
+
+    def _check(self) -> None:
+        """Every invariant of every structure, or AssertionError."""
+        with self._lock:
+            self._engine.check()
+
+
+def closed_error() -> ClosedError:
+    """The error for every call after `close`."""
+    return ClosedError("the store is closed: open it again")

@@ -1,0 +1,188 @@
+"""A transaction: any number of changes, one commit or none.
+
+Values are packed when `pack` is called, so what a later change of the object does to it, or a value that can't be
+stored, is no concern of the commit. Reads see the transaction's own writes; nobody else sees any of them before the
+commit. The block may be left by an exception: then nothing has happened.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from backpack.codec import pack_value, unpack_value
+from backpack.core.commit import Commit, Label
+from backpack.core.engine import Request
+from backpack.core.patterns import Pattern
+from backpack.core.payload import join
+from backpack.errors import AccessDeniedError, ClosedError, KeyNotFoundError
+from backpack.store.lists import packed_list
+from backpack.store.names import checked_key
+
+if TYPE_CHECKING:
+    from backpack.store.sight import Sight
+    from backpack.store.store import Backpack
+
+_DELETED: Final = b""
+
+
+class Transaction:
+    """Made by `Backpack.transaction()`; use it in a `with` or `async with` block."""
+
+    __slots__ = ("_is_done", "_is_failed", "_label", "_payloads", "_sight", "_store", "commit")
+
+    def __init__(self, store: "Backpack", label: Label, sight: "Sight | None" = None) -> None:
+        self._store = store
+        self._label = label
+        self._sight = sight
+        self._payloads: dict[str, bytes] = {}
+        self._is_done = False
+        self._is_failed = False
+        self.commit: Commit | None = None
+        """The commit that it became; None before, and when there was nothing to do."""
+
+    def pack(self, key: str, value: Any) -> None:
+        """Put a value in. Same key again: the last one counts, as one change."""
+        key = self._writable(key)
+        self._payloads[key] = pack_value(value)
+
+    __setitem__ = pack
+
+    def append(self, key: str, *values: Any) -> None:
+        """Add to the list at `key`, which is made when missing."""
+        key = self._writable(key)
+        self._require_readable(key)
+        payload = self._payload(key)
+        self._payloads[key] = packed_list(key, payload or None, [pack_value(value, 1) for value in values])
+
+    def delete(self, key: str) -> None:
+        """Take a key out; a missing one raises `KeyNotFoundError`."""
+        key = self._writable(key)
+        if self._payload(key) == _DELETED:
+            raise KeyNotFoundError(f"nothing to delete: key={key!r}", key=key)
+        if self._store._is_visible(key):
+            self._payloads[key] = _DELETED
+        else:
+            del self._payloads[key]
+
+    __delitem__ = delete
+
+    def unpack(self, key: str, default: Any = None) -> Any:
+        """The value as the transaction would leave it, as a fresh copy; else `default`."""
+        key = self._readable(key)
+        payload = self._payloads.get(key)
+        if payload is None:
+            return self._store.peek(key, default)
+        return default if payload == _DELETED else unpack_value(payload)
+
+    get = unpack
+
+    def __getitem__(self, key: str) -> Any:
+        value = self.unpack(key, _DELETED_VALUE)
+        if value is _DELETED_VALUE:
+            raise KeyNotFoundError(f"no value: key={key!r}", key=key)
+        return value
+
+    unpack_required = __getitem__
+
+    def __contains__(self, key: object) -> bool:
+        if not isinstance(key, str):
+            return False
+        key = self._absolute(key)
+        if self._sight is not None and not self._sight.can_read(key):
+            return False
+        payload = self._payloads.get(key)
+        return self._store._is_visible(key) if payload is None else payload != _DELETED
+
+    def __iter__(self) -> Iterator[str]:
+        keys = {key for key in self._store._visible_keys() if self._payloads.get(key) != _DELETED}
+        keys |= {key for key, payload in self._payloads.items() if payload != _DELETED}
+        if self._sight is None:
+            return iter(sorted(keys))
+        size = len(self._sight.prefix)
+        return iter(sorted(key[size:] for key in keys if self._sight.can_read(key)))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def select(self, pattern: str) -> dict[str, Any]:
+        """The values of the keys that fit the pattern, as the transaction would leave them."""
+        compiled = Pattern(pattern)
+        return {key: self[key] for key in self if compiled.matches(self._absolute(key))}
+
+    # -- the block -----------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> "Transaction":
+        self._require_open()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._finish(kind)
+
+    async def __aenter__(self) -> "Transaction":
+        return self.__enter__()
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._finish(kind)
+
+    def _finish(self, kind: type[BaseException] | None) -> None:
+        self._require_open()
+        self._is_done = True
+        if kind is None and self._is_failed:
+            raise AccessDeniedError(
+                "the transaction had a change that was refused, so none of it happened",
+                node=None if self._sight is None else self._sight.node,
+                key="",
+                operation="write",
+            )
+        if kind is None and self._payloads:
+            self.commit = self._store._commit_transaction(self._payloads, self._label, self._sight)
+
+    # -- keys ----------------------------------------------------------------------------------------------------
+
+    def _require_open(self) -> None:
+        if self._is_done:
+            raise ClosedError("the transaction is over: begin another one")
+
+    def _absolute(self, key: str) -> str:
+        return key if self._sight is None else self._sight.prefix + key
+
+    def _writable(self, key: str) -> str:
+        if self._is_done:
+            raise ClosedError("the transaction is over: begin another one")
+        if self._sight is None:
+            return key if type(key) is str and key in self._store._engine.chains else checked_key(key)
+        key = self._absolute(checked_key(key))
+        try:
+            self._sight.require(key, "write")
+        except AccessDeniedError:
+            self._is_failed = True  # one forbidden key, and all of it fails, caught or not
+            raise
+        return key
+
+    def _readable(self, key: str) -> str:
+        self._require_open()
+        key = self._absolute(checked_key(key))
+        self._require_readable(key)
+        return key
+
+    def _require_readable(self, key: str) -> None:
+        if self._sight is not None:
+            self._sight.require(key, "read")
+
+    def _payload(self, key: str) -> bytes:
+        """The bytes as the transaction would leave them; `_DELETED` when there are none."""
+        payload = self._payloads.get(key)
+        if payload is None:
+            content = self._store._present_content(key)
+            return _DELETED if content is None else join(content)
+        return payload
+
+
+_DELETED_VALUE: Final = object()
+
+
+def requests_of(payloads: dict[str, bytes]) -> list[Request]:
+    """The changes of a transaction as the engine takes them."""
+    return [
+        Request(key, "delete") if payload == _DELETED else Request(key, "pack", payload)
+        for key, payload in payloads.items()
+    ]

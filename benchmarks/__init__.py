@@ -1,0 +1,1 @@
+"""Measurements of Backpack beside its rivals: `python -m benchmarks`, one question a file."""

@@ -1,0 +1,1 @@
+"""The rivals that the benchmarks run beside Backpack, each pinned in one file."""

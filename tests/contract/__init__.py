@@ -1,0 +1,1 @@
+"""Acceptance tests of the public contract: they know its words and nothing of what is behind them."""
