@@ -40,7 +40,10 @@ BENCHMARKS: Final = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Run, print, perhaps write; return the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.write and options.only:
+        parser.error("--write wants the whole table: leave --only out")
     rows: list[harness.Row] = []
     failed: list[str] = []
     for name in BENCHMARKS:

@@ -1,5 +1,6 @@
 """Writing to a terminal, or to whatever is in its place."""
 
+from collections.abc import Iterable
 from typing import TextIO
 
 
@@ -14,20 +15,17 @@ class Console:
         self._stream = stream
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
 
-    def line(self, text: str = "") -> None:
-        """One line, or several in one text."""
-        self._write(f"{text}\n")
-        try:
-            self._stream.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise OutputError(f"can't write: {error.strerror or error}") from None
+    def line(self, text: str) -> None:
+        """One line."""
+        self.lines((text,))
 
-    def _write(self, text: str) -> None:
+    def lines(self, lines: Iterable[str]) -> None:
+        """Lines, all of them out before this returns. A reader that went away raises `BrokenPipeError`."""
+        text = "".join(f"{line}\n" for line in lines)
         safe = text.encode(self._encoding, "backslashreplace").decode(self._encoding)
         try:
             self._stream.write(safe)
+            self._stream.flush()
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -43,9 +41,10 @@ class Progress:
         self._width = 0
 
     def __call__(self, done: int, total: int) -> None:
+        """So many are done; when all are, the line is wiped."""
         if self._stream is None:
             return
         text = f"{done:,} of {total:,} {self._what}" if done < total else ""
-        self._stream.write("\r" + text.ljust(self._width) + ("\r" if not text else ""))
+        self._stream.write("\r" + text.ljust(self._width) + ("" if text else "\r"))
         self._stream.flush()
         self._width = len(text)

@@ -5,6 +5,7 @@ failure: the command ends in silence.
 """
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -12,41 +13,44 @@ from typing import Final, NoReturn
 
 from backpack import __version__
 from backpack.cli import demo
-from backpack.cli.console import OutputError
+from backpack.cli.console import Console, OutputError
+from backpack.demo.words import printable
 
 FINE: Final = 0
-CHECK_FAILED: Final = 1
 BAD_INPUT: Final = 2
 INTERRUPTED: Final = 130
 
 _COMMANDS: Final = (demo,)
+"""Modules with `add_parser(subparsers)`, which sets `run_command`."""
 
 
 class _Parser(argparse.ArgumentParser):
     """Complains in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(BAD_INPUT, f"{self.prog}: error: {message} (try {self.prog} --help)\n")
+        self.exit(BAD_INPUT, f"{self.prog}: error: {printable(message)} (try {self.prog} --help)\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that the arguments ask for; the exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
     try:
         code = _main(argv)
-        if sys.stdout is not None:
-            sys.stdout.flush()
-        return code
+        sys.stdout.flush()
     except BrokenPipeError:
         _silence()
-        return FINE
-    except OSError as error:
-        _silence()
-        return _complain(f"can't write: {error.strerror or error}")
+        code = FINE
     except OutputError as error:
         _silence()
-        return _complain(str(error))
+        code = _complain(str(error))
+    except OSError as error:  # what argparse wrote, or the last flush
+        _silence()
+        code = _complain(f"can't write: {error.strerror or error}")
     except KeyboardInterrupt:
-        return INTERRUPTED
+        code = INTERRUPTED
+    return code
 
 
 def _main(argv: Sequence[str] | None) -> int:
@@ -67,16 +71,15 @@ def _main(argv: Sequence[str] | None) -> int:
 
 
 def _complain(reason: str) -> int:
-    print(f"backpack: error: {reason}", file=sys.stderr)
+    with contextlib.suppress(OSError, OutputError):
+        Console(sys.stderr).line(f"backpack: error: {reason}")
     return BAD_INPUT
 
 
 def _silence() -> None:
     """What is still in the buffer of standard output has nowhere to go: let Python's own last flush succeed."""
-    try:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError, AttributeError):
-        pass
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def _refuse_timestamps(value: Any, payload: bytes) -> None:
 def read_array_header(payload: bytes | bytearray | memoryview) -> tuple[int, int] | None:
     """Count of items and size of the header of a packed list; None when the payload is no list.
 
-    Raises `CorruptionError` when the header is cut short or counts more items than there are bytes.
+    The first five bytes of the payload are enough. `CorruptionError` when the header is cut short.
     """
     if not len(payload):
         raise CorruptionError("not a payload: it is empty")
@@ -118,6 +118,6 @@ def read_array_header(payload: bytes | bytearray | memoryview) -> tuple[int, int
         count = int.from_bytes(payload[1:size], "big")
     else:
         return None
-    if count > len(payload) - size:
-        raise CorruptionError("not a payload: it declares more elements than there are bytes")
+    if len(payload) < size:
+        raise CorruptionError("not a payload: its header is cut short")
     return count, size

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from backpack.core.chain import DELETED, HOLES_MIN, Chain, form_of, kind_of, size_of
 from backpack.core.commit import Label, RawChange
-from backpack.core.ledger import SHARD_SHIFT
 from backpack.core.payload import LargeRef
 from backpack.core.timeline import BLOCK_BITS, BLOCK_MASK, BLOCK_SIZE, Gap
 
@@ -95,7 +94,7 @@ def _drop_front(engine: "Engine", seq: int) -> bool:
     entry = forms[index]
     is_first_entry = seqs[index] == following
     if not is_first_entry and (
-        type(entry) is not bytes or seqs[index + 1] != following or entry in ledger.records or forms[-1] is DELETED
+        type(entry) is not bytes or seqs[index + 1] != following or id(entry) in ledger.records or forms[-1] is DELETED
     ):
         return False
     engine.authors[seq] = (block.times[position], block.labels[position], chain)  # type: ignore[assignment]
@@ -110,7 +109,7 @@ def _drop_front(engine: "Engine", seq: int) -> bool:
         timeline.dense_from = following
     if not is_first_entry:
         ledger.history_bytes -= len(entry)  # type: ignore[arg-type]
-        del ledger.shards[hash(entry) >> SHARD_SHIFT][entry]  # type: ignore[arg-type]
+        ledger.index.remove(entry)  # type: ignore[arg-type]
         _forget_author(engine, seqs[index])
         engine.entry_offset -= 1
         forms[index] = None

@@ -7,7 +7,7 @@ and only then *adopted*: memory changes last. Recovery comes in by the same door
 called that can be left out; everything unusual goes to `commit`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 from weakref import WeakValueDictionary, ref
 
@@ -17,13 +17,14 @@ from backpack.core import checking, dropping
 from backpack.core.chain import DELETED, PACK, Chain, Entry, Mark, form_of, is_visible, kind_of, size_of
 from backpack.core.commit import Commit, Facts, Label, RawChange
 from backpack.core.ids import Epoch
-from backpack.core.ledger import SHARD_SHIFT, Ledger
+from backpack.core.index import SHARD_SHIFT
+from backpack.core.ledger import Ledger
 from backpack.core.limits import Limits
 from backpack.core.payload import Content, Form, LargeRef, form_size
 from backpack.core.pruning import Pruner
-from backpack.core.shaping import LargeIndex, Shaped, as_large, shape, shape_append
+from backpack.core.shaping import Grown, LargeIndex, Shaped, as_large, shape, shape_append
 from backpack.core.sharing import EDIT_SIZE_MIN, GROWTH_SIZE_MIN, Undo, header_size, undo_growth
-from backpack.core.timeline import BLOCK_MASK, Changed, Timeline
+from backpack.core.timeline import BLOCK_MASK, Timeline
 from backpack.errors import HistoryFullError
 
 _CAN_GROW: Final = bytes(1 if header_size(bytes([first])) else 0 for first in range(256))
@@ -35,7 +36,7 @@ _VIEWS_MIN: Final = 64
 class Request:
     """A change that is asked for: of which key, of which kind, with which payload or form."""
 
-    __slots__ = ("appended", "content", "form", "header", "is_plain", "key", "kind", "payload", "reason")
+    __slots__ = ("appended", "content", "form", "grown", "header", "is_plain", "key", "kind", "payload", "reason")
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Request:
         *,
         form: Form | None = None,
         content: Content | None = None,
+        grown: Grown = None,
         header: bytes = b"",
         appended: bytes = b"",
         is_plain: bool = False,
@@ -57,6 +59,7 @@ class Request:
         """A form that the chain of this key has already (restore), instead of a payload."""
         self.content = content
         """Its bytes, when it is large."""
+        self.grown = grown
         self.header = header
         self.appended = appended
         """Instead of a payload: the present body under this header, with these bytes at its end."""
@@ -111,6 +114,7 @@ class Engine:
         self.retired: dict[str, int] = {}
         """The version of keys that memory has nothing else of."""
         self.ledger = Ledger()
+        self.take_ledger()
         self.authors: dict[int, dropping.Author | dropping.LoneAuthor] = {}
         """What is still known of commits that have left while an entry of theirs stays."""
         self.checkpoints: dict[str, tuple[int, str]] = {}
@@ -133,6 +137,11 @@ class Engine:
         """The chains whose present value is large."""
         self.set_limits(limits)
 
+    def take_ledger(self) -> None:
+        """Short ways to what the hot path wants of the ledger."""
+        self.records = self.ledger.records
+        self.shards = self.ledger.index.shards
+
     def set_limits(self, limits: Limits) -> None:
         """New limits; the caller prunes."""
         self.limits = limits
@@ -144,7 +153,7 @@ class Engine:
 
     # -- commits -----------------------------------------------------------------------------------------------
 
-    def commit_one(self, key: str, payload: bytes, is_plain: bool, label: Label, now: int) -> Facts:
+    def commit_one(self, key: str, payload: bytes, is_plain: bool, grown: Grown, label: Label, now: int) -> Facts:
         """Pack one key. Cost: O(1) beyond the payload, and a share of the pruning that it makes due."""
         size = len(payload)
         chain = self.chains.get(key)
@@ -155,12 +164,12 @@ class Engine:
             or chain.is_settled
             or self.is_guarded
         ):
-            return self.commit((Request(key, PACK, payload, is_plain=is_plain),), label, now)
+            return self.commit((Request(key, PACK, payload, grown=grown, is_plain=is_plain),), label, now)
         ledger = self.ledger
         seqs, forms = chain.columns
         last = forms[-1]
-        shard = ledger.shards[hash(payload) >> SHARD_SHIFT]
-        if type(last) is not bytes or payload in shard or last in ledger.records:
+        shard = self.shards[hash(payload) >> SHARD_SHIFT]
+        if type(last) is not bytes or payload in shard or id(last) in self.records:
             return self.commit((Request(key, PACK, payload, is_plain=is_plain),), label, now)
         timeline = self.timeline
         seq = timeline.head + 1
@@ -181,6 +190,57 @@ class Engine:
             self.pruner.step()
         return (self.epoch, seq, now, label, (key, PACK, version, size, False))
 
+    def commit_payloads(self, payloads: Mapping[str, bytes], label: Label, now: int) -> Facts:
+        """Pack several keys as one commit. Cost: as `commit_one`, without what is done once a commit."""
+        if self.is_guarded or len(payloads) < 2:
+            return self.commit([Request(key, PACK, payload) for key, payload in payloads.items()], label, now)
+        chains, records, shards, small_max = self.chains, self.records, self.shards, self.small_max
+        seq = self.timeline.head + 1
+        changed: list[Chain] = []
+        changes: list[RawChange] = []
+        live = history = 0
+        for key, payload in payloads.items():
+            chain = chains.get(key)
+            size = len(payload)
+            if (
+                chain is not None
+                and size <= small_max
+                and not (size >= GROWTH_SIZE_MIN and _CAN_GROW[payload[0]])
+                and not chain.is_settled
+            ):
+                seqs, forms = chain.columns
+                last = forms[-1]
+                shard = shards[hash(payload) >> SHARD_SHIFT]
+                if type(last) is bytes and payload not in shard and id(last) not in records:
+                    shard[payload] = chain
+                    live += size - len(last)
+                    history += size
+                    forms.append(payload)
+                    seqs.append(seq)
+                    version = chain.gone + len(forms)
+                    if chain.versions is not None:
+                        chain.versions.append(version)
+                    changed.append(chain)
+                    changes.append((key, PACK, version, size, False))
+                    continue
+            plan = self._plan(Request(key, PACK, payload), [])
+            changes.append(self._enter(plan, seq))
+            changed.append(plan.chain)
+        ledger = self.ledger
+        ledger.live_bytes += live
+        ledger.history_bytes += history
+        return self._finished(tuple(changed), tuple(changes), label, now)
+
+    def _finished(self, changed: tuple[Chain, ...], changes: tuple[RawChange, ...], label: Label, now: int) -> Facts:
+        """The entries are made: now the commit is."""
+        timeline = self.timeline
+        is_single = len(changed) == 1
+        self.entry_offset += len(changed) - 1
+        timeline.append(now, label, changed[0] if is_single else changed)
+        if self.ledger.history_bytes > self.history_trigger or timeline.count > self.commits_trigger:
+            self.pruner.step()
+        return (self.epoch, timeline.head, now, label, changes[0] if is_single else changes)
+
     def commit(self, requests: Sequence[Request], label: Label, now: int) -> Facts:
         """One commit of any number of changes, each of another key."""
         undo: Undo = []
@@ -193,24 +253,13 @@ class Engine:
         except BaseException:
             undo_growth(undo)
             raise
-        facts = self.adopt(planned, label, now)
-        if self.ledger.history_bytes > self.history_trigger or self.timeline.count > self.commits_trigger:
-            self.pruner.step()
-        return facts
+        return self.adopt(planned, label, now)
 
     def adopt(self, planned: Sequence[Planned], label: Label, now: int) -> Facts:
         """Make the changes, which nothing can refuse any more, the next commit."""
-        timeline = self.timeline
-        seq = timeline.head + 1
-        changes: list[RawChange] = []
-        changed: list[Chain] = []
-        for plan in planned:
-            changes.append(self._enter(plan, seq))
-            changed.append(plan.chain)
-        self.entry_offset += len(planned) - 1
-        what: Changed = changed[0] if len(changed) == 1 else tuple(changed)
-        timeline.append(now, label, what)
-        return (self.epoch, seq, now, label, changes[0] if len(changes) == 1 else tuple(changes))
+        seq = self.timeline.head + 1
+        changes = tuple([self._enter(plan, seq) for plan in planned])
+        return self._finished(tuple([plan.chain for plan in planned]), changes, label, now)
 
     def adopt_deletes(self, keys: Sequence[str], label: Label, now: int) -> Facts:
         """Deletes that no limit may refuse: what a purge takes out of sight."""
@@ -237,7 +286,7 @@ class Engine:
             self.retired.pop(chain.key, None)
         form = form_of(entry)
         if form is not None:
-            if type(form) is bytes and plan.is_new:
+            if plan.is_new:
                 form = entry = ledger.intern(form)
             ledger.add(chain, form, is_new=plan.is_new)
         if last is not None:
@@ -283,7 +332,7 @@ class Engine:
                 return self._shaped(chain, request, as_large(form, self.large_refs))
             return Planned(chain, form, None, False, request.is_plain)
         if request.payload is not None:
-            shaped = shape(chain, request.payload, self.large_size, self.large_refs, undo)
+            shaped = shape(chain, request.payload, request.grown, self.large_size, self.large_refs, undo)
         else:
             shaped = shape_append(chain, request.header, request.appended, self.large_size, self.large_refs, undo)
         return self._shaped(chain, request, shaped)

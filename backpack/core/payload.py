@@ -13,12 +13,16 @@ A value is packed once and its bytes never change. They stand in one of three fo
     what history keeps of a large value: its size and *weak* links to its sources. It can be read for as long as
     something else (the present value, a snapshot, a fork) keeps the sources alive.
 
-Cuts are flat triples `(source, start, stop)` in one array: 12 bytes a slice, and source 0 is `own`.
+Cuts are flat triples `(source, start, stop)` in one array: 12 bytes a slice, and source 0 is `own`. The last slice goes
+on to the end of the payload whatever its `stop`, so that all versions of a list that grows share one array.
 """
 
 from array import array
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from weakref import ref
+
+if TYPE_CHECKING:
+    from backpack.core.chain import Chain
 
 LARGE_REF_SIZE: Final = 64
 """Bytes that a large value counts for in history: its reference."""
@@ -77,23 +81,27 @@ class Pieces:
 class LargeRef:
     """The place of a large value in history: its size, and weak links to its bytes."""
 
-    __slots__ = ("__weakref__", "cuts", "own", "size", "sources")
+    __slots__ = ("__weakref__", "cuts", "holder", "links", "own", "size")
 
-    def __init__(self, content: Pieces) -> None:
+    def __init__(self, content: Pieces, links: "Links | None" = None) -> None:
+        """`links`: those of a version with the very same sources, to share them."""
         self.size = content.size
         self.own = content.own
         self.cuts = content.cuts
-        self.sources = tuple(ref(source) for source in content.sources if isinstance(source, Buffer))
+        self.links: Links = links or tuple(ref(source) for source in content.sources if isinstance(source, Buffer))
+        self.holder: Chain | None = None
+        """A chain that has it; kept by the ledger."""
 
     def content(self) -> Pieces | None:
         """The bytes, if anything still keeps all of them; None else."""
-        sources = [link() for link in self.sources]
+        sources = [link() for link in self.links]
         alive = tuple(source for source in sources if source is not None)
         if len(alive) != len(sources):
             return None
         return Pieces(self.size, self.own, alive, self.cuts)
 
 
+Links = tuple[ref[Buffer], ...]
 Form = bytes | Pieces | LargeRef
 """What stands in the history of a key."""
 
@@ -106,23 +114,33 @@ def form_size(form: Form) -> int:
     return len(form) if type(form) is bytes else form.size  # type: ignore[union-attr]
 
 
+def slices_of(content: Content) -> list[tuple[Source, int, int]]:
+    """`(source, start, stop)` of each slice in order; those of `own` have the bytes of `own` as their source."""
+    if type(content) is bytes:
+        return [(content, 0, len(content))]
+    assert isinstance(content, Pieces)
+    cuts, sources, left = content.cuts, content.sources, content.size
+    slices: list[tuple[Source, int, int]] = []
+    for at in range(0, len(cuts), 3):
+        start, stop = cuts[at + 1], cuts[at + 2]
+        if at == len(cuts) - 3:
+            stop = start + left
+        left -= stop - start
+        slices.append((sources[cuts[at] - 1] if cuts[at] else content.own, start, stop))
+    return slices
+
+
 def join(content: Content) -> bytes:
     """The payload in one run of bytes. Cost: one copy of it, and at most `CUTS_MAX` steps."""
     if type(content) is bytes:
         return content
-    assert isinstance(content, Pieces)
-    slices: list[bytes | bytearray] = []
-    cuts, sources = content.cuts, content.sources
-    for position in range(0, len(cuts), 3):
-        index = cuts[position]
-        start, stop = cuts[position + 1], cuts[position + 2]
-        if index:
-            source = sources[index - 1]
-            data = source if type(source) is bytes else source.data  # type: ignore[union-attr]
-            slices.append(data[start:stop])  # one atomic copy: the buffer may be growing in another thread
-        else:
-            slices.append(content.own[start:stop])
-    return b"".join(slices)
+    return b"".join(
+        [
+            # one atomic copy: the buffer may be growing in another thread
+            (source if type(source) is bytes else source.data)[start:stop]  # type: ignore[union-attr]
+            for source, start, stop in slices_of(content)
+        ]
+    )
 
 
 def head_of(content: Content, count: int = 5) -> bytes:
@@ -130,11 +148,10 @@ def head_of(content: Content, count: int = 5) -> bytes:
     if type(content) is bytes:
         return content[:count]
     assert isinstance(content, Pieces)
+    if len(content.own) >= count and content.cuts[0] == 0 and content.cuts[1] == 0 and content.cuts[2] >= count:
+        return content.own[:count]
     head = bytearray()
-    cuts = content.cuts
-    for position in range(0, len(cuts), 3):
-        index, start, stop = cuts[position : position + 3]
-        source = content.sources[index - 1] if index else content.own
+    for source, start, stop in slices_of(content):
         data = source.data if isinstance(source, Buffer) else source
         head += data[start : min(stop, start + count - len(head))]
         if len(head) >= count:

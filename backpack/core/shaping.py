@@ -23,6 +23,9 @@ LargeIndex = WeakValueDictionary[tuple[int, int], LargeRef]
 _APPEND_WHOLE_MAX: Final = 64
 _SAMPLE_SIZE: Final = 64
 
+Grown = tuple[Content, int] | None
+"""`(what was compared with, where the appended part begins)`: a comparison that was made already."""
+
 Shaped = tuple[Form, Content | None, bool]
 """`(form, bytes of a large value, is the form new)`."""
 
@@ -34,8 +37,8 @@ def present_content(chain: Chain) -> Content | None:
     return chain.content if isinstance(form, LargeRef) else form
 
 
-def shape(chain: Chain, payload: bytes, large_size: int, index: LargeIndex, undo: Undo) -> Shaped:
-    """The form for a whole payload. Cost: that of comparing it with the one before."""
+def shape(chain: Chain, payload: bytes, grown: Grown, large_size: int, index: LargeIndex, undo: Undo) -> Shaped:
+    """The form for a whole payload. Cost: that of comparing it with the one before, unless `grown` tells the outcome."""
     content = present_content(chain)
     size = len(payload)
     is_large = size > large_size
@@ -50,7 +53,7 @@ def shape(chain: Chain, payload: bytes, large_size: int, index: LargeIndex, undo
             return form, chain.content, False
         pieces = None
         if size >= GROWTH_SIZE_MIN:
-            stop = grown_from(content, payload)
+            stop = grown[1] if grown is not None and grown[0] is content else grown_from(content, payload)
             if stop:
                 header = payload[: header_size(payload)]
                 fresh = is_large and not isinstance(form, LargeRef)
@@ -58,7 +61,7 @@ def shape(chain: Chain, payload: bytes, large_size: int, index: LargeIndex, undo
             elif size >= EDIT_SIZE_MIN and _size(content) >= EDIT_SIZE_MIN:
                 pieces = edit(chain, content, payload, undo)
         if pieces is not None:
-            return _finished(pieces, is_large)
+            return _finished(pieces, is_large, content, form)
     if not is_large:
         return payload, None, True
     return _shape_large(payload, index)
@@ -76,7 +79,7 @@ def shape_append(
     fresh = is_large and not isinstance(form_of(last), LargeRef)
     pieces = grow(content, header, appended, undo, fresh_buffer=fresh)
     if pieces.size > _APPEND_WHOLE_MAX and is_worth_sharing(pieces):
-        return _finished(pieces, is_large)
+        return _finished(pieces, is_large, content, form_of(last))
     payload = join(pieces)
     undo_growth(undo)
     undo.clear()
@@ -88,9 +91,11 @@ def as_large(form: Content, index: LargeIndex) -> Shaped:
     return _shape_large(join(form), index)
 
 
-def _finished(pieces: Pieces, is_large: bool) -> Shaped:
+def _finished(pieces: Pieces, is_large: bool, old: Content, old_form: Form | None) -> Shaped:
     if not is_large:
         return pieces, None, True
+    if isinstance(old, Pieces) and pieces.sources is old.sources and isinstance(old_form, LargeRef):
+        return LargeRef(pieces, old_form.links), pieces, True
     buffers = tuple(
         source if isinstance(source, Buffer) else Buffer(source, is_sealed=True) for source in pieces.sources
     )

@@ -17,7 +17,7 @@ longer than itself, so that a short value never keeps a long dead one in memory.
 from typing import Final
 
 from backpack.core.chain import Chain
-from backpack.core.payload import CUTS_MAX, Buffer, Content, Pieces, Source, head_of, join, make_cuts
+from backpack.core.payload import CUTS_MAX, Buffer, Content, Pieces, Source, head_of, join, make_cuts, slices_of
 
 GROWTH_SIZE_MIN: Final = 32
 """Below this the bookkeeping of sharing is larger than what it saves."""
@@ -73,7 +73,7 @@ def grown_from(old: Content, payload: bytes) -> int:
     if stop > len(payload):
         return 0
     position, skipped = new_header, 0
-    for source, start, end in _slices(old):
+    for source, start, end in slices_of(old):
         skip = min(old_header - skipped, end - start)
         skipped += skip
         start += skip
@@ -88,17 +88,46 @@ def grown_from(old: Content, payload: bytes) -> int:
 
 def grow(old: Content, header: bytes, appended: bytes, undo: Undo, *, fresh_buffer: bool = False) -> Pieces:
     """The old body under a new header, with `appended` at its end. Cost: that of `appended`."""
+    if isinstance(old, Pieces) and not fresh_buffer:
+        pieces = _lengthened(old, header, appended, undo)
+        if pieces is not None:
+            return pieces
     old_header_size = header_size(head_of(old))
     builder = _Builder(undo)
     builder.literal(header)
     skipped = 0
-    for source, start, stop in _slices(old):
+    for source, start, stop in slices_of(old):
         skip = min(old_header_size - skipped, stop - start)
         skipped += skip
         builder.slice(source, start + skip, stop, is_own=isinstance(old, Pieces) and source is old.own)
     if appended:
         builder.append(appended, fresh_buffer=fresh_buffer)
     return builder.pieces()
+
+
+def _lengthened(old: Pieces, header: bytes, appended: bytes, undo: Undo) -> Pieces | None:
+    """The usual case of growth: a header of the same size, and more bytes at the end of the last buffer."""
+    cuts, own = old.cuts, old.own
+    size = len(header)
+    if cuts[0] or cuts[1] or cuts[2] < size or header_size(own) != size or len(cuts) < 6 or not cuts[-3]:
+        return None
+    buffer = old.sources[cuts[-3] - 1]
+    if type(buffer) is not Buffer:
+        return None
+    stop = cuts[-2] + old.size - _size_before_last(old)
+    if stop != len(buffer.data) or not buffer.extend(appended):
+        return None
+    undo.append((buffer, stop))
+    own = header if len(own) == size else header + own[size:]
+    return Pieces(old.size + len(appended), own, old.sources, cuts)
+
+
+def _size_before_last(pieces: Pieces) -> int:
+    """The bytes of all slices but the last."""
+    cuts = pieces.cuts
+    if len(cuts) == 6:
+        return cuts[2] - cuts[1]
+    return sum(cuts[at + 2] - cuts[at + 1] for at in range(0, len(cuts) - 3, 3))
 
 
 def edit(chain: Chain, old: Content, payload: bytes, undo: Undo) -> Pieces | None:
@@ -219,23 +248,11 @@ def _matches(old: bytes, new: bytes) -> list[Match]:
 # -- building --------------------------------------------------------------------------------------------------
 
 
-def _slices(content: Content) -> list[tuple[Source, int, int]]:
-    """The slices in order; those of `own` have the bytes of `own` as their source."""
-    if type(content) is bytes:
-        return [(content, 0, len(content))]
-    assert isinstance(content, Pieces)
-    cuts = content.cuts
-    return [
-        (content.sources[cuts[at] - 1] if cuts[at] else content.own, cuts[at + 1], cuts[at + 2])
-        for at in range(0, len(cuts), 3)
-    ]
-
-
 def _assemble(old: Content, payload: bytes, matches: list[Match], undo: Undo) -> Pieces | None:
     if sum(size for _, _, size in matches) * 2 < len(payload):
         return None
     builder = _Builder(undo)
-    slices = _slices(old)
+    slices = slices_of(old)
     own = old.own if isinstance(old, Pieces) else None
     position = 0
     offset, index = 0, 0  # of slices[index] in the old payload

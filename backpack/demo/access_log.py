@@ -11,6 +11,7 @@ _LINES: Final = 2_400
 _SECONDS: Final = 3_600
 _RELEASE_SECOND: Final = 31 * 60
 _POOL_SIZE: Final = 20
+_FAILING_NOISE: Final = 80
 _ROUTES: Final = (
     ("GET", "/", 18),
     ("GET", "/search", 64),
@@ -41,10 +42,10 @@ def _lines() -> Iterator[str]:
         busy = 3 + noise % 5
         status = 200
         if second >= _RELEASE_SECOND:
-            busy = _POOL_SIZE if noise > 20 else _POOL_SIZE - 1
+            busy = _POOL_SIZE if noise > _POOL_SIZE else _POOL_SIZE - 1
             if route == "/checkout":
                 milliseconds = 4_200 + 35 * noise
-                if noise >= 80:
+                if noise >= _FAILING_NOISE:
                     status, milliseconds = 503, 8_000
         release = "r418" if second >= _RELEASE_SECOND else "r417"
         yield (

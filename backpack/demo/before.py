@@ -1,6 +1,6 @@
 """The scene of the state before a node ran."""
 
-from backpack.demo.checking import check_snapshot
+from backpack.demo.checking import THOROUGH, Checker
 from backpack.demo.expected import seq_before
 from backpack.demo.stage import Scene, Stage
 from backpack.demo.tables import table
@@ -25,7 +25,7 @@ def before(stage: Stage) -> Scene:
     found = commit.seq if commit else 0
     stage.checked.expect(found == seq, f"run {stage.run.name}: before {node} is commit {seq}, the store says {found}")
     if seq:
-        stage.checked.add(check_snapshot(snapshot, bp, stage.run, stage.packed, seq))
+        stage.checked.add(Checker(bp, stage.run, stage.packed, THOROUGH).snapshot(snapshot, seq))
     rows, keys = [], []
     for key in snapshot:
         item = snapshot.item(key)

@@ -12,18 +12,19 @@ says so; a wrong or newer value never does.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from backpack import Backpack, Unavailable
+from backpack import Backpack, Snapshot, Unavailable
 from backpack.demo.expected import Expected, states
-from backpack.errors import BackpackError, CommitPrunedError
+from backpack.demo.packed import Packed
+from backpack.errors import BackpackError
 from backpack.limits import KIB, MIB
 from backpack.runs import Run
 
 THOROUGH: Final = 256 * MIB
 """Bytes that the check of the run that is told reads of any one key."""
 
-BRISK: Final = 4 * MIB
+BRISK: Final = 2 * MIB
 """The same for each of many other runs."""
 
 _ALWAYS_READ_MAX: Final = 16 * KIB
@@ -58,100 +59,95 @@ class Checked:
             self.problems.append(problem)
 
 
-def check_all(bp: Backpack, run: Run, packed: Mapping[str, Any], *, read_max: int) -> Checked:
-    """Every commit must be in memory, and every snapshot right."""
-    checked = check_some(bp, run, packed, None, read_max=read_max)
-    count = len(run.steps) + bool(packed)
-    head = bp.head.seq if bp.head else 0
-    checked.expect(head == count, f"run {run.name}: {count} commits were made, the newest is {head}")
-    return checked
+@dataclass(frozen=True, slots=True)
+class Checker:
+    """Compares the snapshots of a replay with the messages that were replayed."""
 
+    bp: Backpack
+    run: Run
+    packed: Packed
+    read_max: int
+    """Bytes to read of any one key, or so."""
 
-def check_some(
-    bp: Backpack, run: Run, packed: Mapping[str, Any], seqs: Collection[int] | None, *, read_max: int
-) -> Checked:
-    """The snapshots of these commits, or of all, must be right. Cost: reading them, `read_max` bytes a key or so."""
-    checked = Checked()
-    total = len(run.steps) + bool(packed) if seqs is None else len(seqs)
-    strides = _strides(bp, total, read_max)
-    for state in states(run, packed):
-        if seqs is None or state.seq in seqs:
-            checked.snapshots += 1
-            is_last = checked.snapshots == total
-            try:
-                _check(bp, bp.snapshot(state.seq), state, run, checked, {} if is_last else strides)
-            except CommitPrunedError:
-                checked.expect(False, f"run {run.name}, commit {state.seq}: not in memory")
-    return checked
+    def all_commits(self) -> Checked:
+        """Every commit must be in memory, and every snapshot right."""
+        checked = self.commits(None)
+        count = len(self.run.steps) + bool(self.packed)
+        head = self.bp.head.seq if self.bp.head else 0
+        checked.expect(head == count, f"run {self.run.name}: {count} commits were made, the newest is {head}")
+        return checked
 
+    def commits(self, seqs: Collection[int] | None) -> Checked:
+        """These commits, or all, must be in memory, and their snapshots right."""
+        checked = Checked()
+        total = len(self.run.steps) + bool(self.packed) if seqs is None else len(seqs)
+        strides = self._strides(total)
+        for state in states(self.run, self.packed):
+            if seqs is None or state.seq in seqs:
+                checked.snapshots += 1
+                is_last = checked.snapshots == total
+                self._check_commit(state, checked, {} if is_last else strides)
+        return checked
 
-def check_snapshot(snapshot: Any, bp: Backpack, run: Run, packed: Mapping[str, Any], seq: int) -> Checked:
-    """One snapshot that is open, of a commit that may have left meanwhile."""
-    checked = Checked()
-    for state in states(run, packed):
-        if state.seq == seq:
-            checked.snapshots += 1
-            _check_keys(bp, snapshot, state, f"run {run.name}, open snapshot of commit {seq}", checked, {})
-    return checked
+    def snapshot(self, snapshot: Snapshot, seq: int) -> Checked:
+        """A snapshot that is open, of a commit that may have left meanwhile, must be right: all of it is read."""
+        checked = Checked()
+        for state in states(self.run, self.packed):
+            if state.seq == seq:
+                checked.snapshots += 1
+                self._check_keys(snapshot, state, f"run {self.run.name}, open snapshot of commit {seq}", checked, {})
+        return checked
 
-
-def is_unavailable(value: Any) -> bool:
-    """Does a snapshot say that the bytes of a value are gone?"""
-    return isinstance(value, Unavailable)
-
-
-def _check(
-    bp: Backpack, snapshot: Any, state: Expected, run: Run, checked: Checked, strides: Mapping[str, int]
-) -> None:
-    place = f"run {run.name}, commit {state.seq}"
-    commit = bp.commit(state.seq)
-    checked.expect(commit.node == state.node, f"{place}: made by {state.node}, the store says {commit.node}")
-    changed = set(commit.changes)
-    checked.expect(changed == state.touched, f"{place}: keys changed: {_difference(changed, state.touched)}")
-    _check_keys(bp, snapshot, state, place, checked, strides)
-
-
-def _check_keys(
-    bp: Backpack, snapshot: Any, state: Expected, place: str, checked: Checked, strides: Mapping[str, int]
-) -> None:
-    found = set(snapshot)
-    checked.expect(found == state.keys(), f"{place}: keys: {_difference(found, state.keys())}")
-    for key in sorted(found & state.keys()):
+    def _check_commit(self, state: Expected, checked: Checked, strides: Mapping[str, int]) -> None:
+        place = f"run {self.run.name}, commit {state.seq}"
         try:
-            _check_key(bp, snapshot, state, key, place, checked, strides)
+            commit, snapshot = self.bp.commit(state.seq), self.bp.snapshot(state.seq)
         except BackpackError as error:
-            checked.expect(False, f"{place}, key {key}: {error}")
+            checked.expect(False, f"{place}: {error}")
+            return
+        checked.expect(commit.node == state.node, f"{place}: made by {state.node}, the store says {commit.node}")
+        changed = set(commit.changes)
+        checked.expect(changed == state.touched, f"{place}: keys changed: {_difference(changed, state.touched)}")
+        self._check_keys(snapshot, state, place, checked, strides)
 
+    def _check_keys(
+        self, snapshot: Snapshot, state: Expected, place: str, checked: Checked, strides: Mapping[str, int]
+    ) -> None:
+        found = set(snapshot)
+        checked.expect(found == state.keys(), f"{place}: keys: {_difference(found, state.keys())}")
+        for key in sorted(found & state.keys()):
+            is_read = state.seq % strides.get(key, 1) == 0
+            try:
+                problem = self._problem(snapshot, state, key, checked, is_read=is_read)
+            except BackpackError as error:
+                problem = str(error)
+            checked.expect(not problem, f"{place}, key {key}: {problem}")
 
-def _check_key(
-    bp: Backpack, snapshot: Any, state: Expected, key: str, place: str, checked: Checked, strides: Mapping[str, int]
-) -> None:
-    item = snapshot.item(key)
-    right = (state.versions[key], state.set_by[key])
-    set_by = item.commit.seq if item.commit else None
-    is_known = item.version == right[0] and set_by in (right[1], None)
-    checked.expect(is_known, f"{place}, key {key}: version {right[0]} of commit {right[1]}, the store says otherwise")
-    if state.seq % strides.get(key, 1):
-        checked.values_skimmed += 1
-        return
-    value = snapshot.unpack(key)
-    if is_unavailable(value) and item.is_large and item.version < bp.version(key):
-        checked.references += 1
-        checked.expect(value.size == item.size, f"{place}, key {key}: the reference has another size")
-        return
-    checked.values_read += 1
-    # Values come from JSON: for these equal `repr`s are equal values of equal types in equal order, NaN included.
-    checked.expect(repr(value) == repr(state.value(key)), f"{place}, key {key}: not what the messages say")
+    def _problem(self, snapshot: Snapshot, state: Expected, key: str, checked: Checked, *, is_read: bool) -> str:
+        """What is wrong with a key in a snapshot; "" if nothing."""
+        item = snapshot.item(key)
+        version, set_by = state.versions[key], state.set_by[key]
+        if item.version != version or (item.commit is not None and item.commit.seq != set_by):
+            return f"version {version} of commit {set_by}, the store says version {item.version} of {item.commit}"
+        if not is_read:
+            checked.values_skimmed += 1
+            return ""
+        value = snapshot.unpack(key)
+        if isinstance(value, Unavailable):
+            checked.references += 1
+            is_past = item.is_large and item.version < self.bp.version(key) and value.size == item.size
+            return "" if is_past else "the value is not within reach"
+        checked.values_read += 1
+        return "" if state.is_value(key, value) else "not what the messages say"
 
-
-def _strides(bp: Backpack, count: int, read_max: int) -> dict[str, int]:
-    """By key: read it in every how-manieth snapshot."""
-    sizes: dict[str, int] = {}
-    for commit in bp.history():
-        for key, change in commit.changes.items():
-            if change.size > _ALWAYS_READ_MAX:
-                sizes[key] = max(sizes.get(key, 0), change.size)
-    return {key: -(-size * count // read_max) for key, size in sizes.items() if size * count > read_max}
+    def _strides(self, count: int) -> dict[str, int]:
+        """By key: read it in every how-manieth snapshot."""
+        sizes = {key: size for key in self.bp if (size := self.bp.item(key).size) > _ALWAYS_READ_MAX}
+        for commit in self.bp.history():
+            for key, change in commit.changes.items():
+                if change.size > _ALWAYS_READ_MAX:
+                    sizes[key] = max(sizes.get(key, 0), change.size)
+        return {key: -(-size * count // self.read_max) for key, size in sizes.items() if size * count > self.read_max}
 
 
 def _difference(found: Collection[str], right: Collection[str]) -> str:

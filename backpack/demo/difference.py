@@ -2,15 +2,15 @@
 
 from typing import Any
 
+from backpack import Unavailable
 from backpack.demo.expected import seq_before
 from backpack.demo.stage import Scene, Stage
 from backpack.demo.tables import table
-from backpack.demo.words import count_of, printable, shown
+from backpack.demo.words import count_of, printable, shown, size_shown
 
 _ROWS_MAX = 20
 _PATHS_MAX = 2
 _PREVIEW = 60
-_SCALARS = (str, int, float, bool, type(None))
 
 
 def difference(stage: Stage) -> Scene:
@@ -49,9 +49,11 @@ def _places(paths: list[str]) -> str:
 
 def _values(mark: str, old: Any, new: Any) -> str:
     if mark == "+":
-        return shown(new, _PREVIEW)
+        return _value(new, _PREVIEW)
     if mark == "-":
-        return "was " + shown(old, _PREVIEW)
-    if isinstance(old, _SCALARS) and isinstance(new, _SCALARS):
-        return f"{shown(old, _PREVIEW // 3)} -> {shown(new, _PREVIEW // 2)}"
-    return "another value"
+        return "was " + _value(old, _PREVIEW)
+    return f"{_value(old, _PREVIEW // 3)} -> {_value(new, _PREVIEW // 2)}"
+
+
+def _value(value: Any, width: int) -> str:
+    return f"({size_shown(value.size)}, unavailable)" if isinstance(value, Unavailable) else shown(value, width)

@@ -10,10 +10,10 @@ _SHOWN = 24
 def edited(value: Any) -> tuple[Any, str, str, str]:
     """A changed copy, the path of the change, and old and new in few characters.
 
-    The first number inside changes by one; where there is none, the first text gets a word more. Cost: a copy of the
-    containers on the way.
+    The first number inside changes by one; where there is none, the longest text gets a word more. Cost: a walk over
+    the value, and a copy of the containers on the way.
     """
-    steps = _first(value, (int, float)) or _first(value, (str,))
+    steps = _place(value)
     if steps is None:
         return {"was": value}, "the top", shown(value, _SHOWN), "another value"
     old = value
@@ -29,18 +29,21 @@ def edited(value: Any) -> tuple[Any, str, str, str]:
     )
 
 
-def _first(value: Any, kinds: tuple[type, ...]) -> list[Any] | None:
-    """The steps to the first leaf of these types, depth first; no recursion."""
+def _place(value: Any) -> list[Any] | None:
+    """The steps to the first number, depth first, or to the longest text; no recursion."""
     stack: list[tuple[Any, tuple[Any, ...]]] = [(value, ())]
+    longest: tuple[int, list[Any] | None] = (-1, None)
     while stack:
         item, steps = stack.pop()
-        if isinstance(item, kinds) and not isinstance(item, bool) and item == item:  # NaN plus one is NaN
+        if isinstance(item, (int, float)) and not isinstance(item, bool) and repr(item) != "nan":
             return list(steps)
-        if isinstance(item, dict):
+        if isinstance(item, str) and len(item) > longest[0]:
+            longest = (len(item), list(steps))
+        elif isinstance(item, dict):
             stack += [(inner, (*steps, name)) for name, inner in reversed(item.items())]
         elif isinstance(item, list):
             stack += [(item[index], (*steps, index)) for index in reversed(range(len(item)))]
-    return None
+    return longest[1]
 
 
 def _word_more(text: str) -> str:

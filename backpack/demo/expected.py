@@ -4,10 +4,11 @@ A plain dict is folded over the steps, one commit at a time, together with what 
 version and the commit that set it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from backpack.demo.packed import Packed
 from backpack.demo.playing import INPUT_NODE, INSTRUCTING_ROLES, value_of
 from backpack.runs import Run, Step
 
@@ -16,12 +17,13 @@ from backpack.runs import Run, Step
 class Expected:
     """The state after one commit. It goes on changing: read it before asking for the next one."""
 
-    seq: int
-    node: str
-    values: dict[str, Any]
-    """Every key but `messages`, which is made when asked for."""
+    packed: Packed
     steps: tuple[Step, ...]
-    count: int
+    seq: int = 0
+    node: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    """Every key but `messages`, which is made when asked for."""
+    count: int = 0
     """How many of the steps have been taken."""
     versions: dict[str, int] = field(default_factory=dict)
     set_by: dict[str, int] = field(default_factory=dict)
@@ -37,10 +39,18 @@ class Expected:
         """The value of a key that has one."""
         return [step.message for step in self.steps[: self.count]] if key == "messages" else self.values[key]
 
+    def is_value(self, key: str, value: Any) -> bool:
+        """Is this the value of the key, equal in type and order at every depth?
 
-def states(run: Run, packed: Mapping[str, Any]) -> Iterator[Expected]:
+        All values come from JSON: for these, equal `repr`s are equal values of equal types, NaN included.
+        """
+        right = self.packed.repr_of(key) if key in self.packed else repr(self.value(key))
+        return repr(value) == right
+
+
+def states(run: Run, packed: Packed) -> Iterator[Expected]:
     """The state after every commit of a replay, in order."""
-    state = Expected(0, "", {}, run.steps, 0)
+    state = Expected(packed, run.steps)
     if packed:
         _turn_page(state, INPUT_NODE)
         for key, value in packed.items():
@@ -52,12 +62,12 @@ def states(run: Run, packed: Mapping[str, Any]) -> Iterator[Expected]:
         yield state
 
 
-def seq_of(index: int, packed: Mapping[str, Any]) -> int:
+def seq_of(index: int, packed: Packed) -> int:
     """The `seq` of the commit of a step."""
     return index + 1 + bool(packed)
 
 
-def seq_before(run: Run, packed: Mapping[str, Any], node: str, node_run: int) -> int:
+def seq_before(run: Run, packed: Packed, node: str, node_run: int) -> int:
     """The `seq` right before a run of a node: a run is a row of consecutive steps of it."""
     nodes = [step.node for step in run.steps]
     begins = [index for index, name in enumerate(nodes) if name == node and (index == 0 or nodes[index - 1] != node)]

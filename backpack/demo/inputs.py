@@ -4,8 +4,9 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
+from backpack.demo.packed import Packed
 from backpack.demo.words import printable
 from backpack.runs import Run, RunFileError, parse_runs, parse_value
 from backpack.runs.unzipping import FILE_SIZE_MAX
@@ -24,9 +25,9 @@ def read_runs(name: str) -> list[Run]:
         raise RunFileError("too large for the memory of this machine", file=file_shown(name)) from None
 
 
-def read_packed(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+def read_packed(pairs: Iterable[tuple[str, str]]) -> Packed:
     """The values of `--with KEY=FILE`, by key; errors as in `read_runs`."""
-    packed: dict[str, Any] = {}
+    packed = Packed()
     for key, name in pairs:
         try:
             packed[key] = parse_value(_read(name))

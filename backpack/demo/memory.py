@@ -28,7 +28,7 @@ def memory(stage: Stage) -> Scene:
     return Scene(
         "memory",
         "The memory report",
-        "Live is the present state; history is what the commits in memory brought in, every byte once.\n"
+        "Live is the present state; history is what the commits in memory brought in, every byte once. "
         f"Counted to the byte: a recount from the payloads themselves {'says the same' if is_same else 'DIFFERS'}.",
         ("print(bp.memory_usage())",),
         tuple(str(usage).splitlines()),

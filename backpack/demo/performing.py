@@ -1,23 +1,25 @@
 """The whole demo: read the files, tell one run in full, replay and check all of them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from backpack import Backpack
-from backpack.demo.checking import THOROUGH, Checked, check_all
+from backpack.demo.checking import THOROUGH, Checked, Checker
 from backpack.demo.inputs import file_shown, read_packed, read_runs
+from backpack.demo.packed import Packed
 from backpack.demo.playing import OWN_KEYS, replay
 from backpack.demo.shipped import SHIPPED_NAME, shipped_run
 from backpack.demo.showcase import Showcase, showcase_of
 from backpack.demo.stage import Scene, Stage
 from backpack.demo.summary import Summary, summarise
 from backpack.demo.telling import tell
-from backpack.demo.words import count_of, printable
+from backpack.demo.words import count_of, shown
 from backpack.errors import BackpackError, InvalidArgumentError
 from backpack.runs import Run, RunFileError
 
 _NAMES_SHOWN: Final = 3
+_KEY_SHOWN: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Program:
     runs: Sequence[Run]
     told: Run
     showcase: Showcase
-    packed: Mapping[str, Any]
+    packed: Packed
     budget: int | None
 
 
@@ -73,7 +75,7 @@ def tell_run(program: Program, outcome: Outcome, width: int) -> Iterator[Scene]:
         bp = replay(program.told, program.packed)
     except BackpackError as error:
         raise RunFileError(f"run {program.told.name} can't be replayed: {error}", file=program.source) from None
-    checked = check_all(bp, program.told, program.packed, read_max=THOROUGH)
+    checked = Checker(bp, program.told, program.packed, THOROUGH).all_commits()
     stage = Stage(bp, program.told, program.packed, program.showcase, program.budget, width)
     yield from tell(stage)
     outcome.again.add(stage.checked)
@@ -100,14 +102,15 @@ def check_runs(program: Program, outcome: Outcome, progress: Callable[[int, int]
 
 
 def _check_key(key: str, count: int) -> None:
+    option = f"--with {shown(key, _KEY_SHOWN)}="
     if count > 1:
-        raise InvalidArgumentError(f"--with {printable(key)}: the key is given twice")
+        raise InvalidArgumentError(f"{option}: the key is given twice")
     if key in OWN_KEYS or key.startswith("tools."):
-        raise InvalidArgumentError(f"--with {printable(key)}: the replay itself writes that key")
+        raise InvalidArgumentError(f"{option}: the replay itself writes that key")
     try:
         Backpack().pack(key, None)
     except BackpackError as error:
-        raise InvalidArgumentError(f"--with {printable(key)}: {error}") from None
+        raise InvalidArgumentError(f"{option}: {error}") from None
 
 
 def _chosen(runs: Sequence[Run], wanted: str | None) -> Run:
@@ -119,4 +122,4 @@ def _chosen(runs: Sequence[Run], wanted: str | None) -> Run:
         if run.name == wanted:
             return run
     names = ", ".join(run.name for run in runs[:_NAMES_SHOWN]) + (", ..." if len(runs) > _NAMES_SHOWN else "")
-    raise InvalidArgumentError(f"--run {printable(wanted)}: there is {count_of(len(runs), 'run')}: {names}")
+    raise InvalidArgumentError(f"--run {shown(wanted, _KEY_SHOWN)}: no such run; {count_of(len(runs), 'run')}: {names}")

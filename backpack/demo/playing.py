@@ -87,4 +87,5 @@ def summary(step: Step) -> str:
     if step.calls:
         calls = "calls " + ", ".join(dict.fromkeys(call.name for call in step.calls))
         return shown(calls, 2 * _SAID_MAX)
-    return f"says {said}" if said else "says nothing"
+    verb = "instructs" if step.role in INSTRUCTING_ROLES else "says"
+    return f"{verb}: {said}" if said else f"{verb} nothing"

@@ -1,15 +1,17 @@
 """The scene of pruning: a small budget, and every snapshot that is left still right."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from backpack import Backpack
-from backpack.demo.checking import BRISK, Checked, check_snapshot, check_some
+from backpack.demo.checking import THOROUGH, Checked, Checker
+from backpack.demo.packed import Packed
 from backpack.demo.stage import Scene, Stage
+from backpack.demo.tables import wrapped
 from backpack.demo.words import count_of, size_shown
 from backpack.errors import CommitPrunedError
 from backpack.runs import Run
+
+_RANGES_MAX = 6
 
 
 @dataclass(slots=True)
@@ -32,18 +34,19 @@ class Pruned:
     """What asking for a commit that left says."""
 
 
-def prune(bp: Backpack, run: Run, packed: Mapping[str, Any], budget: int | None, *, read_max: int = BRISK) -> Pruned:
+def prune(bp: Backpack, run: Run, packed: Packed, budget: int | None, *, read_max: int) -> Pruned:
     """Lower the budget while a snapshot of an early commit is open, and check everything that is left."""
     before = bp.memory_usage()
     count = before.commits_in_memory
     opened = max(1, count // 4)
     snapshot = bp.snapshot(opened)
-    budget = budget or max(1, before.history_bytes // 3)
+    budget = budget or _budget(bp)
     bp.configure(max_history_size=budget)
     after = bp.memory_usage()
     survivors = sorted(commit.seq for commit in bp.history())
-    checked = check_some(bp, run, packed, set(survivors), read_max=read_max)
-    checked_open = check_snapshot(snapshot, bp, run, packed, opened)
+    checker = Checker(bp, run, packed, read_max)
+    checked = checker.commits(set(survivors))
+    checked_open = checker.snapshot(snapshot, opened)
     place = f"run {run.name}, pruned to {budget} bytes"
     checked.expect(
         after.history_bytes <= budget or after.over_budget, f"{place}: {after.history_bytes} bytes of history are left"
@@ -67,29 +70,36 @@ def prune(bp: Backpack, run: Run, packed: Mapping[str, Any], budget: int | None,
     )
 
 
+def _budget(bp: Backpack) -> int:
+    """A budget that pruning takes seriously: what can't be pruned, and a third of the rest."""
+    usage = bp.memory_usage()
+    target = usage.pinned_bytes + (usage.history_bytes - usage.pinned_bytes) // 3
+    return max(1, min(int(target / (1 - bp.limits.prune_percentage)), usage.history_bytes * 9 // 10))
+
+
 def pruning(stage: Stage) -> Scene:
-    """The history gets a third of its room, or what `--budget` says."""
-    pruned = prune(stage.bp, stage.run, stage.packed, stage.budget)
+    """The history gets a budget that is less than it has, or what `--budget` says."""
+    pruned = prune(stage.bp, stage.run, stage.packed, stage.budget, read_max=THOROUGH)
     stage.checked.add(pruned.checked)
     stage.checked.add(pruned.checked_open)
-    pinned = f"; {size_shown(pruned.pinned)} pinned by the open snapshot" if pruned.pinned else ""
+    pinned = f"; {size_shown(pruned.pinned)} can't be pruned" if pruned.pinned else ""
     lines = [
         f"budget       {size_shown(pruned.budget)}",
         f"history      {size_shown(pruned.history_before)} before, {size_shown(pruned.history_after)} after{pinned}",
-        f"commits      {count_of(pruned.gone, 'commit')} pruned, {len(pruned.survivors):,} left: {_ranges(pruned.survivors)}",
+        f"commits      {pruned.gone:,} pruned, {len(pruned.survivors):,} left: {_ranges(pruned.survivors)}",
         f"checked      {count_of(pruned.checked.snapshots, 'snapshot')} left, each "
         + ("as before" if not pruned.checked.problems else "NOT as before: see below"),
         f"open         the snapshot of commit {pruned.opened}, opened before: "
         + ("as before" if not pruned.checked_open.problems else "NOT as before: see below"),
     ]
     if pruned.refusal:
-        lines.append(f"gone         {pruned.refusal}")
+        lines += wrapped(f"gone         {pruned.refusal}", stage.width, " " * 13)
     if pruned.over_budget:
-        lines.append("over budget  what is left is the newest commit and what is pinned: neither is ever pruned")
+        lines.append("over budget  what is left is the newest commit and what is pinned: never pruned")
     return Scene(
         "pruning",
         f"Pruning to {size_shown(pruned.budget)}, with old snapshots still right",
-        "The oldest commits leave until the history fits. What is left is whole: a key that was set long ago\n"
+        "The oldest commits leave until the history fits. What is left is whole: a key that was set long ago "
         "and never again is still in every snapshot. A snapshot that is open keeps what it shows.",
         (f"old = bp.snapshot({pruned.opened})", f"bp.configure(max_history_size={pruned.budget})"),
         tuple(lines),
@@ -124,4 +134,4 @@ def _ranges(seqs: list[int]) -> str:
         else:
             ranges.append([seq, seq])
     shown = [str(first) if first == last else f"{first}-{last}" for first, last in ranges]
-    return ", ".join(shown if len(shown) <= 6 else [*shown[:3], "...", *shown[-2:]])
+    return ", ".join(shown if len(shown) <= _RANGES_MAX else [*shown[:3], "...", *shown[-2:]])

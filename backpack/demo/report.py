@@ -2,20 +2,16 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from backpack import __version__
 from backpack.demo.checking import Checked
 from backpack.demo.performing import Outcome, Program
 from backpack.demo.playing import OWN_KEYS
 from backpack.demo.stage import Scene
+from backpack.demo.tables import wrapped
 from backpack.demo.words import count_of, printable
 
-_PLAYING: Final = (
-    ">>> with bp.transaction(node='tool.search') as tx:",
-    "...     tx.append('messages', message)",
-    "...     tx.pack('tools.search.last', result)",
-)
 
 
 def opening_lines(program: Program) -> list[str]:
@@ -24,12 +20,15 @@ def opening_lines(program: Program) -> list[str]:
     runs = "" if len(program.runs) == 1 else f" (run {run.place} of {len(program.runs):,})"
     roles = Counter(step.role for step in run.steps)
     spoken = ", ".join(f"{count} {printable(role)}" for role, count in roles.most_common())
+    tool = next((step.tool for step in run.steps if step.tool), "search")
     lines = [
         f"backpack {__version__} demo: {run.name}{runs}, from {program.source}",
         f"{count_of(len(run.steps), 'message')}: {spoken}",
         "Each message becomes one commit of the node that made it:",
         "",
-        *_PLAYING,
+        f">>> with bp.transaction(node='tool.{tool}') as tx:",
+        "...     tx.append('messages', message)",
+        f"...     tx.pack('tools.{tool}.last', result)",
         "",
         f"The keys: {', '.join(OWN_KEYS)},",
         "and for every tool its arguments, calls and last result.",
@@ -39,15 +38,16 @@ def opening_lines(program: Program) -> list[str]:
     return [*lines, ""]
 
 
-def closing_lines(program: Program, outcome: Outcome) -> list[str]:
+def closing_lines(program: Program, outcome: Outcome, width: int) -> list[str]:
     """What was compared with the messages, and the problems, if any."""
     replayed, again = outcome.replayed, outcome.again
-    lines = [
+    told = [
         f"Checked against the messages themselves: {count_of(replayed.snapshots, 'snapshot')} of "
         f"{count_of(len(program.runs), 'run')}, every commit of every run.",
         f"{replayed.values_read:,} values read in them" + _exceptions(replayed),
         f"Checked once more, in forks, open snapshots and after pruning: {count_of(again.snapshots, 'snapshot')}.",
     ]
+    lines = [line for text in told for line in wrapped(text, width)]
     problems = outcome.problems
     if not problems:
         return [*lines, "All of them are right."]

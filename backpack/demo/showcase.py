@@ -29,10 +29,10 @@ def showcase_of(run: Run) -> Showcase:
     decision = next((step for step in reversed(steps) if step.calls), None)
     if decision is None:
         decision = next((step for step in reversed(steps) if step.role == "assistant"), steps[-1])
-    return Showcase(node, -1, decision.index, _instead(decision))
+    return Showcase(node, -1, decision.index, instead_of(decision))
 
 
-def _instead(step: Step) -> dict[str, Any]:
+def instead_of(step: Step) -> dict[str, Any]:
     """What could stand in the place of a step."""
     if step.calls:
         names = " and ".join(dict.fromkeys(call.name for call in step.calls))

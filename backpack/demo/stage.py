@@ -6,7 +6,10 @@ from typing import Any
 
 from backpack import Backpack
 from backpack.demo.checking import Checked
+from backpack.demo.packed import Packed
 from backpack.demo.showcase import Showcase
+from backpack.demo.tables import wrapped
+from backpack.demo.words import columns_of
 from backpack.runs import Run
 
 
@@ -16,10 +19,10 @@ class Stage:
 
     bp: Backpack
     run: Run
-    packed: Mapping[str, Any]
+    packed: Packed
     showcase: Showcase
     budget: int | None
-    """Bytes of history that pruning goes down to; None: a third of what there is."""
+    """Bytes of history to prune to; None: less than there is."""
     width: int
     checked: Checked = field(default_factory=Checked)
 
@@ -35,8 +38,8 @@ class Scene:
     lines: tuple[str, ...]
     facts: Mapping[str, Any]
 
-    def text(self, number: int) -> list[str]:
+    def text(self, number: int, width: int) -> list[str]:
         """The lines to print."""
         title = f"{number}. {self.title}"
         code = [f">>> {line}" for line in self.code]
-        return [title, "=" * len(title), self.about, "", *code, *self.lines, ""]
+        return [title, "=" * columns_of(title), *wrapped(self.about, width), "", *code, *self.lines, ""]

@@ -1,17 +1,21 @@
 """All runs of a file: each replayed, every snapshot compared, pruned, and what is left compared again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from backpack.demo.checking import BRISK, Checked, check_all
+from backpack.demo.checking import BRISK, Checked, Checker
+from backpack.demo.packed import Packed
 from backpack.demo.playing import replay
 from backpack.demo.pruning import prune
-from backpack.demo.tables import table
+from backpack.demo.tables import table, wrapped
 from backpack.demo.words import count_of, shown, size_shown
 from backpack.runs import Run
 
 _ROWS_MAX, _FIRST, _LAST = 24, 12, 6
+_ABOUT = (
+    "Of each run: its commits, the snapshots that were checked, the bytes of its history, the commits that a small "
+    "budget left, and the snapshots that were checked again after that, one of them open all the time."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +35,11 @@ class Summary:
         return [*self.checked.problems, *self.checked_left.problems]
 
 
-def summarise(run: Run, packed: Mapping[str, Any], budget: int | None) -> Summary:
+def summarise(run: Run, packed: Packed, budget: int | None) -> Summary:
     """Replay a run, check it, prune it, check what is left."""
     bp = replay(run, packed)
     usage = bp.memory_usage()
-    checked = check_all(bp, run, packed, read_max=BRISK)
+    checked = Checker(bp, run, packed, BRISK).all_commits()
     pruned = prune(bp, run, packed, budget, read_max=BRISK)
     pruned.checked.add(pruned.checked_open)
     left = len(pruned.survivors)
@@ -44,14 +48,18 @@ def summarise(run: Run, packed: Mapping[str, Any], budget: int | None) -> Summar
 
 def summary_lines(summaries: Sequence[Summary], width: int) -> list[str]:
     """A table of the runs; of many, the first and the last, and all that went wrong."""
-    head = ("#", "run", "messages", "snapshots checked", "history", "left after pruning", "result")
+    head = ("#", "run", "messages", "commits", "checked", "history", "left", "again", "result")
+    left_out = ""
     rows = [_row(summary) for summary in summaries]
     if len(rows) > _ROWS_MAX:
         middle = rows[_FIRST:-_LAST]
         bad = [row for row, summary in zip(middle, summaries[_FIRST:-_LAST], strict=True) if summary.problems]
-        gap = ("", f"... {count_of(len(middle) - len(bad), 'more run')}, all right", "", "", "", "", "")
-        rows = [*rows[:_FIRST], gap, *bad[:_FIRST], *rows[-_LAST:]]
-    return table(head, rows, width, right="# messages history")
+        rows = [*rows[:_FIRST], *bad[:_FIRST], *rows[-_LAST:]]
+        left_out = f"... {count_of(len(summaries) - len(rows), 'more run')} ..."
+    lines = table(head, rows, width, right="# messages commits checked history left again")
+    if left_out:
+        lines.insert(len(lines) - _LAST, left_out)
+    return [*wrapped(_ABOUT, width), "", *lines]
 
 
 def _row(summary: Summary) -> tuple[str, ...]:
@@ -59,8 +67,10 @@ def _row(summary: Summary) -> tuple[str, ...]:
         str(summary.run.place),
         shown(summary.run.name, 40),
         f"{len(summary.run.steps):,}",
+        f"{summary.commits:,}",
         f"{summary.checked.snapshots:,}",
         size_shown(summary.history_bytes),
-        count_of(summary.commits_left, "commit"),
+        f"{summary.commits_left:,}",
+        f"{summary.checked_left.snapshots:,}",
         "wrong" if summary.problems else "right",
     )

@@ -1,6 +1,7 @@
 """Tables of text that fit a terminal."""
 
 import shutil
+import textwrap
 from collections.abc import Sequence
 from typing import Final
 
@@ -39,10 +40,15 @@ def table(
     return lines
 
 
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """A text as lines of at most that width, the second and later ones behind an indent."""
+    return textwrap.wrap(text, width, subsequent_indent=indent)
+
+
 def _line(row: Sequence[str], widths: Sequence[int], head: Sequence[str], aligned: set[str]) -> str:
     shown = []
-    for text, size, name in zip(row, widths, head, strict=True):
-        text = cut(text, size)
+    for cell, size, name in zip(row, widths, head, strict=True):
+        text = cut(cell, size)
         space = " " * (size - columns_of(text))
         shown.append(space + text if name in aligned else text + space)
     return (" " * _GAP).join(shown).rstrip()

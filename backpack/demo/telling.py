@@ -11,6 +11,7 @@ from backpack.demo.pruning import pruning
 from backpack.demo.stage import Scene, Stage
 from backpack.demo.timeline import timeline
 from backpack.demo.whatif import fork
+from backpack.errors import BackpackError
 
 SCENES: Final[tuple[Callable[[Stage], Scene], ...]] = (timeline, before, difference, large, fork, pruning, memory)
 
@@ -18,4 +19,9 @@ SCENES: Final[tuple[Callable[[Stage], Scene], ...]] = (timeline, before, differe
 def tell(stage: Stage) -> Iterator[Scene]:
     """Scene after scene, each played when it is asked for."""
     for scene in SCENES:
-        yield scene(stage)
+        try:
+            yield scene(stage)
+        except BackpackError as error:
+            name = scene.__name__
+            stage.checked.expect(False, f"run {stage.run.name}, scene {name}: {type(error).__name__}: {error}")
+            yield Scene(name, f"The scene {name} failed", str(error), (), (), {"error": str(error)})

@@ -36,9 +36,9 @@ def timeline(stage: Stage) -> Scene:
     return Scene(
         "timeline",
         f"The timeline: {count_of(len(commits), 'commit')}",
-        "Every message became one commit of one or more keys: it can't be changed any more, and says who made it.\n"
+        "Every message became one commit of one or more keys: it can't be changed any more, and says who made it. "
         "The size is that of the values that were packed; what was there before is not stored again.",
-        ("for commit in bp.history(): print(commit.seq, commit.id, commit.node, commit.message, commit.size)",),
+        ("for c in bp.history(): print(c.seq, c.id, c.node, c.message, c.size)",),
         tuple(lines),
         {
             "commits": [_facts(commit) for commit in commits],

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from backpack import Backpack
-from backpack.demo.checking import BRISK, check_all, is_unavailable
+from backpack import Backpack, Unavailable
+from backpack.demo.checking import BRISK, Checker
 from backpack.demo.expected import seq_of
 from backpack.demo.playing import play
+from backpack.demo.showcase import instead_of
 from backpack.demo.stage import Scene, Stage
 from backpack.demo.tables import table
-from backpack.demo.words import printable, shown
+from backpack.demo.words import count_of, printable, shown
 from backpack.runs import Run, Step
 from backpack.runs.steps import steps_of
 
@@ -19,20 +20,21 @@ def fork(stage: Stage) -> Scene:
     """A fork at the commit before the decision, one other message in it, and the original as it was."""
     bp, run = stage.bp, stage.run
     about = (
-        "A fork goes on from any commit as a Backpack of its own. It shares the bytes of the past,\n"
+        "A fork goes on from any commit as a Backpack of its own. It shares the bytes of the past, "
         "and whatever happens in it, the original never notices."
     )
     index = _decision(stage)
     if index is None:
-        lines = ("(every state before a decision lacks a large value whose bytes are gone: nothing to fork here)",)
-        return Scene("fork", "A fork with a different decision", about, ("bp.fork(at)",), lines, {"at": None})
+        nothing = "(every state before a decision lacks a large value whose bytes are gone: nothing to fork here)"
+        return Scene("fork", "A fork with a different decision", about, ("bp.fork(at)",), (nothing,), {"at": None})
     at = seq_of(index, stage.packed) - 1
-    other = _other_run(run, index, stage.showcase.instead if index == stage.showcase.decision else None)
+    is_chosen = index == stage.showcase.decision
+    other = _other_run(run, index, stage.showcase.instead if is_chosen else instead_of(run.steps[index]))
     what_if = bp.fork(at)
     play(what_if, other.steps[-1])
 
-    checked = check_all(what_if, other, stage.packed, read_max=BRISK)
-    again = check_all(bp, run, stage.packed, read_max=BRISK)
+    checked = Checker(what_if, other, stage.packed, BRISK).all_commits()
+    again = Checker(bp, run, stage.packed, BRISK).all_commits()
     stage.checked.add(checked)
     stage.checked.problems += again.problems
     original, changed = run.steps[index], other.steps[index]
@@ -41,7 +43,7 @@ def fork(stage: Stage) -> Scene:
         ("fork", str(at + 1), str(what_if.head.seq if what_if.head else 0), printable(changed.node), _said(changed)),
     ]
     lines = table(("", "commit", "head", "node", "message"), rows, stage.width, right="commit head", firm="node")
-    lines.append(f"The original was compared once more: {again.snapshots} snapshots, untouched.")
+    lines.append(f"The original was compared once more: {count_of(again.snapshots, 'snapshot')}, untouched.")
     return Scene(
         "fork",
         f"A fork with a different decision: at commit {at}",
@@ -60,8 +62,12 @@ def fork(stage: Stage) -> Scene:
 
 
 def _decision(stage: Stage) -> int | None:
-    """The step to take differently: the one chosen, or the last one before it whose state is whole."""
-    for index in range(stage.showcase.decision, -1, -1):
+    """The step to take differently: the one chosen, or the last one before it that is none of a tool and whose state
+    is whole."""
+    chosen = stage.showcase.decision
+    for index in range(chosen, -1, -1):
+        if index < chosen and stage.run.steps[index].tool:
+            continue
         if _is_whole(stage.bp, seq_of(index, stage.packed) - 1):
             return index
     return None
@@ -69,13 +75,11 @@ def _decision(stage: Stage) -> int | None:
 
 def _is_whole(bp: Backpack, seq: int) -> bool:
     snapshot = bp.snapshot(seq)
-    return not any(snapshot.item(key).is_large and is_unavailable(snapshot.unpack(key)) for key in snapshot)
+    return not any(snapshot.item(key).is_large and isinstance(snapshot.unpack(key), Unavailable) for key in snapshot)
 
 
-def _other_run(run: Run, index: int, instead: dict[str, Any] | None) -> Run:
+def _other_run(run: Run, index: int, instead: dict[str, Any]) -> Run:
     """The run up to a step, with another message in its place."""
-    if instead is None:
-        instead = {"role": run.steps[index].role, "content": "Wait: let me think about that again."}
 
     def refuse(path: Any, reason: str) -> Any:
         raise AssertionError(reason)

@@ -10,6 +10,8 @@ from backpack.limits import KIB, MIB
 _UNITS: Final = {"": 1, "b": 1, "k": KIB, "kib": KIB, "m": MIB, "mib": MIB, "g": KIB * MIB, "gib": KIB * MIB}
 _SIZE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 _SHOWN_SOURCE_MAX: Final = 2_000
+_NAMES_SHOWN: Final = 20
+_SIZE_MAX: Final = 2**60
 
 
 def bytes_of(text: str) -> int:
@@ -18,7 +20,7 @@ def bytes_of(text: str) -> int:
     factor = _UNITS.get(match[2].lower()) if match else None
     if match is None or factor is None:
         raise ValueError(f"not a size: {shown(text, 40)} (try 65536, 64KiB or 1.5MiB)")
-    size = int(float(match[1]) * factor)
+    size = int(min(float(match[1]), _SIZE_MAX) * factor)
     if size < 1:
         raise ValueError("a size must be above 0")
     return size
@@ -48,8 +50,8 @@ def shown(value: Any, width: int) -> str:
     elif isinstance(value, list):
         text = f"[{count_of(len(value), 'item')}]" if len(value) != 0 else "[]"
     elif isinstance(value, dict):
-        text = ", ".join(f"{name}: {_inner(item)}" for name, item in list(value.items())[:20])
-        text = f"{{{text}{', ...' if len(value) > 20 else ''}}}"
+        text = ", ".join(f"{name}: {_inner(item)}" for name, item in list(value.items())[:_NAMES_SHOWN])
+        text = f"{{{text}{', ...' if len(value) > _NAMES_SHOWN else ''}}}"
     else:
         text = _inner(value)
     return cut(printable(" ".join(text.split())), width)
@@ -82,7 +84,7 @@ def cut(text: str, width: int) -> str:
         if room < 0:
             break
         kept.append(letter)
-    return "".join(kept).rstrip() + "..."[: max(0, width)]
+    return "".join(kept).rstrip(" .") + "..."[: max(0, width)]
 
 
 def _inner(value: Any) -> str:

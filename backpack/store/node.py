@@ -4,7 +4,7 @@ Keys are relative to the namespace; patterns of permissions are absolute. Every 
 its calls have no `node=`. See `Sight` for what is refused and what merely does not exist.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from backpack.core.addresses import At
@@ -221,6 +221,14 @@ class Node(MutableMapping[str, Any]):
         """The state before a run of this node, as far as it sees it."""
         found = self._store.snapshot_before(self.name, run)
         return None if found is None else self.snapshot(found.seq)
+
+    def bisect(
+        self, predicate: Callable[[Snapshot], object], *, good: At | None = None, bad: At | None = None
+    ) -> Commit:
+        """As `Backpack.bisect`, over snapshots of what the node sees."""
+        return self._seen(
+            self._store.bisect(lambda found: predicate(self.snapshot(found.seq)), good=good, bad=bad)
+        )
 
     def diff(self, a: At, b: At | None = None) -> Diff:
         """As `Backpack.diff`, of what the node sees."""

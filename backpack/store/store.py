@@ -22,7 +22,7 @@ from backpack.core.limits import Limits
 from backpack.core.patterns import Pattern
 from backpack.core.payload import Content, LargeRef, form_size, head_of, join
 from backpack.core.purging import purge
-from backpack.core.shaping import present_content
+from backpack.core.shaping import Grown, present_content
 from backpack.core.sharing import grown_from
 from backpack.errors import (
     CheckpointExistsError,
@@ -114,9 +114,9 @@ class Backpack(MutableMapping[str, Any]):
         if type(key) is not str or key not in self._engine.chains:
             key = checked_key(key)
         payload = encode(value)
-        known = 0
+        known, grown = 0, None
         if type(value) is list and len(payload) >= _KNOWN_LIST_MIN:
-            known = self._known_items(key, payload)
+            known, grown = self._known_items(key, payload)
         is_plain = verify(value, payload, known)
         label = self._labels.get(node) if message is None and tags == () else None
         if label is None or node is None:
@@ -129,7 +129,7 @@ class Backpack(MutableMapping[str, Any]):
             now = time.time_ns()
             if now < self._last_ns:
                 now = self._last_ns
-            facts = self._commit_one(key, payload, is_plain, label, now)
+            facts = self._commit_one(key, payload, is_plain, grown, label, now)
             self._last_ns = now
         finally:
             lock.release()
@@ -783,17 +783,19 @@ class Backpack(MutableMapping[str, Any]):
             self._labels[node] = label
         return label
 
-    def _known_items(self, key: str, payload: bytes) -> int:
-        """How many items at the beginning of a packed list are the present list, verified before."""
+    def _known_items(self, key: str, payload: bytes) -> tuple[int, Grown]:
+        """How many items at the beginning of a packed list are the present list, verified before; and where the new
+        part begins."""
         with self._lock:
             chain = self._engine.chains.get(key)
-            if chain is None or not chain.is_plain:
-                return 0
-            content = present_content(chain)
-            if content is None or not grown_from(content, payload):
-                return 0
+            content = None if chain is None else present_content(chain)
+            if chain is None or content is None:
+                return 0, None
+            stop = grown_from(content, payload)
+            if not stop or not chain.is_plain:
+                return 0, (content, stop)
             header = read_array_header(head_of(content))
-        return 0 if header is None else header[0]
+        return 0 if header is None else header[0], (content, stop)
 
     def _is_visible(self, key: str) -> bool:
         try:
@@ -919,10 +921,13 @@ class Backpack(MutableMapping[str, Any]):
     def _commit_transaction(self, payloads: dict[str, bytes], label: Label, sight: Sight | None) -> Commit | None:
         with self._lock:
             self._require_open()
-            requests = [one for one in requests_of(payloads) if one.kind != "delete" or self._is_visible(one.key)]
-            if not requests:
-                return None
-            facts = self._engine.commit(requests, label, self._now())
+            if all(payloads.values()):
+                facts = self._engine.commit_payloads(payloads, label, self._now())
+            else:
+                requests = [one for one in requests_of(payloads) if one.kind != "delete" or self._is_visible(one.key)]
+                if not requests:
+                    return None
+                facts = self._engine.commit(requests, label, self._now())
         return self._told(facts)
 
     def _largest_keys(self) -> list[tuple[str, int]]:

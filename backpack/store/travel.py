@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from backpack.core.addresses import At, pruned_error, resolve
-from backpack.core.chain import Mark, form_of, is_visible, kind_of
+from backpack.core.chain import Mark, form_of, is_visible, kind_of, size_of
 from backpack.core.commit import Commit
 from backpack.core.engine import Engine, Request
 from backpack.core.payload import Content, LargeRef, as_content, join
@@ -41,7 +41,7 @@ def restore_requests(snapshot: Snapshot, keys: Iterable[str], substitute: bytes 
             if substitute is None:
                 index = chain.index_at(snapshot.seq)
                 commit = engine.commit_of(chain.columns[0][index])
-                raise unavailable_error(Unavailable(key, snapshot.item(key).size, content, commit))
+                raise unavailable_error(Unavailable(key, size_of(entry), content, commit))
             requests.append(Request(key, "pack", substitute))
             continue
         form = form_of(entry)
@@ -63,18 +63,11 @@ def replacements(engine: Engine, seq: int, substitute: bytes | None) -> dict[str
         if isinstance(reason, str):
             if substitute is None:
                 commit = engine.commit_of(chain.columns[0][chain.index_at(seq)])
-                size = form_size_of(entry)
+                size = size_of(entry)
                 raise unavailable_error(Unavailable(key, size, reason, commit))
             large = len(substitute) > engine.large_size
             found[key] = as_content(substitute) if large else substitute
     return found
-
-
-def form_size_of(entry: Any) -> int:
-    """The packed size of a visible entry."""
-    from backpack.core.chain import size_of
-
-    return size_of(entry)
 
 
 def bisect(store: "Backpack", predicate: Callable[[Snapshot], object], good: int, bad: int) -> Commit:
@@ -139,7 +132,7 @@ def _again(engine: Engine, twin: Engine, key: str, seq: int, substitute: bytes |
     content = content_of(chain, entry, {})
     if isinstance(content, str):
         if substitute is None:
-            raise unavailable_error(Unavailable(key, form_size_of(entry), content, engine.commit_at(seq)))
+            raise unavailable_error(Unavailable(key, size_of(entry), content, engine.commit_at(seq)))
         return Request(key, "pack", substitute)
     return Request(key, "pack", join(content))
 

@@ -161,8 +161,8 @@ def largest_keys(engine: Engine) -> list[tuple[str, int]]:
 
 
 def _overhead(engine: Engine) -> int:
-    shards = engine.ledger.shards
-    payloads = sum(map(len, shards))
+    shards = engine.ledger.index.shards
+    payloads = sum(map(len, shards)) + len(engine.ledger.index.filed)
     records = engine.ledger.records
     total = (
         sum(map(getsizeof, shards))

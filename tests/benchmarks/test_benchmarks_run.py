@@ -140,3 +140,9 @@ def test_a_missed_limit_matters_only_when_judged_at_full_size(
     monkeypatch.setattr(command, "BENCHMARKS", ("bench_pack",))
     monkeypatch.setattr(module, "run", lambda size: [Row("a", 4.0, "x", 3.0)])
     assert command.main(arguments) == code
+
+
+def test_a_part_of_the_table_is_never_written(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["--only", "append", "--write", str(tmp_path / "performance.md")])
+    assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -53,10 +54,8 @@ def test_changing_the_list_of_checkpoints_changes_nothing() -> None:
     bp = five()
     bp.checkpoint("one")
     found = bp.checkpoints()
-    try:
+    with contextlib.suppress(AttributeError, TypeError):
         found.clear()
-    except (AttributeError, TypeError):
-        pass
     assert checkpoint_names(bp.checkpoints()) == {"one"}
 
 

@@ -70,7 +70,8 @@ def test_a_key_that_came_and_went_between_is_in_no_part_of_a_diff() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [(0, False), (1, True), (1, 1.0), ("1", 1), ([], ()), (None, 0), (b"a", "a"), ("", None), ([1], (1,))]
+    ("old", "new"),
+    [(0, False), (1, True), (1, 1.0), ("1", 1), ([], ()), (None, 0), (b"a", "a"), ("", None), ([1], (1,))],
 )
 def test_a_change_of_type_is_a_change(old: Any, new: Any) -> None:
     bp = Backpack({"a": old})

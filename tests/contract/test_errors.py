@@ -120,7 +120,9 @@ def test_a_raised_error_pickles_carries_facts_and_no_value(name: str) -> None:
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error)
     assert str(again) == str(error)
-    assert {key: str(fact) for key, fact in vars(again).items()} == {key: str(fact) for key, fact in vars(error).items()}
+    assert {key: str(fact) for key, fact in vars(again).items()} == {
+        key: str(fact) for key, fact in vars(error).items()
+    }
     chain: BaseException | None = error
     while chain is not None:
         assert SECRET not in str(chain)
@@ -208,5 +210,3 @@ def test_logs_never_contain_a_value(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(TypeError):
         bp.pack("a", [SECRET, object()])
     assert SECRET not in caplog.text
-
-

@@ -132,7 +132,14 @@ def test_a_cut_at_any_length_is_noticed(tmp_path: Path) -> None:
 
 def test_bytes_that_were_never_an_export_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "other"
-    for content in (b"", b"{}", b"PK\x03\x04" + b"\x00" * 100, b"\x80\x04\x95" + b"a" * 50, bytes(4_096), b"\xff" * 4_096):
+    for content in (
+        b"",
+        b"{}",
+        b"PK\x03\x04" + b"\x00" * 100,
+        b"\x80\x04\x95" + b"a" * 50,
+        bytes(4_096),
+        b"\xff" * 4_096,
+    ):
         file.write_bytes(content)
         with pytest.raises(CorruptionError):
             Backpack.load(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import random
 import tracemalloc
@@ -282,10 +283,8 @@ def test_denied_and_failed_writes_leave_nothing_behind() -> None:
     def fail() -> None:
         for _ in range(50):
             for act in (lambda: node.pack("a", value), lambda: bp.pack("a", [value, object()])):
-                try:
+                with contextlib.suppress(PermissionError, TypeError):
                     act()
-                except (PermissionError, TypeError):
-                    pass
             try:
                 with bp.transaction() as tx:
                     tx.pack("a", value + b"x")

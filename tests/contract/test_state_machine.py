@@ -152,12 +152,14 @@ class StoreMachine(RuleBasedStateMachine):
         prune_percentage=st.sampled_from([0.2, 0.5]),
         hard_limit=st.sampled_from([False, False, False, True]),
         first=st.one_of(st.none(), st.dictionaries(keys, small, max_size=2)),
+        past=st.lists(st.tuples(keys, values, nodes), max_size=12),
     )
-    def make(self, first: dict[str, Any] | None, **limits: Any) -> None:
+    def make(self, first: dict[str, Any] | None, past: list[tuple[str, Any, str | None]], **limits: Any) -> None:
         self.limits = dict(limits)
         self.store = Backpack(**limits) if first is None else Backpack(first, **limits)
         if first:
             self.adopt(self.store.head, {key: ("pack", value) for key, value in first.items()})
+        self.pack_several(past)
 
     # -- how a step is told to the model -------------------------------------------------------------------
 
@@ -292,6 +294,21 @@ class StoreMachine(RuleBasedStateMachine):
             given.append("changed after the pack")
         elif isinstance(given, (dict, set)):
             given.clear()
+
+    @rule(several=st.lists(st.tuples(keys, values, nodes), min_size=2, max_size=8))
+    def pack_one_after_the_other(self, several: list[tuple[str, Any, str | None]]) -> None:
+        self.pack_several(several)
+
+    def pack_several(self, several: list[tuple[str, Any, str | None]]) -> None:
+        for key, value, node in several:
+            self.pack(key, value, node, None, ())
+            self.memory_is_within_its_bounds()
+            self.counters_agree_with_a_recount()
+
+    @rule(key=keys, size=st.integers(1, 40), count=st.integers(2, 12), node=nodes)
+    def pack_a_growing_text(self, key: str, size: int, count: int, node: str | None) -> None:
+        for number in range(1, count + 1):
+            self.pack(key, "grow" * size + "x" * number, node, None, ())
 
     def note_pack_over_hidden(self, packed: Any) -> None:
         self.model.murky.update(set(packed) & set(self.model.state().hidden))
@@ -734,16 +751,35 @@ class StoreMachine(RuleBasedStateMachine):
 
     # -- reads that compare --------------------------------------------------------------------------------
 
-    @rule(
-        key=st.one_of(st.none(), keys),
-        node=st.sampled_from([None, "x", "y", "nobody of that name"]),
-        tag=st.sampled_from([None, "t", "u", "no such tag"]),
-        first=numbers,
-        last=numbers,
-        limit=st.sampled_from([None, 1, 3]),
-        bounds=st.integers(0, 3),
-    )
-    def history(
+    @rule(data=st.data(), question=st.integers(0, 6))
+    def ask(self, data: Any, question: int) -> None:
+        """One of the questions below: a single rule, so that most steps are writes."""
+        if question == 0:
+            self.ask_history(
+                data.draw(st.one_of(st.none(), keys)),
+                data.draw(st.sampled_from([None, "x", "y", "nobody of that name"])),
+                data.draw(st.sampled_from([None, "t", "u", "no such tag"])),
+                data.draw(numbers),
+                data.draw(numbers),
+                data.draw(st.sampled_from([None, 1, 3])),
+                data.draw(st.integers(0, 3)),
+            )
+        elif question == 1:
+            self.ask_diff(data.draw(numbers), data.draw(numbers), data.draw(st.booleans()))
+        elif question == 2:
+            self.ask_bisect(data.draw(numbers))
+        elif question == 3:
+            self.ask_snapshot_before(data.draw(st.sampled_from(["x", "y", "never ran"])), data.draw(st.integers(-3, 2)))
+        elif question == 4:
+            for key in KEYS:
+                self.ask_blame(key)
+        elif question == 5:
+            self.ask_for_nothing(data.draw(numbers))
+        else:
+            for pattern in ("**", "*", "n.*", "n.**", "n.b", "n.b.*", "zz.**"):
+                self.ask_select(pattern)
+
+    def ask_history(
         self,
         key: str | None,
         node: str | None,
@@ -773,8 +809,7 @@ class StoreMachine(RuleBasedStateMachine):
         found = self.store.history(key, node=node, tag=tag, before=before, after=after, limit=limit)
         assert [commit.seq for commit in found] == expected
 
-    @rule(number=numbers, other=numbers, to_head=st.booleans())
-    def diff(self, number: int, other: int, to_head: bool) -> None:
+    def ask_diff(self, number: int, other: int, to_head: bool) -> None:
         a, b = self.pick(number), self.pick(other)
         if a is None or b is None:
             return
@@ -814,8 +849,7 @@ class StoreMachine(RuleBasedStateMachine):
                 if takes_new and not is_unavailable(after.unpack(key)):
                     assert same(entry.new, new.visible[key].value)
 
-    @rule(number=numbers)
-    def bisect(self, number: int) -> None:
+    def ask_bisect(self, number: int) -> None:
         if not self.model.head:
             return
         threshold = 1 + number % (self.model.head + 1)
@@ -834,8 +868,7 @@ class StoreMachine(RuleBasedStateMachine):
         else:
             assert found.seq == expected
 
-    @rule(node=st.sampled_from(["x", "y", "never ran"]), run=st.integers(-3, 2))
-    def snapshot_before(self, node: str, run: int) -> None:
+    def ask_snapshot_before(self, node: str, run: int) -> None:
         if self.model.purges:
             return
         runs = self.model.runs(node)
@@ -860,8 +893,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert snapshot is not None
         self.verify_snapshot(self.store, self.model, snapshot, first - 1)
 
-    @rule(key=keys)
-    def blame(self, key: str) -> None:
+    def ask_blame(self, key: str) -> None:
         state = self.model.state()
         if key not in state.visible:
             if key not in state.hidden:
@@ -878,8 +910,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert sorted(found.tags) == sorted(expected.tags)
         assert found.time == self.commits[found.seq].time
 
-    @rule(number=numbers)
-    def addresses_of_nothing(self, number: int) -> None:
+    def ask_for_nothing(self, number: int) -> None:
         head = self.model.head
         for at in (head + 1 + number, f"HEAD~{head + 1}", "no such name", "HEAD~x", "@@@@@@@@"):
             with pytest.raises(CommitNotFoundError):
@@ -894,8 +925,7 @@ class StoreMachine(RuleBasedStateMachine):
             late = self.commits[head].time + dt.timedelta(days=1)
             assert self.store.commit(late).seq == head
 
-    @rule(pattern=st.sampled_from(["**", "*", "n.*", "n.**", "n.b", "n.b.*", "zz.**"]))
-    def select(self, pattern: str) -> None:
+    def ask_select(self, pattern: str) -> None:
         expected = {
             "**": set(KEYS),
             "*": {"a", "b"},

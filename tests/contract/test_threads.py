@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ def together(*works: Callable[[], None]) -> None:
         try:
             barrier.wait()
             work()
-        except BaseException as error:  # noqa: BLE001 - raised again on the main thread
+        except BaseException as error:
             errors.append(error)
 
     threads = [threading.Thread(target=run, args=(work,), daemon=True) for work in works]
@@ -197,10 +198,8 @@ def test_mixed_writes_of_many_threads_replay_to_the_present() -> None:
         for number in range(200):
             key = f"k{number % 4}"
             if number % 5 == 4:
-                try:
+                with contextlib.suppress(KeyError):
                     bp.delete(key)
-                except KeyError:
-                    pass
             elif number % 5 == 3:
                 with bp.transaction() as tx:
                     tx.pack(key, (name, number))
