@@ -170,15 +170,14 @@ class Chain:
             index -= 1
         return index
 
-    def forget(self, index: int) -> None:
-        """Make the entry a hole; squeeze when holes are the larger part. Indices are void afterwards."""
+    def forget(self, index: int) -> bool:
+        """Make the entry a hole; True when holes are the larger part, so that squeezing is due."""
         forms = self.columns[1]
         forms[index] = None
         if index != self.holes:
             self.is_ragged = True
         self.holes += 1
-        if self.holes > HOLES_MIN and self.holes * 2 > len(forms):
-            self.squeeze()
+        return self.holes > HOLES_MIN and self.holes * 2 > len(forms)
 
     def squeeze(self) -> None:
         """Take out the holes. Cost: O(entries), at most once for as many holes."""

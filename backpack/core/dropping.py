@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from backpack.core.chain import DELETED, HOLES_MIN, Chain, form_of, kind_of, size_of
 from backpack.core.commit import Label, RawChange
+from backpack.core.index import SHARD_SHIFT, SHORT_MAX
 from backpack.core.payload import LargeRef
-from backpack.core.timeline import BLOCK_BITS, BLOCK_MASK, BLOCK_SIZE, Gap
+from backpack.core.timeline import BLOCK_BITS, BLOCK_MASK, BLOCK_SIZE, RUN_BITS, Gap
 
 if TYPE_CHECKING:
     from backpack.core.engine import Engine
@@ -38,8 +39,6 @@ LoneAuthor = tuple[int, Label, Chain]
 def drop(engine: "Engine", seq: int) -> None:
     """Commit `seq`, which is in memory and not the newest, leaves. Cost: its changes and those of the next commit."""
     timeline = engine.timeline
-    if seq == timeline.first and _drop_front(engine, seq):
-        return
     following = seq + 1 if timeline.has(seq + 1) else timeline.next_after(seq)
     before = 0 if seq == timeline.first else timeline.last_before(seq)
     time_ns, label, changed = timeline.facts(seq)
@@ -73,50 +72,71 @@ def drop(engine: "Engine", seq: int) -> None:
             timeline.front_time = time_ns
 
 
-def _drop_front(engine: "Engine", seq: int) -> bool:
-    """The oldest commit leaves, where it and the next are of one key each and all is as usual; False if it is not.
+def drop_front(engine: "Engine", count_max: int, bytes_target: int, commits_target: int) -> int:
+    """Drop the oldest commits while they are of one key each and all is as usual; how many left.
 
-    This is `drop` with everything left out that such commits don't need: most of all pruning is this.
+    Stops at a target (`history_bytes`, commits in memory), at `count_max`, and at the first commit that wants more
+    than this: then it is for `drop` to go on. It is `drop` with everything left out that such commits don't need, and
+    what most pruning consists of.
     """
     timeline, ledger = engine.timeline, engine.ledger
-    following = seq + 1
-    number = seq >> BLOCK_BITS
-    position = seq & BLOCK_MASK
-    block = timeline.blocks[number]
-    chain = block.changed[position]
-    if position + 1 == BLOCK_SIZE or block.dead[position + 1] or type(chain) is tuple or timeline.front_time is None:
-        return False
-    next_chain = block.changed[position + 1]
-    if type(next_chain) is tuple or next_chain.is_ragged or chain.columns[0][-1] == seq:  # type: ignore[union-attr]
-        return False
-    seqs, forms = next_chain.columns  # type: ignore[union-attr]
-    index = next_chain.holes  # type: ignore[union-attr]
-    entry = forms[index]
-    is_first_entry = seqs[index] == following
-    if not is_first_entry and (
-        type(entry) is not bytes or seqs[index + 1] != following or id(entry) in ledger.records or forms[-1] is DELETED
-    ):
-        return False
-    engine.authors[seq] = (block.times[position], block.labels[position], chain)  # type: ignore[assignment]
-    block.dead[position] = 1
-    block.gone += 1
-    timeline.gone += 1
-    if block.hits[position]:
-        block.run_hits[position >> 6] -= block.hits[position]
-        block.hits[position] = 0
-    timeline.first = following
-    if seq == timeline.dense_from:
-        timeline.dense_from = following
-    if not is_first_entry:
-        ledger.history_bytes -= len(entry)  # type: ignore[arg-type]
-        ledger.index.remove(entry)  # type: ignore[arg-type]
-        _forget_author(engine, seqs[index])
-        engine.entry_offset -= 1
-        forms[index] = None
-        next_chain.holes = index = index + 1  # type: ignore[union-attr]
-        if index > HOLES_MIN and index * 2 > len(forms):
-            next_chain.squeeze()  # type: ignore[union-attr]
-    return True
+    records, index, authors = ledger.records, ledger.index, engine.authors
+    shards, holey = index.shards, engine.holey
+    checkpoints, views = engine.checkpoint_counts, engine.views
+    seq = start = timeline.first
+    if timeline.front_time is None or seq >= timeline.head:
+        return 0
+    history, entries = ledger.history_bytes, 0
+    stop = min(seq + count_max, timeline.head)
+    count_stop = seq + timeline.count - commits_target
+    block = timeline.blocks[seq >> BLOCK_BITS]
+    try:
+        while seq < stop and (history > bytes_target or seq < count_stop):
+            position = seq & BLOCK_MASK
+            if position + 1 == BLOCK_SIZE or block.dead[position + 1] or seq in checkpoints or seq in views:
+                break
+            chain, next_chain = block.changed[position], block.changed[position + 1]
+            if type(chain) is not Chain or type(next_chain) is not Chain or next_chain.is_ragged:
+                break
+            if chain.columns[0][-1] == seq:
+                break
+            seqs, forms = next_chain.columns
+            place = next_chain.holes
+            entry = forms[place]
+            has_base = seqs[place] != seq + 1
+            if has_base and (type(entry) is not bytes or seqs[place + 1] != seq + 1 or id(entry) in records):
+                break
+            authors[seq] = (block.times[position], block.labels[position], chain)
+            if has_base:
+                assert type(entry) is bytes
+                size = len(entry)
+                if size <= SHORT_MAX:
+                    del shards[hash(entry) >> SHARD_SHIFT][entry]
+                else:
+                    index.remove(entry)
+                history -= size
+                author = authors.pop(seqs[place], None)
+                if author is not None and type(author) is not tuple:
+                    authors[seqs[place]] = author
+                    forget_author(engine, seqs[place])
+                forms[place] = None
+                next_chain.holes = place + 1
+                entries += 1
+                if place > HOLES_MIN and place * 2 > len(forms):
+                    holey[next_chain] = None
+            block.dead[position] = 1
+            if block.hits[position]:
+                block.run_hits[position >> RUN_BITS] -= block.hits[position]
+                block.hits[position] = 0
+            block.gone += 1
+            seq += 1
+    finally:
+        timeline.gone += seq - start
+        timeline.first = seq
+        timeline.dense_from = max(timeline.dense_from, seq)
+        ledger.history_bytes = history
+        engine.entry_offset -= entries
+    return seq - start
 
 
 def settle(engine: "Engine", chain: Chain) -> None:
@@ -149,7 +169,7 @@ def retire(engine: "Engine", chain: Chain) -> None:
         engine.names.remove(chain.key)
         engine.retired[chain.key] = chain.version
         engine.entry_offset -= 1
-        _forget_author(engine, seqs[-1])
+        forget_author(engine, seqs[-1])
 
 
 def _release_before(engine: "Engine", chain: Chain, index: int, before: int) -> None:
@@ -165,13 +185,14 @@ def _release_before(engine: "Engine", chain: Chain, index: int, before: int) -> 
     assert entry is not None
     engine.ledger.release(entry)
     engine.entry_offset -= 1
-    _forget_author(engine, seq)
-    chain.forget(index)
+    forget_author(engine, seq)
+    if chain.forget(index):
+        engine.holey[chain] = None
     if chain.last is DELETED:
         retire(engine, chain)
 
 
-def _forget_author(engine: "Engine", seq: int) -> None:
+def forget_author(engine: "Engine", seq: int) -> None:
     author = engine.authors.get(seq)
     if author is None:
         return

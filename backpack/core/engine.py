@@ -128,6 +128,8 @@ class Engine:
         """Above these a commit prunes: the limits, or the targets while pruning is under way."""
         self.limits = limits
         self.pruner = Pruner(self)
+        self.holey: dict[Chain, None] = {}
+        """Chains with more holes than entries: squeezed one at a time, so that no commit waits for all."""
         self.pruned = 0
         """Commits that have left memory for good."""
         self.pruned_told = 0

@@ -1,6 +1,6 @@
 """Where an equal payload stands already.
 
-Short payloads are keys of a dict, payload -> chain that holds it; the dict is cut into 256 shards by hash, because one
+Short payloads are keys of a dict, payload -> chain that holds it; the dict is cut into 64 shards by hash, because one
 dict of a million entries stalls for 90 ms whenever it grows. Hashing 50 KB costs more than packing it, so a long
 payload is filed under its size and three samples, and compared in full with what is filed there.
 """
@@ -9,13 +9,14 @@ from typing import Final
 
 from backpack.core.chain import Chain
 
-SHARD_SHIFT: Final = 56
-"""Hashes have 64 bits; the top 8, as a signed index from -128 to 127, name the shard."""
+SHARD_COUNT: Final = 64
+SHARD_SHIFT: Final = 58
+"""Hashes have 64 bits; the top 6, as a signed index from -32 to 31, name the shard."""
 
 SHORT_MAX: Final = 1024
 _SAMPLE_SIZE: Final = 32
-_FILED_MAX: Final = 8
-"""Different payloads with equal samples that are filed; a ninth is kept but not found again."""
+_FILED_MAX: Final = 16
+"""Twice the payloads with equal samples that are filed: further ones are kept but not found again."""
 
 
 class _Probe:
@@ -44,27 +45,34 @@ class Index:
     __slots__ = ("filed", "shards")
 
     def __init__(self) -> None:
-        self.shards: list[dict[bytes, Chain]] = [{} for _ in range(256)]
-        self.filed: dict[int, list[tuple[bytes, Chain]]] = {}
+        self.shards: list[dict[bytes, Chain]] = [{} for _ in range(SHARD_COUNT)]
+        self.filed: dict[int, tuple[bytes | Chain, ...]] = {}
+        """By samples: payload, chain, and again."""
 
     def find(self, payload: bytes) -> tuple[bytes, Chain] | None:
         """`(the equal payload that is here, the chain that holds it)`, or None."""
         if len(payload) > SHORT_MAX:
-            return next((pair for pair in self.filed.get(_samples(payload), ()) if pair[0] == payload), None)
+            filed = self.filed.get(_samples(payload), ())
+            for at in range(0, len(filed), 2):
+                found, chain = filed[at], filed[at + 1]
+                if isinstance(found, bytes) and isinstance(chain, Chain) and found == payload:
+                    return found, chain
+            return None
         shard = self.shards[hash(payload) >> SHARD_SHIFT]
-        chain = shard.get(payload)
-        if chain is None:
+        holder = shard.get(payload)
+        if holder is None:
             return None
         probe = _Probe(payload)
         shard.get(probe)  # type: ignore[call-overload]
-        return probe.found, chain
+        return probe.found, holder
 
     def add(self, payload: bytes, chain: Chain) -> None:
         """A payload that is not here yet."""
         if len(payload) > SHORT_MAX:
-            pairs = self.filed.setdefault(_samples(payload), [])
-            if len(pairs) < _FILED_MAX:
-                pairs.append((payload, chain))
+            samples = _samples(payload)
+            filed = self.filed.get(samples, ())
+            if len(filed) < _FILED_MAX:
+                self.filed[samples] = (*filed, payload, chain)
         else:
             self.shards[hash(payload) >> SHARD_SHIFT][payload] = chain
 
@@ -72,18 +80,19 @@ class Index:
         """Nothing holds that very payload any more."""
         if len(payload) > SHORT_MAX:
             samples = _samples(payload)
-            pairs = [pair for pair in self.filed.get(samples, ()) if pair[0] is not payload]
-            if pairs:
-                self.filed[samples] = pairs
-            else:
-                self.filed.pop(samples, None)
+            filed = self.filed.get(samples, ())
+            at = next((at for at in range(0, len(filed), 2) if filed[at] is payload), -1)
+            if at >= 0:
+                self.filed[samples] = filed[:at] + filed[at + 2 :]
+                if len(filed) == 2:
+                    del self.filed[samples]
         else:
             self.shards[hash(payload) >> SHARD_SHIFT].pop(payload, None)
 
     def payloads(self) -> set[bytes]:
         """All that is here; for checking."""
         found = {payload for shard in self.shards for payload in shard}
-        return found.union(payload for pairs in self.filed.values() for payload, _ in pairs)
+        return found.union(one for filed in self.filed.values() for one in filed if isinstance(one, bytes))
 
 
 def _samples(payload: bytes) -> int:

@@ -15,14 +15,17 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from backpack.core.dropping import drop
+from backpack.core.dropping import drop, drop_front
 from backpack.core.timeline import BLOCK_BITS, BLOCK_SIZE, RUN_BITS, RUN_SIZE
 
 if TYPE_CHECKING:
     from backpack.core.engine import Engine
 
-STEP_COMMITS: Final = 2048
-"""Commits that one step drops at most: about 2 ms."""
+STEP_COMMITS: Final = 1024
+"""Commits that one step drops at most: about 1 ms."""
+
+STEP_COMMITS_A_SQUEEZE: Final = 256
+"""A step squeezes one chain, and one more for so many commits that it dropped."""
 
 SINGLES_BELOW: Final = 1000
 """While fewer commits than these are in memory, accesses are compared one by one."""
@@ -59,16 +62,22 @@ class Pruner:
 
     def step(self) -> int:
         """Prune what is due at this commit, a bounded number at a time; how many left."""
-        return self._prune(STEP_COMMITS)
+        count = self._prune(STEP_COMMITS)
+        self._squeeze(1 + count // STEP_COMMITS_A_SQUEEZE)
+        return count
 
     def enforce(self) -> int:
         """Prune now what the limits make due, all of it; how many left."""
-        return self._prune(1 << 62)
+        count = self._prune(1 << 62)
+        self._squeeze(1 << 62)
+        return count
 
     def run(self) -> int:
         """Prune down to the targets, at once; how many left."""
         self.is_bytes_due = self.is_commits_due = True
-        return self._prune(1 << 62)
+        count = self._prune(1 << 62)
+        self._squeeze(1 << 62)
+        return count
 
     def make_room(self, size: int) -> None:
         """Prune until `size` more bytes fit, as far as that goes."""
@@ -102,6 +111,18 @@ class Pruner:
                 engine.history_trigger = bytes_target if self.is_bytes_due else limits.max_history_size
                 engine.commits_trigger = commits_target if self.is_commits_due else commits_max
                 return count  # the next commit goes on
+            if limits.prune_strategy == "oldest" and not self.ready and self.cursor <= timeline.first:
+                dropped = drop_front(
+                    engine,
+                    max(count_max - count, 1),
+                    bytes_target if self.is_bytes_due else 1 << 62,
+                    commits_target if self.is_commits_due else 1 << 62,
+                )
+                engine.pruned += dropped
+                count += dropped
+                self.cursor = timeline.first
+                if dropped:
+                    continue
             seq = self._next()
             if not seq:
                 self.fresh_from = timeline.head
@@ -110,6 +131,14 @@ class Pruner:
             count += 1
         self._clear_due()
         return count
+
+    def _squeeze(self, count_max: int) -> None:
+        """Take the holes out of some of the chains that have many."""
+        holey = self.engine.holey
+        for _ in range(min(count_max, len(holey))):
+            chain, _ = holey.popitem()
+            if chain.holes * 2 > len(chain.columns[1]):
+                chain.squeeze()
 
     def _drop(self, seq: int) -> None:
         drop(self.engine, seq)
