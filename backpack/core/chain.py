@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from itertools import pairwise
 from typing import Final
 
-from backpack.core.payload import Content, Form, LargeRef, form_size
+from backpack.core.payload import Buffer, Content, Form, LargeRef, Pieces, form_size
 
 HOLES_MIN: Final = 32
 """Fewer holes than these are not worth squeezing."""
@@ -78,6 +78,22 @@ def is_visible(entry: Entry | None) -> bool:
     return True
 
 
+class Tip:
+    """Where a payload grows: at `stop` of `buffer`, under a header of `header_size` bytes that says `count`.
+
+    `count` is that of the items of a list in its long form, and -1 for a text, bytes or a list of up to 15 items.
+    """
+
+    __slots__ = ("buffer", "count", "header_size", "pieces", "stop")
+
+    def __init__(self, pieces: Pieces, buffer: Buffer, stop: int, header_size: int, count: int) -> None:
+        self.pieces = pieces
+        self.buffer = buffer
+        self.stop = stop
+        self.header_size = header_size
+        self.count = count
+
+
 class Chain:
     """All changes of one key that memory still needs."""
 
@@ -92,6 +108,7 @@ class Chain:
         "key",
         "misses",
         "skip",
+        "tip",
         "versions",
     )
 
@@ -111,6 +128,8 @@ class Chain:
         """The present value, if it is a list of 32 bytes or more, was seen to hold no bytes and no extension types."""
         self.is_settled = False
         """The commit of the newest entry is not in memory any more."""
+        self.tip: Tip | None = None
+        """Where the present value grows, as far as that was looked up; void when `pieces` is not that value."""
         self.misses = 0
         self.skip = 0
         """Looking for shared parts failed `misses` times: leave it for the next `skip` packs."""

@@ -20,10 +20,10 @@ from backpack.core.ids import Epoch
 from backpack.core.index import SHARD_SHIFT
 from backpack.core.ledger import Ledger
 from backpack.core.limits import Limits
-from backpack.core.payload import Content, Form, LargeRef, form_size
+from backpack.core.payload import LARGE_REF_SIZE, Content, Form, LargeRef, Pieces, form_size
 from backpack.core.pruning import Pruner
-from backpack.core.shaping import Grown, LargeIndex, Shaped, as_large, shape, shape_append
-from backpack.core.sharing import EDIT_SIZE_MIN, GROWTH_SIZE_MIN, Undo, header_size, undo_growth
+from backpack.core.shaping import Grown, LargeIndex, Shaped, as_large, present_content, shape, shape_append
+from backpack.core.sharing import EDIT_SIZE_MIN, GROWTH_SIZE_MIN, Undo, header_size, tip_of, undo_growth
 from backpack.core.timeline import BLOCK_MASK, Timeline
 from backpack.errors import HistoryFullError
 
@@ -159,6 +159,11 @@ class Engine:
         """Pack one key. Cost: O(1) beyond the payload, and a share of the pruning that it makes due."""
         size = len(payload)
         chain = self.chains.get(key)
+        if grown is not None and grown[1] and chain is not None and present_content(chain) is grown[0]:
+            header, appended = payload[: header_size(payload)], payload[grown[1] :]
+            facts = self.extend_one(key, header, 0, appended, is_plain, label, now)
+            if facts is not None:
+                return facts
         if (
             chain is None
             or size > self.small_max
@@ -191,6 +196,83 @@ class Engine:
         if history > self.history_trigger or seq - timeline.gone > self.commits_trigger:
             self.pruner.step()
         return (self.epoch, seq, now, label, (key, PACK, version, size, False))
+
+    def extend_one(
+        self, key: str, header: bytes, added: int, appended: bytes, is_plain: bool, label: Label, now: int
+    ) -> Facts | None:
+        """Make the list or text at `key` longer: its body under a new header, with these bytes at its end.
+
+        `header` is empty for a list that gets `added` items, whose header follows from its count; `is_plain` says it of
+        what is appended. Cost: O(appended). None, and nothing has happened, where this short way does not lead to it.
+        """
+        chain = self.chains.get(key)
+        if chain is None or self.is_guarded or chain.is_settled or not appended:
+            return None
+        seqs, forms = chain.columns
+        last = forms[-1]
+        is_large = type(last) is LargeRef
+        old = chain.content if is_large else last
+        tip = chain.tip
+        if tip is None or tip.pieces is not old:
+            tip = chain.tip = tip_of(old) if type(old) is Pieces else None
+        if tip is None or id(last) in self.records:
+            return None
+        assert type(old) is Pieces
+        more = len(appended)
+        size = old.size + more
+        count = tip.count
+        if header:
+            count = -1 if count < 0 else int.from_bytes(header[1:], "big")
+        elif count < 0:
+            return None
+        else:
+            count += added
+            header = b"\xdc" + count.to_bytes(2, "big") if count <= 0xFFFF else b"\xdd" + count.to_bytes(4, "big")
+        if len(header) != tip.header_size or (size > self.large_size and not is_large):
+            return None
+        buffer = tip.buffer
+        if len(buffer.data) != tip.stop or not buffer.extend(appended):
+            return None
+        own = header if len(old.own) == len(header) else header + old.own[len(header) :]
+        pieces = Pieces(size, own, old.sources, old.cuts)
+        tip.pieces = pieces
+        tip.stop += more
+        tip.count = count
+        timeline, ledger = self.timeline, self.ledger
+        seq = timeline.head + 1
+        if is_large:
+            entry: Form = LargeRef(pieces, last.links)  # type: ignore[union-attr]
+            entry.holder = chain  # type: ignore[union-attr]
+            history = ledger.history_bytes + LARGE_REF_SIZE
+            if self.views:
+                self._hold(chain, seq)
+            chain.content = pieces
+        else:
+            entry = pieces
+            history = ledger.history_bytes + len(own) + more
+            records = self.records
+            for source in pieces.sources:
+                record = records[id(source)]
+                record.total += 1
+                record.historical += 1
+            record.weight += more  # the last source is the buffer that grew
+        ledger.history_bytes = history
+        ledger.live_bytes += more
+        if not is_plain:
+            chain.is_plain = False
+        forms.append(entry)
+        seqs.append(seq)
+        version = chain.gone + len(forms)
+        if chain.versions is not None:
+            chain.versions.append(version)
+        tail = timeline.tail if seq & BLOCK_MASK else timeline.open_block(seq)
+        tail.times.append(now)
+        tail.labels.append(label)
+        tail.changed.append(chain)
+        timeline.head = seq
+        if history > self.history_trigger or seq - timeline.gone > self.commits_trigger:
+            self.pruner.step()
+        return (self.epoch, seq, now, label, (key, PACK, version, size, is_large))
 
     def commit_payloads(self, payloads: Mapping[str, bytes], label: Label, now: int) -> Facts:
         """Pack several keys as one commit. Cost: as `commit_one`, without what is done once a commit."""

@@ -46,10 +46,11 @@ class Buffer:
 
     def extend(self, more: bytes) -> bool:
         """Append in place; False when that can't be done and the caller needs a new buffer."""
-        if self.is_sealed or not isinstance(self.data, bytearray):
+        data = self.data
+        if self.is_sealed or type(data) is not bytearray:
             return False
         try:
-            self.data += more
+            data += more
         except BufferError:  # someone is reading this very moment, in another thread
             return False
         return True
@@ -148,7 +149,8 @@ def head_of(content: Content, count: int = 5) -> bytes:
     if type(content) is bytes:
         return content[:count]
     assert isinstance(content, Pieces)
-    if len(content.own) >= count and content.cuts[0] == 0 and content.cuts[1] == 0 and content.cuts[2] >= count:
+    cuts = content.cuts
+    if cuts[2] >= count and not cuts[0] and not cuts[1]:
         return content.own[:count]
     head = bytearray()
     for source, start, stop in slices_of(content):

@@ -16,7 +16,7 @@ longer than itself, so that a short value never keeps a long dead one in memory.
 
 from typing import Final
 
-from backpack.core.chain import Chain
+from backpack.core.chain import Chain, Tip
 from backpack.core.payload import CUTS_MAX, Buffer, Content, Pieces, Source, head_of, join, make_cuts, slices_of
 
 GROWTH_SIZE_MIN: Final = 32
@@ -33,6 +33,8 @@ _MATCH_MIN: Final = 48
 _MISSES_MAX: Final = 6
 _SAMPLES: Final = 8
 
+_LONG_HEADERS: Final = {0xD9: 2, 0xDA: 3, 0xDB: 5, 0xDC: 3, 0xDD: 5, 0xC4: 2, 0xC5: 3, 0xC6: 5}
+
 Match = tuple[int, int, int]
 """`(start in old, start in new, size)`."""
 
@@ -46,12 +48,14 @@ def undo_growth(undo: Undo) -> None:
         buffer.cut(size)
 
 
+_HEADER_SIZES: Final = bytes(
+    1 if 0x90 <= first <= 0xBF else _LONG_HEADERS.get(first, 0) for first in range(256)
+)
+
+
 def header_size(head: bytes) -> int:
     """The size of the msgpack header of a list, text or bytes; 0 for anything else."""
-    first = head[0]
-    if 0x90 <= first <= 0xBF:
-        return 1
-    return {0xD9: 2, 0xDA: 3, 0xDB: 5, 0xDC: 3, 0xDD: 5, 0xC4: 2, 0xC5: 3, 0xC6: 5}.get(first, 0)
+    return _HEADER_SIZES[head[0]]
 
 
 def _family(first: int) -> str:
@@ -89,9 +93,10 @@ def grown_from(old: Content, payload: bytes) -> int:
 def grow(old: Content, header: bytes, appended: bytes, undo: Undo, *, fresh_buffer: bool = False) -> Pieces:
     """The old body under a new header, with `appended` at its end. Cost: that of `appended`."""
     if isinstance(old, Pieces) and not fresh_buffer:
-        pieces = _lengthened(old, header, appended, undo)
-        if pieces is not None:
-            return pieces
+        tip = tip_of(old)
+        if tip is not None and tip.header_size == len(header) and tip.buffer.extend(appended):
+            undo.append((tip.buffer, tip.stop))
+            return Pieces(old.size + len(appended), header + old.own[len(header) :], old.sources, old.cuts)
     old_header_size = header_size(head_of(old))
     builder = _Builder(undo)
     builder.literal(header)
@@ -105,29 +110,20 @@ def grow(old: Content, header: bytes, appended: bytes, undo: Undo, *, fresh_buff
     return builder.pieces()
 
 
-def _lengthened(old: Pieces, header: bytes, appended: bytes, undo: Undo) -> Pieces | None:
-    """The usual case of growth: a header of the same size, and more bytes at the end of the last buffer."""
-    cuts, own = old.cuts, old.own
-    size = len(header)
-    if cuts[0] or cuts[1] or cuts[2] < size or header_size(own) != size or len(cuts) < 6 or not cuts[-3]:
+def tip_of(pieces: Pieces) -> Tip | None:
+    """Where the payload can grow in place: its header stands by itself in front, its last slice ends a buffer."""
+    cuts, own = pieces.cuts, pieces.own
+    if len(cuts) < 6 or cuts[0] or cuts[1] or not cuts[-3] or cuts[-3] != len(pieces.sources):
         return None
-    buffer = old.sources[cuts[-3] - 1]
-    if type(buffer) is not Buffer:
+    size = _HEADER_SIZES[own[0]]
+    buffer = pieces.sources[-1]
+    if not size or cuts[2] < size or type(buffer) is not Buffer or buffer.is_sealed:
         return None
-    stop = cuts[-2] + old.size - _size_before_last(old)
-    if stop != len(buffer.data) or not buffer.extend(appended):
+    stop = slices_of(pieces)[-1][2]
+    if stop != len(buffer.data):
         return None
-    undo.append((buffer, stop))
-    own = header if len(own) == size else header + own[size:]
-    return Pieces(old.size + len(appended), own, old.sources, cuts)
-
-
-def _size_before_last(pieces: Pieces) -> int:
-    """The bytes of all slices but the last."""
-    cuts = pieces.cuts
-    if len(cuts) == 6:
-        return cuts[2] - cuts[1]
-    return sum(cuts[at + 2] - cuts[at + 1] for at in range(0, len(cuts) - 3, 3))
+    count = int.from_bytes(own[1:size], "big") if own[0] in (0xDC, 0xDD) else -1
+    return Tip(pieces, buffer, stop, size, count)
 
 
 def edit(chain: Chain, old: Content, payload: bytes, undo: Undo) -> Pieces | None:

@@ -150,7 +150,8 @@ class Backpack(MutableMapping[str, Any]):
         >>> len(bp["messages"])
         2
         """
-        key = checked_key(key)
+        if type(key) is not str or key not in self._engine.chains:
+            key = checked_key(key)
         payloads = []
         is_plain = True
         for value in values:
@@ -158,18 +159,23 @@ class Backpack(MutableMapping[str, Any]):
             is_plain &= verify(value, payload, 0, 1)
             payloads.append(payload)
         label = self._label(node, message, tags)
-        appended = b"".join(payloads)
+        appended = payloads[0] if len(payloads) == 1 else b"".join(payloads)
         with self._lock:
             self._require_open()
-            chain = self._engine.chains.get(key)
-            content = None if chain is None or not is_visible(chain.last) else present_content(chain)
-            if chain is None or content is None:
-                request = Request(key, payload=array_header(len(values)) + appended, is_plain=is_plain)
-            else:
-                count, _ = list_header(key, head_of(content))
-                header = array_header(count + len(values))
-                request = Request(key, header=header, appended=appended, is_plain=is_plain and chain.is_plain)
-            facts = self._engine.commit((request,), label, self._now())
+            now = self._now()
+            engine = self._engine
+            facts = engine.extend_one(key, b"", len(values), appended, is_plain, label, now)
+            if facts is None:
+                chain = engine.chains.get(key)
+                content = None if chain is None or not is_visible(chain.last) else present_content(chain)
+                if chain is None or content is None:
+                    request = Request(key, payload=array_header(len(values)) + appended, is_plain=is_plain)
+                else:
+                    count, _ = list_header(key, head_of(content))
+                    header = array_header(count + len(values))
+                    is_plain = is_plain and chain.is_plain
+                    request = Request(key, header=header, appended=appended, is_plain=is_plain)
+                facts = engine.commit((request,), label, now)
         return self._told(facts)
 
     def delete(
