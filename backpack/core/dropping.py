@@ -7,13 +7,13 @@ n. Everything else stays, carried for n. With nothing before d (pruning from the
 the cost is that of the changes of n: no copy of a base, however many keys there are.
 """
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from backpack.core.chain import DELETED, HOLES_MIN, Chain, form_of, kind_of, size_of
+from backpack.core.chain import DELETED, Chain, form_of, kind_of, size_of
 from backpack.core.commit import Label, RawChange
-from backpack.core.index import SHARD_SHIFT, SHORT_MAX
 from backpack.core.payload import LargeRef
-from backpack.core.timeline import BLOCK_BITS, BLOCK_MASK, BLOCK_SIZE, RUN_BITS, Gap
+from backpack.core.timeline import BLOCK_BITS, BLOCK_MASK, RUN_BITS, Gap
 
 if TYPE_CHECKING:
     from backpack.core.engine import Engine
@@ -72,71 +72,76 @@ def drop(engine: "Engine", seq: int) -> None:
             timeline.front_time = time_ns
 
 
-def drop_front(engine: "Engine", count_max: int, bytes_target: int, commits_target: int) -> int:
-    """Drop the oldest commits while they are of one key each and all is as usual; how many left.
+def drop_neighbours(engine: "Engine", first: int, last: int, bytes_target: int, commits_target: int) -> int:
+    """Drop `first` and the commits behind it up to `last`, as long as they are of one key each and all is as usual.
 
-    Stops at a target (`history_bytes`, commits in memory), at `count_max`, and at the first commit that wants more
-    than this: then it is for `drop` to go on. It is `drop` with everything left out that such commits don't need, and
-    what most pruning consists of.
+    Stops at a target (`history_bytes`, commits in memory) and before the first commit that wants more: a pinned one, one
+    of several keys, the end of a block, a neighbour that is gone. Returns how many left; 0 leaves `first` to `drop`.
+    This is `drop` with everything left out that such commits don't need, and what most pruning consists of.
     """
     timeline, ledger = engine.timeline, engine.ledger
-    records, index, authors = ledger.records, ledger.index, engine.authors
-    shards, holey = index.shards, engine.holey
+    records, index, authors, holey = ledger.records, ledger.index, engine.authors, engine.holey
     checkpoints, views = engine.checkpoint_counts, engine.views
-    seq = start = timeline.first
-    if timeline.front_time is None or seq >= timeline.head:
-        return 0
-    history, entries = ledger.history_bytes, 0
-    stop = min(seq + count_max, timeline.head)
-    count_stop = seq + timeline.count - commits_target
-    block = timeline.blocks[seq >> BLOCK_BITS]
-    try:
-        while seq < stop and (history > bytes_target or seq < count_stop):
-            position = seq & BLOCK_MASK
-            if position + 1 == BLOCK_SIZE or block.dead[position + 1] or seq in checkpoints or seq in views:
-                break
-            chain, next_chain = block.changed[position], block.changed[position + 1]
-            if type(chain) is not Chain or type(next_chain) is not Chain or next_chain.is_ragged:
-                break
-            if chain.columns[0][-1] == seq:
-                break
-            seqs, forms = next_chain.columns
-            place = next_chain.holes
-            entry = forms[place]
-            has_base = seqs[place] != seq + 1
-            if has_base and (type(entry) is not bytes or seqs[place + 1] != seq + 1 or id(entry) in records):
-                break
-            authors[seq] = (block.times[position], block.labels[position], chain)
-            if has_base:
-                assert type(entry) is bytes
-                size = len(entry)
-                if size <= SHORT_MAX:
-                    del shards[hash(entry) >> SHARD_SHIFT][entry]
-                else:
-                    index.remove(entry)
-                history -= size
-                author = authors.pop(seqs[place], None)
-                if author is not None and type(author) is not tuple:
-                    authors[seqs[place]] = author
-                    forget_author(engine, seqs[place])
-                forms[place] = None
-                next_chain.holes = place + 1
-                entries += 1
-                if place > HOLES_MIN and place * 2 > len(forms):
-                    holey[next_chain] = None
-            block.dead[position] = 1
-            if block.hits[position]:
-                block.run_hits[position >> RUN_BITS] -= block.hits[position]
-                block.hits[position] = 0
-            block.gone += 1
-            seq += 1
-    finally:
-        timeline.gone += seq - start
+    block = timeline.blocks[first >> BLOCK_BITS]
+    dead, changed, hits = block.dead, block.changed, block.hits
+    is_front = first == timeline.first
+    before = 0 if is_front else timeline.last_before(first)
+    gap = None if is_front else timeline.gaps.pop(first, None)
+    carried = None if is_front else (gap or Gap(0)).carried
+    last = min(last, timeline.head - 1, first | BLOCK_MASK)
+    count_stop = first + timeline.count - commits_target
+    history, entries, seq = ledger.history_bytes, 0, first
+    while seq <= last and (history > bytes_target or seq < count_stop):
+        position = seq & BLOCK_MASK
+        if position == BLOCK_MASK or dead[position + 1] or dead[position] or seq in checkpoints or seq in views:
+            break
+        chain, next_chain = changed[position], changed[position + 1]
+        if type(chain) is not Chain or type(next_chain) is not Chain or chain.columns[0][-1] == seq:
+            break
+        seqs, forms = next_chain.columns
+        place = next_chain.holes
+        following = seq + 1
+        if not next_chain.is_ragged and seqs[place] == following:
+            place = -1
+        elif next_chain.is_ragged or seqs[place + 1] != following:
+            place = next_chain.kept_before(bisect_left(seqs, following))
+        entry = forms[place] if place >= 0 and seqs[place] > before else None
+        if entry is not None and (type(entry) is not bytes or id(entry) in records):
+            break
+        authors[seq] = (block.times[position], block.labels[position], chain)
+        if type(entry) is bytes:
+            author = authors.pop(seqs[place])
+            if type(author) is Author:
+                authors[seqs[place]] = author
+                forget_author(engine, seqs[place])
+            history -= len(entry)
+            index.remove(entry)
+            entries += 1
+            if next_chain.forget(place):
+                holey[next_chain] = None
+        if carried is not None:
+            carried.add(chain)
+            carried.discard(next_chain)
+        dead[position] = 1
+        if hits[position]:
+            block.run_hits[position >> RUN_BITS] -= hits[position]
+            hits[position] = 0
+        seq = following
+    count = seq - first
+    block.gone += count
+    timeline.gone += count
+    ledger.history_bytes = history
+    engine.entry_offset -= entries
+    if is_front:
         timeline.first = seq
-        timeline.dense_from = max(timeline.dense_from, seq)
-        ledger.history_bytes = history
-        engine.entry_offset -= entries
-    return seq - start
+        if count and timeline.front_time is None:
+            timeline.front_time = block.times[first & BLOCK_MASK]
+    elif count or gap is not None:
+        gap = gap or Gap(block.times[first & BLOCK_MASK])
+        assert carried is not None
+        gap.carried = carried
+        timeline.gaps[seq] = gap
+    return count
 
 
 def settle(engine: "Engine", chain: Chain) -> None:

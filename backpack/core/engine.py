@@ -17,7 +17,7 @@ from backpack.core import checking, dropping
 from backpack.core.chain import DELETED, PACK, Chain, Entry, Mark, form_of, is_visible, kind_of, size_of
 from backpack.core.commit import Commit, Facts, Label, RawChange
 from backpack.core.ids import Epoch
-from backpack.core.index import SHARD_SHIFT
+from backpack.core.index import SHARD_SHIFT, SHORT_MAX
 from backpack.core.ledger import Ledger
 from backpack.core.limits import Limits
 from backpack.core.payload import LARGE_REF_SIZE, Content, Form, LargeRef, Pieces, form_size
@@ -166,7 +166,7 @@ class Engine:
                 return facts
         if (
             chain is None
-            or size > self.small_max
+            or (size > self.small_max and (size > self.large_size or not chain.skip))
             or (size >= GROWTH_SIZE_MIN and _CAN_GROW[payload[0]])
             or chain.is_settled
             or self.is_guarded
@@ -175,12 +175,19 @@ class Engine:
         ledger = self.ledger
         seqs, forms = chain.columns
         last = forms[-1]
-        shard = self.shards[hash(payload) >> SHARD_SHIFT]
-        if type(last) is not bytes or payload in shard or id(last) in self.records:
+        if type(last) is not bytes or id(last) in self.records:
             return self.commit((Request(key, PACK, payload, is_plain=is_plain),), label, now)
+        if size > SHORT_MAX:
+            if not ledger.index.file(payload, chain):
+                return self.commit((Request(key, PACK, payload, is_plain=is_plain),), label, now)
+            chain.skip -= 1
+        else:
+            shard = self.shards[hash(payload) >> SHARD_SHIFT]
+            if payload in shard:
+                return self.commit((Request(key, PACK, payload, is_plain=is_plain),), label, now)
+            shard[payload] = chain
         timeline = self.timeline
         seq = timeline.head + 1
-        shard[payload] = chain
         ledger.live_bytes += size - len(last)
         history = ledger.history_bytes = ledger.history_bytes + size
         forms.append(payload)
@@ -370,9 +377,10 @@ class Engine:
             self.retired.pop(chain.key, None)
         form = form_of(entry)
         if form is not None:
-            if plan.is_new:
-                form = entry = ledger.intern(form)
-            ledger.add(chain, form, is_new=plan.is_new)
+            if plan.is_new and type(form) is bytes:
+                form = entry = ledger.add_payload(chain, form)
+            else:
+                ledger.add(chain, form, is_new=plan.is_new)
         if last is not None:
             old_form = form_of(last)
             if isinstance(old_form, LargeRef) and old_form is not form:

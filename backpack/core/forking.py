@@ -117,7 +117,6 @@ def _fork_timeline(timeline: Timeline, seq: int, chains: dict[str, Chain]) -> Ti
         if behind <= seq:
             copy = twin.gaps[behind] = Gap(gap.first_time)
             copy.carried = {chains[chain.key] for chain in gap.carried if chain.key in chains}
-    twin.dense_from = min(timeline.dense_from, seq + 1)
     twin.first = twin.next_after(0) or seq + 1
     return twin
 

@@ -66,6 +66,19 @@ class Index:
         shard.get(probe)  # type: ignore[call-overload]
         return probe.found, holder
 
+    def file(self, payload: bytes, chain: Chain) -> bool:
+        """`add` a payload unless an equal one is here: then False."""
+        if len(payload) > SHORT_MAX:
+            samples = _samples(payload)
+            filed = self.filed.get(samples)
+            if filed is None:
+                self.filed[samples] = (payload, chain)
+                return True
+        if self.find(payload) is not None:
+            return False
+        self.add(payload, chain)
+        return True
+
     def add(self, payload: bytes, chain: Chain) -> None:
         """A payload that is not here yet."""
         if len(payload) > SHORT_MAX:

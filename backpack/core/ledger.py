@@ -60,10 +60,16 @@ class Ledger:
 
     # -- entries come and go ---------------------------------------------------------------------------------
 
-    def intern(self, form: Form) -> Form:
-        """The equal payload that the store already has, or this one."""
-        found = self.index.find(form) if type(form) is bytes else None
-        return form if found is None else found[0]
+    def add_payload(self, chain: Chain, payload: bytes) -> bytes:
+        """As `add` for a payload that was just packed; the equal one that the store has already, or this one."""
+        if self.index.file(payload, chain):
+            self.live_bytes += len(payload)
+            self.history_bytes += len(payload)
+            return payload
+        found = self.index.find(payload)
+        assert found is not None
+        self.add(chain, found[0], is_new=False)
+        return found[0]
 
     def add(self, chain: Chain, form: Form, *, is_new: bool) -> None:
         """The newest entry of `chain` is going to hold `form`, made by a commit in memory. Call before appending.

@@ -57,15 +57,13 @@ class Gap:
 class Timeline:
     """The commits in memory, by `seq`."""
 
-    __slots__ = ("blocks", "dense_from", "first", "front_time", "gaps", "gone", "head", "numbers", "tail")
+    __slots__ = ("blocks", "first", "front_time", "gaps", "gone", "head", "numbers", "tail")
 
     def __init__(self, head: int = 0) -> None:
         self.head = head
         """The `seq` of the newest commit ever made; 0 before the first."""
         self.first = head + 1
         """The oldest commit in memory; `head + 1` when there is none."""
-        self.dense_from = head + 1
-        """From here on every commit up to the head is in memory."""
         self.gone = head
         """How many of the commits up to the head are not in memory."""
         self.blocks: dict[int, Block] = {}
@@ -203,8 +201,6 @@ class Timeline:
             block.hits[position] = 0
         if seq == self.first:
             self.first = following
-        if seq >= self.dense_from:
-            self.dense_from = following
         if block.gone == BLOCK_SIZE:
             del self.blocks[number]
             del self.numbers[bisect_left(self.numbers, number)]
@@ -227,7 +223,6 @@ class Timeline:
                     last_time = time
         assert count == self.count
         assert self.first == (self.next_after(0) or self.head + 1)
-        assert all(self.has(seq) for seq in range(self.dense_from, self.head + 1))
         assert (self.front_time is None) == (self.first == 1)
         for seq in self.gaps:
             assert self.first < seq and self.has(seq) and not self.has(seq - 1)
