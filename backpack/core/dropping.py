@@ -32,8 +32,9 @@ class Author:
         """How many of its entries stay."""
 
 
-LoneAuthor = tuple[int, Label, Chain]
-"""The same of a commit of one key: `(time, label, chain)`; its change is read from the entry, which stays as long."""
+LoneAuthor = tuple[int, Label]
+"""The same of a commit of one key: `(time, label)`; its change is read from the entry, which stays as long. Only
+atoms, so that the garbage collector soon leaves it alone."""
 
 
 def drop(engine: "Engine", seq: int) -> None:
@@ -44,7 +45,7 @@ def drop(engine: "Engine", seq: int) -> None:
     time_ns, label, changed = timeline.facts(seq)
     chains = timeline.changed(seq)
     if isinstance(changed, Chain):
-        engine.authors[seq] = (time_ns, label, changed)
+        engine.authors[seq] = (time_ns, label)
     else:
         engine.authors[seq] = Author(time_ns, label, raw_changes(chains, seq), len(chains))
     timeline.remove(seq, following)
@@ -75,8 +76,8 @@ def drop(engine: "Engine", seq: int) -> None:
 def drop_neighbours(engine: "Engine", first: int, last: int, bytes_target: int, commits_target: int) -> int:
     """Drop `first` and the commits behind it up to `last`, as long as they are of one key each and all is as usual.
 
-    Stops at a target (`history_bytes`, commits in memory) and before the first commit that wants more: a pinned one, one
-    of several keys, the end of a block, a neighbour that is gone. Returns how many left; 0 leaves `first` to `drop`.
+    Stops at a target (`history_bytes`, commits in memory) and before the first commit that wants more: a pinned one,
+    one of several keys, the end of a block, a neighbour that is gone. Returns how many left; 0 leaves it to `drop`.
     This is `drop` with everything left out that such commits don't need, and what most pruning consists of.
     """
     timeline, ledger = engine.timeline, engine.ledger
@@ -108,7 +109,7 @@ def drop_neighbours(engine: "Engine", first: int, last: int, bytes_target: int, 
         entry = forms[place] if place >= 0 and seqs[place] > before else None
         if entry is not None and (type(entry) is not bytes or id(entry) in records):
             break
-        authors[seq] = (block.times[position], block.labels[position], chain)
+        authors[seq] = (block.times[position], block.labels[position])
         if type(entry) is bytes:
             author = authors.pop(seqs[place])
             if type(author) is Author:

@@ -22,6 +22,7 @@ from backpack.core.ledger import Ledger
 from backpack.core.limits import Limits
 from backpack.core.payload import LARGE_REF_SIZE, Content, Form, LargeRef, Pieces, form_size
 from backpack.core.pruning import Pruner
+from backpack.core.repairing import repair
 from backpack.core.shaping import Grown, LargeIndex, Shaped, as_large, present_content, shape, shape_append
 from backpack.core.sharing import EDIT_SIZE_MIN, GROWTH_SIZE_MIN, Undo, header_size, tip_of, undo_growth
 from backpack.core.timeline import BLOCK_MASK, Timeline
@@ -133,6 +134,8 @@ class Engine:
         self.pruned = 0
         """Commits that have left memory for good."""
         self.pruned_told = 0
+        self.former: tuple[int, tuple[tuple[Chain, Content | None], ...]] = (0, ())
+        """`(seq, the large values that this commit found)`, in case it is interrupted."""
         self.entry_offset = -head
         """What the count of entries is beyond the `seq` of the newest commit."""
         self.large: set[Chain] = set()
@@ -143,6 +146,11 @@ class Engine:
         """Short ways to what the hot path wants of the ledger."""
         self.records = self.ledger.records
         self.shards = self.ledger.index.shards
+
+    def repair(self) -> None:
+        """Make everything whole after an exception from outside, such as Ctrl-C, in the middle of a change."""
+        seq, contents = self.former
+        repair(self, contents if seq > self.timeline.head else ())
 
     def set_limits(self, limits: Limits) -> None:
         """New limits; the caller prunes."""
@@ -177,32 +185,36 @@ class Engine:
         last = forms[-1]
         if type(last) is not bytes or id(last) in self.records:
             return self.commit((Request(key, PACK, payload, is_plain=is_plain),), label, now)
-        if size > SHORT_MAX:
-            if not ledger.index.file(payload, chain):
-                return self.commit((Request(key, PACK, payload, is_plain=is_plain),), label, now)
-            chain.skip -= 1
-        else:
-            shard = self.shards[hash(payload) >> SHARD_SHIFT]
-            if payload in shard:
-                return self.commit((Request(key, PACK, payload, is_plain=is_plain),), label, now)
-            shard[payload] = chain
-        timeline = self.timeline
-        seq = timeline.head + 1
-        ledger.live_bytes += size - len(last)
-        history = ledger.history_bytes = ledger.history_bytes + size
-        forms.append(payload)
-        seqs.append(seq)
-        version = chain.gone + len(forms)
-        if chain.versions is not None:
-            chain.versions.append(version)
-        tail = timeline.tail if seq & BLOCK_MASK else timeline.open_block(seq)
-        tail.times.append(now)
-        tail.labels.append(label)
-        tail.changed.append(chain)
-        timeline.head = seq
-        if history > self.history_trigger or seq - timeline.gone > self.commits_trigger:
-            self.pruner.step()
-        return (self.epoch, seq, now, label, (key, PACK, version, size, False))
+        try:
+            if size > SHORT_MAX:
+                if not ledger.index.file(payload, chain):
+                    return self.commit((Request(key, PACK, payload, is_plain=is_plain),), label, now)
+                chain.skip -= 1
+            else:
+                shard = self.shards[hash(payload) >> SHARD_SHIFT]
+                if payload in shard:
+                    return self.commit((Request(key, PACK, payload, is_plain=is_plain),), label, now)
+                shard[payload] = chain
+            timeline = self.timeline
+            seq = timeline.head + 1
+            ledger.live_bytes += size - len(last)
+            history = ledger.history_bytes = ledger.history_bytes + size
+            forms.append(payload)
+            seqs.append(seq)
+            version = chain.gone + len(forms)
+            if chain.versions is not None:
+                chain.versions.append(version)
+            tail = timeline.tail if seq & BLOCK_MASK else timeline.open_block(seq)
+            tail.times.append(now)
+            tail.labels.append(label)
+            tail.changed.append(chain)
+            timeline.head = seq
+            if history > self.history_trigger or seq - timeline.gone > self.commits_trigger:
+                self.pruner.step()
+            return (self.epoch, seq, now, label, (key, PACK, version, size, False))
+        except BaseException:
+            self.repair()
+            raise
 
     def extend_one(
         self, key: str, header: bytes, added: int, appended: bytes, is_plain: bool, label: Label, now: int
@@ -238,48 +250,56 @@ class Engine:
         if len(header) != tip.header_size or (size > self.large_size and not is_large):
             return None
         buffer = tip.buffer
-        if len(buffer.data) != tip.stop or not buffer.extend(appended):
+        if len(buffer.data) != tip.stop:
             return None
-        own = header if len(old.own) == len(header) else header + old.own[len(header) :]
-        pieces = Pieces(size, own, old.sources, old.cuts)
-        tip.pieces = pieces
-        tip.stop += more
-        tip.count = count
-        timeline, ledger = self.timeline, self.ledger
-        seq = timeline.head + 1
         if is_large:
-            entry: Form = LargeRef(pieces, last.links)  # type: ignore[union-attr]
-            entry.holder = chain  # type: ignore[union-attr]
-            history = ledger.history_bytes + LARGE_REF_SIZE
-            if self.views:
-                self._hold(chain, seq)
-            chain.content = pieces
-        else:
-            entry = pieces
-            history = ledger.history_bytes + len(own) + more
-            records = self.records
-            for source in pieces.sources:
-                record = records[id(source)]
-                record.total += 1
-                record.historical += 1
-            record.weight += more  # the last source is the buffer that grew
-        ledger.history_bytes = history
-        ledger.live_bytes += more
-        if not is_plain:
-            chain.is_plain = False
-        forms.append(entry)
-        seqs.append(seq)
-        version = chain.gone + len(forms)
-        if chain.versions is not None:
-            chain.versions.append(version)
-        tail = timeline.tail if seq & BLOCK_MASK else timeline.open_block(seq)
-        tail.times.append(now)
-        tail.labels.append(label)
-        tail.changed.append(chain)
-        timeline.head = seq
-        if history > self.history_trigger or seq - timeline.gone > self.commits_trigger:
-            self.pruner.step()
-        return (self.epoch, seq, now, label, (key, PACK, version, size, is_large))
+            self.former = (self.timeline.head + 1, ((chain, old),))
+        if not buffer.extend(appended):
+            return None
+        try:
+            own = header if len(old.own) == len(header) else header + old.own[len(header) :]
+            pieces = Pieces(size, own, old.sources, old.cuts)
+            tip.pieces = pieces
+            tip.stop += more
+            tip.count = count
+            timeline, ledger = self.timeline, self.ledger
+            seq = timeline.head + 1
+            if is_large:
+                entry: Form = LargeRef(pieces, last.links)  # type: ignore[union-attr]
+                entry.holder = chain  # type: ignore[union-attr]
+                history = ledger.history_bytes + LARGE_REF_SIZE
+                if self.views:
+                    self._hold(chain, seq)
+                chain.content = pieces
+            else:
+                entry = pieces
+                history = ledger.history_bytes + len(own) + more
+                records = self.records
+                for source in pieces.sources:
+                    record = records[id(source)]
+                    record.total += 1
+                    record.historical += 1
+                record.weight += more  # the last source is the buffer that grew
+            ledger.history_bytes = history
+            ledger.live_bytes += more
+            if not is_plain:
+                chain.is_plain = False
+            forms.append(entry)
+            seqs.append(seq)
+            version = chain.gone + len(forms)
+            if chain.versions is not None:
+                chain.versions.append(version)
+            tail = timeline.tail if seq & BLOCK_MASK else timeline.open_block(seq)
+            tail.times.append(now)
+            tail.labels.append(label)
+            tail.changed.append(chain)
+            timeline.head = seq
+            if history > self.history_trigger or seq - timeline.gone > self.commits_trigger:
+                self.pruner.step()
+            return (self.epoch, seq, now, label, (key, PACK, version, size, is_large))
+        except BaseException:
+            self.repair()
+            raise
 
     def commit_payloads(self, payloads: Mapping[str, bytes], label: Label, now: int) -> Facts:
         """Pack several keys as one commit. Cost: as `commit_one`, without what is done once a commit."""
@@ -290,37 +310,43 @@ class Engine:
         changed: list[Chain] = []
         changes: list[RawChange] = []
         live = history = 0
-        for key, payload in payloads.items():
-            chain = chains.get(key)
-            size = len(payload)
-            if (
-                chain is not None
-                and size <= small_max
-                and not (size >= GROWTH_SIZE_MIN and _CAN_GROW[payload[0]])
-                and not chain.is_settled
-            ):
-                seqs, forms = chain.columns
-                last = forms[-1]
-                shard = shards[hash(payload) >> SHARD_SHIFT]
-                if type(last) is bytes and payload not in shard and id(last) not in records:
-                    shard[payload] = chain
-                    live += size - len(last)
-                    history += size
-                    forms.append(payload)
-                    seqs.append(seq)
-                    version = chain.gone + len(forms)
-                    if chain.versions is not None:
-                        chain.versions.append(version)
-                    changed.append(chain)
-                    changes.append((key, PACK, version, size, False))
-                    continue
-            plan = self._plan(Request(key, PACK, payload), [])
-            changes.append(self._enter(plan, seq))
-            changed.append(plan.chain)
-        ledger = self.ledger
-        ledger.live_bytes += live
-        ledger.history_bytes += history
-        return self._finished(tuple(changed), tuple(changes), label, now)
+        self.former = (seq, ())
+        try:
+            for key, payload in payloads.items():
+                chain = chains.get(key)
+                size = len(payload)
+                if (
+                    chain is not None
+                    and size <= small_max
+                    and not (size >= GROWTH_SIZE_MIN and _CAN_GROW[payload[0]])
+                    and not chain.is_settled
+                ):
+                    seqs, forms = chain.columns
+                    last = forms[-1]
+                    shard = shards[hash(payload) >> SHARD_SHIFT]
+                    if type(last) is bytes and payload not in shard and id(last) not in records:
+                        shard[payload] = chain
+                        live += size - len(last)
+                        history += size
+                        forms.append(payload)
+                        seqs.append(seq)
+                        version = chain.gone + len(forms)
+                        if chain.versions is not None:
+                            chain.versions.append(version)
+                        changed.append(chain)
+                        changes.append((key, PACK, version, size, False))
+                        continue
+                plan = self._plan(Request(key, PACK, payload), [])
+                self.former = (seq, (*self.former[1], (plan.chain, plan.chain.content)))
+                changes.append(self._enter(plan, seq))
+                changed.append(plan.chain)
+            ledger = self.ledger
+            ledger.live_bytes += live
+            ledger.history_bytes += history
+            return self._finished(tuple(changed), tuple(changes), label, now)
+        except BaseException:
+            self.repair()
+            raise
 
     def _finished(self, changed: tuple[Chain, ...], changes: tuple[RawChange, ...], label: Label, now: int) -> Facts:
         """The entries are made: now the commit is."""
@@ -349,8 +375,13 @@ class Engine:
     def adopt(self, planned: Sequence[Planned], label: Label, now: int) -> Facts:
         """Make the changes, which nothing can refuse any more, the next commit."""
         seq = self.timeline.head + 1
-        changes = tuple([self._enter(plan, seq) for plan in planned])
-        return self._finished(tuple([plan.chain for plan in planned]), changes, label, now)
+        self.former = (seq, tuple([(plan.chain, plan.chain.content) for plan in planned]))
+        try:
+            changes = tuple([self._enter(plan, seq) for plan in planned])
+            return self._finished(tuple([plan.chain for plan in planned]), changes, label, now)
+        except BaseException:
+            self.repair()
+            raise
 
     def adopt_deletes(self, keys: Sequence[str], label: Label, now: int) -> Facts:
         """Deletes that no limit may refuse: what a purge takes out of sight."""
@@ -515,8 +546,9 @@ class Engine:
         changes = dropping.raw_changes(self.timeline.changed(seq), seq)
         return Commit((self.epoch.of(seq), seq, time_ns, label, changes))
 
-    def commit_of(self, seq: int) -> Commit | None:
-        """The commit that made an entry: also one that has left memory while the entry stays."""
+    def commit_of(self, chain: Chain, index: int) -> Commit | None:
+        """The commit that made an entry of a chain: also one that has left memory while the entry stays."""
+        seq = chain.columns[0][index]
         if self.timeline.has(seq):
             return self.commit_at(seq)
         author = self.authors.get(seq)
@@ -524,7 +556,7 @@ class Engine:
             return None
         if isinstance(author, dropping.Author):
             return Commit((self.epoch.of(seq), seq, author.time_ns, author.label, author.changes))
-        time_ns, label, chain = author
+        time_ns, label = author
         return Commit((self.epoch.of(seq), seq, time_ns, label, dropping.raw_changes((chain,), seq)))
 
     @property

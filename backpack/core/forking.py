@@ -45,8 +45,8 @@ def fork(engine: Engine, seq: int, secret: bytes, replaced: dict[str, Content]) 
             if isinstance(author, Author):
                 entries = sum(key in chains and chains[key].index_of(at) >= 0 for key, *_ in author.changes)
                 twin.authors[at] = Author(author.time_ns, author.label, author.changes, entries)
-            elif author[2].key in chains:
-                twin.authors[at] = (author[0], author[1], chains[author[2].key])
+            else:
+                twin.authors[at] = author
     return twin
 
 

@@ -68,16 +68,18 @@ class Pruner:
 
     def enforce(self) -> int:
         """Prune now what the limits make due, all of it; how many left."""
-        count = self._prune(1 << 62)
-        self._squeeze(1 << 62)
+        try:
+            count = self._prune(1 << 62)
+            self._squeeze(1 << 62)
+        except BaseException:
+            self.engine.repair()
+            raise
         return count
 
     def run(self) -> int:
         """Prune down to the targets, at once; how many left."""
         self.is_bytes_due = self.is_commits_due = True
-        count = self._prune(1 << 62)
-        self._squeeze(1 << 62)
-        return count
+        return self.enforce()
 
     def make_room(self, size: int) -> None:
         """Prune until `size` more bytes fit, as far as that goes."""

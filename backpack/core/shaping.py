@@ -38,7 +38,7 @@ def present_content(chain: Chain) -> Content | None:
 
 
 def shape(chain: Chain, payload: bytes, grown: Grown, large_size: int, index: LargeIndex, undo: Undo) -> Shaped:
-    """The form for a whole payload. Cost: that of comparing it with the one before, unless `grown` tells the outcome."""
+    """The form for a whole payload. Cost: comparing it with the one before, unless `grown` tells the outcome."""
     content = present_content(chain)
     size = len(payload)
     is_large = size > large_size

@@ -48,9 +48,7 @@ def undo_growth(undo: Undo) -> None:
         buffer.cut(size)
 
 
-_HEADER_SIZES: Final = bytes(
-    1 if 0x90 <= first <= 0xBF else _LONG_HEADERS.get(first, 0) for first in range(256)
-)
+_HEADER_SIZES: Final = bytes(1 if 0x90 <= first <= 0xBF else _LONG_HEADERS.get(first, 0) for first in range(256))
 
 
 def header_size(head: bytes) -> int:

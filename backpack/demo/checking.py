@@ -24,11 +24,14 @@ from backpack.runs import Run
 THOROUGH: Final = 256 * MIB
 """Bytes that the check of the run that is told reads of any one key."""
 
-BRISK: Final = 2 * MIB
+BRISK: Final = 1 * MIB
 """The same for each of many other runs."""
 
-_ALWAYS_READ_MAX: Final = 16 * KIB
+_SMALL_SIZE_MAX: Final = 16 * KIB
 """Values of up to this size are always read."""
+
+_MEDIUM_SIZE_MAX: Final = 256 * KIB
+"""Values of up to this size are read thoroughly in every run."""
 
 _PROBLEMS_MAX: Final = 20
 
@@ -67,7 +70,7 @@ class Checker:
     run: Run
     packed: Packed
     read_max: int
-    """Bytes to read of any one key, or so."""
+    """Bytes to read of any one key whose values are large, or so."""
 
     def all_commits(self) -> Checked:
         """Every commit must be in memory, and every snapshot right."""
@@ -142,12 +145,17 @@ class Checker:
 
     def _strides(self, count: int) -> dict[str, int]:
         """By key: read it in every how-manieth snapshot."""
-        sizes = {key: size for key in self.bp if (size := self.bp.item(key).size) > _ALWAYS_READ_MAX}
+        sizes = {key: size for key in self.bp if (size := self.bp.item(key).size) > _SMALL_SIZE_MAX}
         for commit in self.bp.history():
             for key, change in commit.changes.items():
-                if change.size > _ALWAYS_READ_MAX:
+                if change.size > _SMALL_SIZE_MAX:
                     sizes[key] = max(sizes.get(key, 0), change.size)
-        return {key: -(-size * count // self.read_max) for key, size in sizes.items() if size * count > self.read_max}
+        strides = {}
+        for key, size in sizes.items():
+            read_max = self.read_max if size > _MEDIUM_SIZE_MAX else THOROUGH
+            if size * count > read_max:
+                strides[key] = -(-size * count // read_max)
+        return strides
 
 
 def _difference(found: Collection[str], right: Collection[str]) -> str:

@@ -13,7 +13,6 @@ from backpack.demo.tables import wrapped
 from backpack.demo.words import count_of, printable
 
 
-
 def opening_lines(program: Program) -> list[str]:
     """What is told: which run, of how many, who speaks in it, under which keys it goes."""
     run = program.told

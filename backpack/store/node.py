@@ -226,9 +226,7 @@ class Node(MutableMapping[str, Any]):
         self, predicate: Callable[[Snapshot], object], *, good: At | None = None, bad: At | None = None
     ) -> Commit:
         """As `Backpack.bisect`, over snapshots of what the node sees."""
-        return self._seen(
-            self._store.bisect(lambda found: predicate(self.snapshot(found.seq)), good=good, bad=bad)
-        )
+        return self._seen(self._store.bisect(lambda found: predicate(self.snapshot(found.seq)), good=good, bad=bad))
 
     def diff(self, a: At, b: At | None = None) -> Diff:
         """As `Backpack.diff`, of what the node sees."""

@@ -100,7 +100,7 @@ class Snapshot(Mapping[str, Any]):
             entry = None if chain is None or index < 0 else chain.columns[1][index]
             if chain is None or entry is None or not is_visible(entry):
                 raise KeyNotFoundError(f"no value at that commit: key={key!r} seq={self._view.seq}", key=key)
-            commit = engine.commit_of(chain.columns[0][index])
+            commit = engine.commit_of(chain, index)
             version = chain.version_of(index)
         if commit is not None and self._sight is not None:
             commit = self._sight.filtered(commit)
@@ -184,7 +184,7 @@ class Snapshot(Mapping[str, Any]):
             if isinstance(found, str):
                 engine = self._view.engine
                 index = chain.index_at(self._view.seq)
-                commit = engine.commit_of(chain.columns[0][index])
+                commit = engine.commit_of(chain, index)
                 if commit is not None and self._sight is not None:
                     commit = self._sight.filtered(commit)
                 return Unavailable(chain.key, size_of(entry), found, commit)
@@ -220,7 +220,7 @@ class Snapshot(Mapping[str, Any]):
             index = -1 if chain is None else chain.index_at(self._view.seq)
             if chain is None or index < 0 or chain.columns[0][index] <= after:
                 return None
-            commit = engine.commit_of(chain.columns[0][index])
+            commit = engine.commit_of(chain, index)
         return commit if commit is None or self._sight is None else self._sight.filtered(commit)
 
 

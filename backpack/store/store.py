@@ -121,9 +121,7 @@ class Backpack(MutableMapping[str, Any]):
         label = self._labels.get(node) if message is None and tags == () else None
         if label is None or node is None:
             label = self._label(node, message, tags)
-        lock = self._lock
-        lock.acquire()
-        try:
+        with self._lock:  # not acquire and release: Ctrl-C between the two would leave it locked
             if self._is_closed:
                 raise closed_error()
             now = time.time_ns()
@@ -131,8 +129,6 @@ class Backpack(MutableMapping[str, Any]):
                 now = self._last_ns
             facts = self._commit_one(key, payload, is_plain, grown, label, now)
             self._last_ns = now
-        finally:
-            lock.release()
         commit = new_object(Commit)
         set_facts(commit, facts)
         if self._events.subscribers:
@@ -721,7 +717,7 @@ class Backpack(MutableMapping[str, Any]):
         return self.delete(key, node=node, message=message, tags=tags)
 
     async def asnapshot(self, at: At | None = None, keys: Iterable[str] | None = None) -> Snapshot:
-        """As `snapshot`, with all loaded that a read will want: everything but blobs, or the `keys` named with theirs."""
+        """As `snapshot`, with all loaded that reads will want: all but blobs, or the `keys` named with theirs."""
         if keys is not None:
             for key in [keys] if isinstance(keys, str) else keys:
                 checked_key(key)
@@ -836,7 +832,7 @@ class Backpack(MutableMapping[str, Any]):
     def _author(self, key: str) -> Commit | None:
         """Who set the present value: for a released one, who had packed it, as long as that is known."""
         chain = self._engine.chains[key]
-        seqs, forms = chain.columns
+        forms = chain.columns[1]
         last = forms[-1]
         index = len(forms) - 1
         if isinstance(last, Mark):
@@ -844,19 +840,14 @@ class Backpack(MutableMapping[str, Any]):
                 index -= 1
             if forms[index] is not last.form:
                 index = len(forms) - 1
-        return self._engine.commit_of(seqs[index])
+        return self._engine.commit_of(chain, index)
 
     def _snapshot(self, at: At | None, sight: Sight | None) -> Snapshot:
         if self._is_closed:
             raise closed_error()
         with self._lock:
             engine = self._engine
-            timeline = engine.timeline
-            if type(at) is int and 0 < at <= timeline.head and timeline.has(at):
-                seq = at
-            else:
-                seq = resolve(engine, at)
-            view = engine.view(seq)
+            view = engine.view(at if type(at) is int and at > 0 and engine.timeline.has(at) else resolve(engine, at))
         return Snapshot(self, view, sight)
 
     def _history(

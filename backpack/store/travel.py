@@ -1,7 +1,7 @@
 """Going back, and going elsewhere: restore, bisect, replay, and the run of a node."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backpack.core.addresses import At, pruned_error, resolve
 from backpack.core.chain import Mark, form_of, is_visible, kind_of, size_of
@@ -40,7 +40,7 @@ def restore_requests(snapshot: Snapshot, keys: Iterable[str], substitute: bytes 
         if isinstance(content, str):
             if substitute is None:
                 index = chain.index_at(snapshot.seq)
-                commit = engine.commit_of(chain.columns[0][index])
+                commit = engine.commit_of(chain, index)
                 raise unavailable_error(Unavailable(key, size_of(entry), content, commit))
             requests.append(Request(key, "pack", substitute))
             continue
@@ -62,7 +62,7 @@ def replacements(engine: Engine, seq: int, substitute: bytes | None) -> dict[str
         reason = content_of(chain, entry, {})
         if isinstance(reason, str):
             if substitute is None:
-                commit = engine.commit_of(chain.columns[0][chain.index_at(seq)])
+                commit = engine.commit_of(chain, chain.index_at(seq))
                 size = size_of(entry)
                 raise unavailable_error(Unavailable(key, size, reason, commit))
             large = len(substitute) > engine.large_size

@@ -36,5 +36,5 @@ def made_run(turns: int, *, seed: int = 0, large: int = 0) -> Run:
 
 def made_packed() -> Packed:
     """A large value and a small one."""
-    table = {f"id{number}": {"price": number, "name": f"thing {number}" * 5} for number in range(2_000)}
+    table = {f"id{number}": {"price": number, "name": f"thing {number}" * 5} for number in range(6_000)}
     return Packed(table=table, note="small")

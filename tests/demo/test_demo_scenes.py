@@ -172,7 +172,11 @@ def test_the_numbers_in_the_shipped_run_are_those_of_its_log() -> None:
     requests = [match.groups() for match in map(pattern.match, access_log().splitlines()) if match]
     assert len(requests) == access_log().count("\n")
     for row in json.loads(summary or "")["rows"]:
-        found = [(int(status), int(ms)) for rel, route, status, ms in requests if (rel, route) == (row["release"], row["route"])]
+        found = [
+            (int(status), int(ms))
+            for rel, route, status, ms in requests
+            if (rel, route) == (row["release"], row["route"])
+        ]
         times = sorted(ms for _, ms in found)
         middle = len(times) // 2
         median = times[middle] if len(times) % 2 else (times[middle - 1] + times[middle]) / 2

@@ -34,7 +34,15 @@ def test_what_a_terminal_would_obey_is_escaped() -> None:
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("1", 1), ("65536", 65_536), ("64KiB", 65_536), ("64k", 65_536), (" 1.5 MiB ", 1_572_864), ("2G", 2**31), ("7 B", 7)],
+    [
+        ("1", 1),
+        ("65536", 65_536),
+        ("64KiB", 65_536),
+        ("64k", 65_536),
+        (" 1.5 MiB ", 1_572_864),
+        ("2G", 2**31),
+        ("7 B", 7),
+    ],
 )
 def test_a_size_may_be_written_in_many_ways(text: str, size: int) -> None:
     assert bytes_of(text) == size

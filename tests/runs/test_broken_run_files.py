@@ -41,7 +41,10 @@ def test_a_line_that_is_cut_off_is_named(broken: int) -> None:
 
 def test_a_document_that_is_broken_names_its_line() -> None:
     text = json.dumps({"messages": [USER, USER]}, indent=2)
-    assert failure(text.replace('"content": "hello"', '"content": hello', 1)) == (5, "not JSON: Expecting value, column 18")
+    assert failure(text.replace('"content": "hello"', '"content": hello', 1)) == (
+        5,
+        "not JSON: Expecting value, column 18",
+    )
     line, reason = failure(text[:-20])
     assert line == text[:-20].count("\n") + 1
     assert reason.startswith("not JSON: ")
@@ -123,7 +126,10 @@ def test_nesting_up_to_the_limit_is_taken() -> None:
 
 
 def test_a_name_that_stands_twice_is_not_dropped_in_silence() -> None:
-    assert failure('[{"role": "user",\n"content": "a",\n"role": "b"}]') == (3, 'the name "role" stands twice in one object')
+    assert failure('[{"role": "user",\n"content": "a",\n"role": "b"}]') == (
+        3,
+        'the name "role" stands twice in one object',
+    )
     text = json.dumps(USER) + '\n{"role": "user", "content": "a", "x": [{"y": 1}, {"y": 1, "z": 2, "y": 3}]}'
     assert failure(text) == (2, 'the name "y" stands twice in one object')
 
@@ -194,7 +200,12 @@ def test_the_error_says_file_line_and_reason_in_one_line() -> None:
 def test_no_mutilation_of_a_file_raises_anything_else() -> None:
     chance = random.Random(7)
     good = "\n".join(
-        [json.dumps({"messages": [USER, {"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "f"}}]}]})] * 5
+        [
+            json.dumps(
+                {"messages": [USER, {"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "f"}}]}]}
+            )
+        ]
+        * 5
     ).encode()
     for data in (good, gzip.compress(good), json.dumps(json.loads(good.split(b"\n")[0]), indent=1).encode()):
         for _ in range(600):

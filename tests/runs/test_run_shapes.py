@@ -110,7 +110,9 @@ def test_lone_surrogates_and_nan_come_through() -> None:
 
 
 def test_a_run_is_called_what_the_file_calls_it() -> None:
-    runs = parsed([{"run": "a", "messages": RUN}, {"id": 7, "messages": RUN}, {"messages": RUN}, {"traj": RUN, "id": None}])
+    runs = parsed(
+        [{"run": "a", "messages": RUN}, {"id": 7, "messages": RUN}, {"messages": RUN}, {"traj": RUN, "id": None}]
+    )
     assert [(run.place, run.name) for run in runs] == [(1, "a"), (2, "7"), (3, "3"), (4, "4")]
 
 

@@ -1,0 +1,164 @@
+"""`backpack` itself: commands, exit codes, and what may go wrong with the output."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from backpack import __version__
+from backpack.cli import demo
+from backpack.cli import main as main_module
+from backpack.cli.console import Console, OutputError, Progress
+from backpack.cli.main import main
+
+ROOT = Path(__file__).parents[2]
+
+
+def started(*arguments: str, **options: object) -> "subprocess.Popen[bytes]":
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "backpack.cli.main", *arguments]
+    return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
+    )
+
+
+def test_without_a_command_it_shows_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "demo" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["demo", "--version"]])
+def test_it_knows_its_version(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == f"backpack {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["demo", "--help"]])
+def test_help_fits_a_terminal(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(arguments) == 0
+    assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nothing"],
+        ["demo", "--bogus"],
+        ["demo", "a", "b"],
+        ["demo", "--budget", "much"],
+        ["demo", "--budget", "0"],
+        ["demo", "--with", "key"],
+        ["demo", "--with", "key="],
+        ["demo", "--run"],
+        ["demo", "--vers"],
+        ["demo", "--odd\nline"],
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    assert ": error: " in output.err
+
+
+def test_an_interrupt_is_exit_code_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "run", interrupted)
+    assert main(["demo"]) == 130
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signals to send")
+def test_ctrl_c_ends_without_a_traceback() -> None:
+    with started("demo", "-", stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(b" " * 2**20)  # more than a pipe holds: when this returns, the demo is reading
+        process.stdin.flush()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+    assert (process.returncode, out, err) == (130, b"", b"")
+
+
+@pytest.mark.parametrize("arguments", [["demo"], ["demo", "--json"], ["demo", "--help"]])
+def test_a_reader_that_goes_away_is_no_failure(arguments: list[str]) -> None:
+    with started(*arguments) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full disk at hand")
+def test_a_full_disk_is_said_in_one_line() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "backpack.cli.main", "demo"]
+        ended = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr == b"backpack: error: can't write: No space left on device\n"
+
+
+def test_no_output_at_all_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["demo"]) == 0
+
+
+class Stream:
+    """A stream that refuses, or remembers."""
+
+    def __init__(self, *, encoding: str = "utf-8", error: Exception | None = None, is_terminal: bool = False) -> None:
+        self.encoding = encoding
+        self.error = error
+        self.is_terminal = is_terminal
+        self.text = ""
+
+    def write(self, text: str) -> None:
+        if self.error:
+            raise self.error
+        self.text += text
+
+    def flush(self) -> None: ...
+
+    def isatty(self) -> bool:
+        return self.is_terminal
+
+
+def test_letters_that_the_output_lacks_are_escaped() -> None:
+    stream = Stream(encoding="ascii")
+    Console(stream).line("caf\u00e9 \ud800")  # type: ignore[arg-type]
+    assert stream.text == "caf\\xe9 \\ud800\n"
+
+
+def test_an_output_that_fails_says_why() -> None:
+    with pytest.raises(OutputError, match="can't write: no luck"):
+        Console(Stream(error=OSError(5, "no luck"))).line("x")  # type: ignore[arg-type]
+    with pytest.raises(BrokenPipeError):
+        Console(Stream(error=BrokenPipeError())).line("x")  # type: ignore[arg-type]
+
+
+def test_progress_is_shown_on_a_terminal_only_and_wiped_at_the_end() -> None:
+    for is_terminal in (False, True):
+        stream = Stream(is_terminal=is_terminal)
+        progress = Progress(stream, "runs")  # type: ignore[arg-type]
+        progress(0, 10)
+        progress(9, 10)
+        progress(10, 10)
+        assert bool(stream.text) == is_terminal
+        if is_terminal:
+            assert "9 of 10 runs" in stream.text
+            assert stream.text.endswith("\r" + " " * len("9 of 10 runs") + "\r")
+
+
+def test_a_command_is_a_module_with_a_parser() -> None:
+    for command in main_module._COMMANDS:
+        assert callable(command.add_parser)
