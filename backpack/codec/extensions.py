@@ -26,7 +26,7 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from msgpack import ExtType, Timestamp
+from msgpack import ExtType, Timestamp, ext
 
 from backpack.errors import CorruptionError, UnknownTypeError
 
@@ -39,7 +39,7 @@ RECORD, CUSTOM = 40, 41
 
 PLAIN_SCALARS: Final[frozenset[type]] = frozenset({type(None), bool, int, float, str})
 PLAIN: Final[frozenset[type]] = PLAIN_SCALARS | {list, dict}
-FORGED: Final[frozenset[type]] = frozenset({ExtType, Timestamp, memoryview})
+FORGED: Final[frozenset[type]] = frozenset({ExtType, Timestamp, memoryview, getattr(ext, "Bypass", ExtType)})
 """Types that msgpack packs by itself although they are not values of ours: let in, they could forge an extension."""
 
 

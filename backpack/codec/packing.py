@@ -1,21 +1,19 @@
 """Values to bytes. The packer of msgpack does the work; a hook makes extensions of what it does not know.
 
 Each nesting of extensions has its own `Writer`, made once and kept by the one above, because a msgpack packer
-cannot be entered twice. Whole chains of writers wait in a pool: taking one and giving it back costs 60 ns.
+cannot be entered twice. Whole chains of writers wait in a pool: taking one and giving it back costs 40 ns.
 
 What msgpack gets wrong by itself, and what is done about it:
 
-- bytearray and memoryview are packed as bytes and never reach the hook. Bytes have a marker (c4, c5, c6); only a
-  payload with such a byte, 50 ns to find out, can hold one, and then the value is surveyed.
+- bytearray and memoryview are packed as bytes and never reach the hook. Inside an extension they are looked for
+  here, in the value itself by `verify`, which has to walk it anyway.
 - lone surrogates raise; both this and a bytearray lead to a second, *careful* pass, which packs a copy of the lists
   and dicts in which those stand as extensions. Writers below a careful one are careful, so no nesting doubles work.
 - deep values: one Python frame a nesting of extensions, so 256 fit on the stack. Lists in lists recurse in C, up to
   511 within one extension; a value at the third nesting is walked first, so that the C stack stays small.
-
-The last payload that needed neither hook nor bytes is remembered in `last_clean`, by identity: that spares `verify`
-the search for the marks of extensions. It is one slot; when threads take it from each other, `verify` looks itself.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from msgpack import ExtType, Packer
@@ -42,31 +40,32 @@ from backpack.limits import VALUE_DEPTH_MAX
 
 _BUFFER_SIZE: Final = 4096
 _KEPT_SIZE_MAX: Final = 1 << 18
-"""A writer that has packed more than this is not kept, its buffer never shrinks; a larger payload not remembered."""
+_KEPT_LARGE_SIZE_MAX: Final = 1 << 22
+_LARGE_COUNT_MAX: Final = 4
+"""A buffer never shrinks, so a writer that has packed more than the first is not kept below another writer or in a
+pool of this many, and one that has packed more than the second is not kept at all."""
 
 _SETS: Final = frozenset({SET, FROZENSET})
 
 _WALKED_NESTING: Final = 3
 
-last_clean: bytes = b""
-"""The last payload without extensions, bytes, bytearrays and memoryviews. Compared by identity only."""
-
 
 class Writer:
     """A packer and the one for extensions inside extensions. Used by one call at a time."""
 
-    __slots__ = ("child", "is_careful", "is_used", "nesting", "pack")
+    __slots__ = ("child", "is_careful", "nesting", "pack", "uses")
 
     def __init__(self, nesting: int) -> None:
         self.pack = Packer(strict_types=True, default=self.extension, buf_size=_BUFFER_SIZE).pack
         self.nesting = nesting
-        self.is_used = False
+        self.uses: list[None] = []
         self.is_careful = False
         self.child: Writer | None = None
 
     def extension(self, value: Any) -> Any:
         """The hook: the extension for a value that msgpack does not know. One frame for a whole level, on purpose."""
-        self.is_used = True
+        if not self.uses:
+            self.uses.append(None)
         cls = type(value)
         leaf = LEAVES.get(cls)
         if leaf is not None:
@@ -153,57 +152,34 @@ def disguise(value: Any, room: int) -> Any:
 
 # -- the whole value ---------------------------------------------------------------------------------------
 
-_writers: list[Writer] = []
-"""Writers that nobody uses; never more than there were calls at one time. `pop` and `append` are atomic."""
+Entry = tuple[Callable[[Any], bytes], list[None], Writer]
+"""A writer with its `pack` and its `uses` at hand; reading them off the writer would cost 60 ns."""
+
+_entries: list[Entry] = []
+"""Of writers that nobody uses; never more than there were calls at one time. `pop` and `append` are atomic."""
+
+take: Final = _entries.pop
+give: Final = _entries.append
 
 
-def encode(value: Any) -> bytes:
-    """The payload of a value. It is right for every value that `verify` accepts; only then may it be kept.
-
-    Costs the packer and about 180 ns (a flat dict of 500 bytes), plus about 1 µs for each extension. Raises
-    `UnstorableValueError` for what cannot be packed; depth and forged extensions are found by `verify`.
-    """
-    global last_clean
-    try:
-        writer = _writers.pop()
-    except IndexError:
-        writer = Writer(0)
-    try:
-        payload: bytes = writer.pack(value)
-    except MemoryError:
-        raise
-    except Exception as error:
-        fault = type(error)
-    else:
-        if writer.is_used or len(payload) > _KEPT_SIZE_MAX or 0xC4 in payload or 0xC5 in payload or 0xC6 in payload:
-            return _settled_root(writer, value, payload)
-        _writers.append(writer)
-        last_clean = payload
-        return payload
-    return _encode_carefully(value, fault)
+def new_entry() -> Entry:
+    """For when none is left to take."""
+    writer = Writer(0)
+    return writer.pack, writer.uses, writer
 
 
-def _settled_root(writer: Writer, value: Any, payload: bytes) -> bytes:
-    """The payload, once it is known whether a mark of bytes in it is one, and is not that of a bytearray."""
-    global last_clean
-    is_used, writer.is_used = writer.is_used, False
-    if len(payload) <= _KEPT_SIZE_MAX:
-        _writers.append(writer)
-    if not (0xC4 in payload or 0xC5 in payload or 0xC6 in payload):
-        return payload
-    try:
-        _, strangers = survey([value], 0, len(payload) + 1)
-    except Refusal:
-        strangers = {bytearray}
-    if bytearray in strangers:
-        return _encode_carefully(value, Refusal)
-    if not strangers and not is_used and len(payload) <= _KEPT_SIZE_MAX:
-        last_clean = payload
-    return payload
+def put_back(entry: Entry, size: int) -> bool:
+    """Return a writer that has packed `size` bytes to the pool; whether it had used the hook."""
+    uses = entry[1]
+    is_used = bool(uses)
+    uses.clear()
+    if size <= _KEPT_SIZE_MAX or (size <= _KEPT_LARGE_SIZE_MAX and len(_entries) < _LARGE_COUNT_MAX):
+        give(entry)
+    return is_used
 
 
-def _encode_carefully(value: Any, fault: type[Exception]) -> bytes:
-    """The second pass, for what the first got wrong or could not do."""
+def pack_carefully(value: Any, fault: type[Exception] = Refusal) -> bytes:
+    """The second pass, for what the first got wrong or could not do; `fault` is what the first one met."""
     if fault is UnicodeEncodeError or fault is Refusal:
         writer = Writer(0)
         writer.is_careful = True

@@ -107,7 +107,8 @@ def register(
     the newer and read under both.
 
     Raises `UnstorableValueError` (a TypeError) for what is no class, is storable anyway, or needs functions;
-    `InvalidArgumentError` (a ValueError) for a bad name or one that another class has.
+    `InvalidArgumentError` (a ValueError) for a bad name or one that another class has. A class of the same module and
+    qualified name is no other: it takes the place of the earlier one, of which objects can still be written.
     """
     if cls is None:
         return lambda cls: register(cls, name=name, encode=encode, decode=decode)
@@ -126,11 +127,16 @@ def register(
         entry = _adapted(cls, name)
     with _lock:
         taken = _by_name.get(name)
-        if taken is not None and taken.cls is not cls:
+        if taken is not None and not _is_redefined(taken.cls, cls):
             raise InvalidArgumentError(f"the name of another registered class: name={name!r}; give name=")
         _by_name[name] = entry
         _by_class[cls] = entry
     return cls
+
+
+def _is_redefined(old: type, new: type) -> bool:
+    """Whether they are one class, or one definition that was run twice, as when a notebook's cell is run again."""
+    return old is new or (old.__module__, old.__qualname__) == (new.__module__, new.__qualname__)
 
 
 def _is_storable_type(cls: type) -> bool:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any, Final, Self
 
-from backpack.codec import array_header, encode, pack_value, read_array_header, unpack_value, verify
+from backpack.codec import array_header, pack_checked, pack_value, read_array_header, unpack_value
 from backpack.core.addresses import At, resolve
 from backpack.core.chain import Mark, is_visible, size_of
 from backpack.core.commit import NO_LABEL, Commit, Facts, Label, new_object, set_facts
@@ -42,13 +42,13 @@ from backpack.store import travel
 from backpack.store.attribution import attributed_node, attributed_to
 from backpack.store.differences import Diff, diff_of
 from backpack.store.events import Callback, Event, Events, Subscription
-from backpack.store.lists import list_header
+from backpack.store.lists import list_header, packed_list
 from backpack.store.names import checked_checkpoint_name, checked_key, checked_text, made_label
 from backpack.store.node import Node
 from backpack.store.records import Checkpoint, Item, PurgeReport
 from backpack.store.sight import Sight
 from backpack.store.snapshot import RAISE, Snapshot
-from backpack.store.transaction import Transaction, requests_of
+from backpack.store.transaction import Growth, Transaction
 from backpack.store.usage import MemoryUsage, largest_keys, measure
 
 _LABELS_KEPT: Final = 256
@@ -113,11 +113,14 @@ class Backpack(MutableMapping[str, Any]):
         """
         if type(key) is not str or key not in self._engine.chains:
             key = checked_key(key)
-        payload = encode(value)
-        known, grown = 0, None
-        if type(value) is list and len(payload) >= _KNOWN_LIST_MIN:
-            known, grown = self._known_items(key, payload)
-        is_plain = verify(value, payload, known)
+        grown: Grown = None
+        if type(value) is list:
+            growth = _KnownItems(self, key)
+            payload, is_plain = pack_checked(value, growth.count)
+            if payload is growth.payload:
+                grown = growth.grown
+        else:
+            payload, is_plain = pack_value(value), False
         label = self._labels.get(node) if message is None and tags == () else None
         if label is None or node is None:
             label = self._label(node, message, tags)
@@ -151,8 +154,8 @@ class Backpack(MutableMapping[str, Any]):
         payloads = []
         is_plain = True
         for value in values:
-            payload = encode(value)
-            is_plain &= verify(value, payload, 0, 1)
+            payload, is_item_plain = pack_checked(value, depth=1)
+            is_plain &= is_item_plain
             payloads.append(payload)
         label = self._label(node, message, tags)
         appended = payloads[0] if len(payloads) == 1 else b"".join(payloads)
@@ -162,14 +165,13 @@ class Backpack(MutableMapping[str, Any]):
             engine = self._engine
             facts = engine.extend_one(key, b"", len(values), appended, is_plain, label, now)
             if facts is None:
-                chain = engine.chains.get(key)
-                content = None if chain is None or not is_visible(chain.last) else present_content(chain)
-                if chain is None or content is None:
+                content = self._present(key)
+                if content is None:
                     request = Request(key, payload=array_header(len(values)) + appended, is_plain=is_plain)
                 else:
                     count, _ = list_header(key, head_of(content))
                     header = array_header(count + len(values))
-                    is_plain = is_plain and chain.is_plain
+                    is_plain = is_plain and engine.chains[key].is_plain
                     request = Request(key, header=header, appended=appended, is_plain=is_plain)
                 facts = engine.commit((request,), label, now)
         return self._told(facts)
@@ -785,20 +787,6 @@ class Backpack(MutableMapping[str, Any]):
             self._labels[node] = label
         return label
 
-    def _known_items(self, key: str, payload: bytes) -> tuple[int, Grown]:
-        """How many items at the beginning of a packed list are the present list, verified before; and where the new
-        part begins."""
-        with self._lock:
-            chain = self._engine.chains.get(key)
-            content = None if chain is None else present_content(chain)
-            if chain is None or content is None:
-                return 0, None
-            stop = grown_from(content, payload)
-            if not stop or not chain.is_plain:
-                return 0, (content, stop)
-            header = read_array_header(head_of(content))
-        return 0 if header is None else header[0], (content, stop)
-
     def _is_visible(self, key: str) -> bool:
         try:
             chain = self._engine.chains.get(key)
@@ -813,7 +801,7 @@ class Backpack(MutableMapping[str, Any]):
 
     def _present_content(self, key: str) -> Content | None:
         with self._lock:
-            return present_content(self._engine.chains[key]) if self._is_visible(key) else None
+            return self._present(key)
 
     def _read(self, key: str) -> Content | None:
         """The bytes of the present value; counts as an access and tells the subscribers."""
@@ -915,17 +903,39 @@ class Backpack(MutableMapping[str, Any]):
             raise sight.denied(forbidden[0], "write")
         return None if facts is None else self._told(facts)
 
-    def _commit_transaction(self, payloads: dict[str, bytes], label: Label, sight: Sight | None) -> Commit | None:
+    def _commit_transaction(self, payloads: dict[str, bytes | Growth], label: Label) -> Commit | None:
+        whole = {key: payload for key, payload in payloads.items() if isinstance(payload, bytes) and payload}
         with self._lock:
             self._require_open()
-            if all(payloads.values()):
-                facts = self._engine.commit_payloads(payloads, label, self._now())
+            if len(whole) == len(payloads):
+                facts = self._engine.commit_payloads(whole, label, self._now())
             else:
-                requests = [one for one in requests_of(payloads) if one.kind != "delete" or self._is_visible(one.key)]
+                requests = [
+                    self._append_request(key, payload)
+                    if isinstance(payload, Growth)
+                    else Request(key, payload=payload)
+                    if payload
+                    else Request(key, "delete")
+                    for key, payload in payloads.items()
+                    if payload or self._is_visible(key)
+                ]
                 if not requests:
                     return None
                 facts = self._engine.commit(requests, label, self._now())
         return self._told(facts)
+
+    def _append_request(self, key: str, growth: Growth) -> Request:
+        """What a transaction adds to a list, as the engine takes it. Wants the lock."""
+        content = self._present(key)
+        if growth.base is not None or content is None:
+            return Request(key, payload=packed_list(key, growth.base, growth.items))
+        count, _ = list_header(key, head_of(content))
+        header = array_header(count + len(growth.items))
+        return Request(key, header=header, appended=b"".join(growth.items))
+
+    def _present(self, key: str) -> Content | None:
+        """The bytes of the present value. Wants the lock."""
+        return present_content(self._engine.chains[key]) if self._is_visible(key) else None
 
     def _largest_keys(self) -> list[tuple[str, int]]:
         with self._lock:
@@ -957,6 +967,36 @@ class Backpack(MutableMapping[str, Any]):
         """Every invariant of every structure, or AssertionError."""
         with self._lock:
             self._engine.check()
+
+
+class _KnownItems:
+    """Compares a packed list with the present one: how many items at its beginning were verified before?"""
+
+    __slots__ = ("_key", "_store", "grown", "payload")
+
+    def __init__(self, store: Backpack, key: str) -> None:
+        self._store = store
+        self._key = key
+        self.grown: Grown = None
+        """What the payload was compared with, and where its new part begins."""
+        self.payload: bytes | None = None
+
+    def count(self, payload: bytes) -> int:
+        """Asked while the list is being packed."""
+        if len(payload) < _KNOWN_LIST_MIN:
+            return 0
+        store = self._store
+        with store._lock:
+            chain = store._engine.chains.get(self._key)
+            content = None if chain is None else present_content(chain)
+            if chain is None or content is None:
+                return 0
+            stop = grown_from(content, payload)
+            self.grown, self.payload = (content, stop), payload
+            if not stop or not chain.is_plain:
+                return 0
+            header = read_array_header(head_of(content))
+        return 0 if header is None else header[0]
 
 
 def closed_error() -> ClosedError:

@@ -8,13 +8,12 @@ commit. The block may be left by an exception: then nothing has happened.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from backpack.codec import pack_value, unpack_value
+from backpack.codec import array_header, pack_value, unpack_value
 from backpack.core.commit import Commit, Label
-from backpack.core.engine import Request
 from backpack.core.patterns import Pattern
-from backpack.core.payload import join
+from backpack.core.payload import head_of, join
 from backpack.errors import AccessDeniedError, ClosedError, KeyNotFoundError
-from backpack.store.lists import packed_list
+from backpack.store.lists import list_header, packed_list
 from backpack.store.names import checked_key
 
 if TYPE_CHECKING:
@@ -22,6 +21,20 @@ if TYPE_CHECKING:
     from backpack.store.store import Backpack
 
 _DELETED: Final = b""
+_MISSING: Final = object()
+
+
+class Growth:
+    """What a transaction adds to a list: packed items, behind `base`, or behind the present list of the store (None).
+
+    Kept apart until somebody reads it or the commit comes, so that each append costs what it adds.
+    """
+
+    __slots__ = ("base", "items")
+
+    def __init__(self, base: bytes | None) -> None:
+        self.base = base
+        self.items: list[bytes] = []
 
 
 class Transaction:
@@ -33,7 +46,7 @@ class Transaction:
         self._store = store
         self._label = label
         self._sight = sight
-        self._payloads: dict[str, bytes] = {}
+        self._payloads: dict[str, bytes | Growth] = {}
         self._is_done = False
         self._is_failed = False
         self.commit: Commit | None = None
@@ -50,8 +63,15 @@ class Transaction:
         """Add to the list at `key`, which is made when missing."""
         key = self._writable(key)
         self._require_readable(key)
-        payload = self._payload(key)
-        self._payloads[key] = packed_list(key, payload or None, [pack_value(value, 1) for value in values])
+        items = [pack_value(value, 1) for value in values]
+        growth = self._payloads.get(key)
+        if not isinstance(growth, Growth):
+            if growth is None:
+                self._require_list(key)
+            elif growth != _DELETED:
+                list_header(key, growth)
+            growth = self._payloads[key] = Growth(array_header(0) if growth == _DELETED else growth)
+        growth.items += items
 
     def delete(self, key: str) -> None:
         """Take a key out; a missing one raises `KeyNotFoundError`."""
@@ -68,16 +88,16 @@ class Transaction:
     def unpack(self, key: str, default: Any = None) -> Any:
         """The value as the transaction would leave it, as a fresh copy; else `default`."""
         key = self._readable(key)
-        payload = self._payloads.get(key)
-        if payload is None:
+        if key not in self._payloads:
             return self._store.peek(key, default)
+        payload = self._payload(key)
         return default if payload == _DELETED else unpack_value(payload)
 
     get = unpack
 
     def __getitem__(self, key: str) -> Any:
-        value = self.unpack(key, _DELETED_VALUE)
-        if value is _DELETED_VALUE:
+        value = self.unpack(key, _MISSING)
+        if value is _MISSING:
             raise KeyNotFoundError(f"no value: key={key!r}", key=key)
         return value
 
@@ -134,7 +154,7 @@ class Transaction:
                 operation="write",
             )
         if kind is None and self._payloads:
-            self.commit = self._store._commit_transaction(self._payloads, self._label, self._sight)
+            self.commit = self._store._commit_transaction(self._payloads, self._label)
 
     # -- keys ----------------------------------------------------------------------------------------------------
 
@@ -168,21 +188,18 @@ class Transaction:
         if self._sight is not None:
             self._sight.require(key, "read")
 
+    def _require_list(self, key: str) -> None:
+        content = self._store._present_content(key)
+        if content is not None:
+            list_header(key, head_of(content))
+
     def _payload(self, key: str) -> bytes:
         """The bytes as the transaction would leave them; `_DELETED` when there are none."""
         payload = self._payloads.get(key)
-        if payload is None:
+        if isinstance(payload, bytes):
+            return payload
+        base = None if payload is None else payload.base
+        if base is None:
             content = self._store._present_content(key)
-            return _DELETED if content is None else join(content)
-        return payload
-
-
-_DELETED_VALUE: Final = object()
-
-
-def requests_of(payloads: dict[str, bytes]) -> list[Request]:
-    """The changes of a transaction as the engine takes them."""
-    return [
-        Request(key, "delete") if payload == _DELETED else Request(key, "pack", payload)
-        for key, payload in payloads.items()
-    ]
+            base = _DELETED if content is None else join(content)
+        return base if payload is None else packed_list(key, base, payload.items)

@@ -1,0 +1,326 @@
+"""The file of an export: a whole store in one portable file, checksummed and versioned.
+
+    file   = magic (8 bytes), version (u16), size (u64), digest (32 bytes), body       numbers big-endian
+    digest = BLAKE2b over magic, version, size and body
+    body   = msgpack map: the fields of `core.image`, and last `data`, a list of bytes
+
+The size is held against that of the file before anything is read, the digest against the body before anything is
+decoded, and the count of objects against the size before any is made. A digest is no signature: whoever can write the
+file can make one that fits, so every field is proved again on the way in, and whatever is wrong is `CorruptionError`.
+
+A path is published atomically: a temporary file beside it, all bytes, fsync, rename, fsync of the folder. Until the
+rename the old file is untouched. The body is in memory as a whole, writing and reading.
+"""
+
+import errno
+import io
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from hashlib import blake2b
+from secrets import token_hex
+from struct import Struct
+from typing import Any, BinaryIO, Final
+
+from msgpack import Packer, unpackb
+
+from backpack.codec import check_payload
+from backpack.core.engine import Engine
+from backpack.core.image import Fields, Image, describe, joined_size, rebuild
+from backpack.errors import CorruptionError, DiskFullError, InvalidArgumentError, StorageError, StoreNotFoundError
+from backpack.limits import MIB
+
+File = str | os.PathLike[str] | BinaryIO
+"""A path, or something open for bytes that has `write` or `read`."""
+
+MAGIC: Final = b"\x89BKPACK\n"
+FORMAT_VERSION: Final = 1
+HEADER: Final = Struct(">8sHQ32s")
+_UNSIGNED: Final = Struct(">8sHQ")
+
+_CHUNK_SIZE: Final = 4 * MIB
+"""Data is packed, read and written in steps of this size."""
+
+_BYTES_A_NODE: Final = 4
+_NODES_FREE: Final = 10_000
+"""Objects that a body of any size may hold; beyond them it needs four bytes for each. Ours needs six at least."""
+
+_CHECK_FACTOR: Final = 16
+"""`Engine.check` copies each version of a long value, as does nothing else here: it is run as long as that stays below
+so many times the file (and 64 MiB). Beyond, the proofs of `core.image` stand alone."""
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
+
+_Parts = list[bytes]
+
+
+# -- writing -----------------------------------------------------------------------------------------------------
+
+
+def write_export(image: Image, file: File) -> None:
+    """Write everything. `StorageError` or `DiskFullError` when the disk refuses; then an old file at a path is there
+    still."""
+    parts = _encoded(image)
+    if isinstance(file, str | os.PathLike):
+        _publish(_path_of(file), parts)
+        return
+    if isinstance(file, io.TextIOBase) or not callable(getattr(file, "write", None)):
+        raise InvalidArgumentError(f"an export goes to a path or a file open for bytes, not to {type(file).__name__}")
+    fault: OSError | None = None
+    try:
+        for part in parts:
+            _write_to(file, part)
+    except OSError as error:
+        fault = error
+    if fault is not None:
+        raise _storage_error("the export could not be written", fault)
+
+
+def _encoded(image: Image) -> _Parts:
+    fields, data = describe(image)
+    packer = Packer(unicode_errors="surrogatepass")
+    body: _Parts = [packer.pack_map_header(len(fields) + 1)]
+    for name, field in fields.items():
+        body.append(packer.pack(name) + packer.pack(field))
+    chunks = [packer.pack(chunk) for chunk in _chunks(data)]
+    body.append(packer.pack("data") + packer.pack_array_header(len(chunks)))
+    body += chunks
+    size = sum(map(len, body))
+    return [HEADER.pack(MAGIC, FORMAT_VERSION, size, _digest(FORMAT_VERSION, size, body)), *body]
+
+
+def _chunks(data: Iterator[bytes]) -> Iterator[bytes]:
+    """The data, cut anew: few chunks, none so long that msgpack has no form for it."""
+    waiting: _Parts = []
+    size = 0
+    for part in data:
+        waiting.append(part)
+        size += len(part)
+        if size >= _CHUNK_SIZE:
+            joined = b"".join(waiting)
+            yield from (joined[at : at + _CHUNK_SIZE] for at in range(0, size, _CHUNK_SIZE))
+            waiting, size = [], 0
+    if size:
+        yield b"".join(waiting)
+
+
+def _digest(version: int, size: int, body: _Parts) -> bytes:
+    digest = blake2b(_UNSIGNED.pack(MAGIC, version, size), digest_size=32)
+    for part in body:
+        digest.update(part)
+    return digest.digest()
+
+
+def _publish(path: str, parts: _Parts) -> None:
+    folder = os.path.dirname(path) or os.curdir
+    temporary = os.path.join(folder, f".backpack-export-{token_hex(8)}")
+    fault: OSError | None = None
+    try:
+        _refuse_special(path)
+        _write_new(temporary, parts)
+        try:
+            os.replace(temporary, path)
+        except BaseException:
+            _remove(temporary)
+            raise
+        _sync_folder(folder)
+    except OSError as error:
+        fault = error
+    if fault is not None:
+        raise _storage_error("the export could not be written", fault, path)
+
+
+def _refuse_special(path: str) -> None:
+    """A rename would put a file in the place of a device or a pipe."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
+        raise OSError(errno.EINVAL, "there is something that is no file")
+
+
+def _write_new(path: str, parts: _Parts) -> None:
+    """A new file with these bytes, synced; none at all on any exception."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    descriptor = os.open(path, flags | _flags("O_CLOEXEC", "O_NOFOLLOW", "O_BINARY"), 0o600)
+    try:
+        try:
+            if hasattr(os, "fchmod"):
+                os.fchmod(descriptor, 0o600)
+            for part in parts:
+                view = memoryview(part)
+                while len(view):
+                    view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        _remove(path)
+        raise
+
+
+def _remove(path: str) -> None:
+    with suppress(OSError):
+        os.unlink(path)
+
+
+def _sync_folder(folder: str) -> None:
+    if os.name == "nt":
+        return  # there a folder can't be opened, and a rename needs no sync
+    descriptor = os.open(folder, os.O_RDONLY | _flags("O_CLOEXEC", "O_DIRECTORY"))
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_to(file: BinaryIO, part: bytes) -> None:
+    view = memoryview(part)
+    while len(view):
+        count = file.write(view[:_CHUNK_SIZE])
+        if type(count) is not int or not 0 < count <= len(view):
+            raise OSError(errno.EIO, "the file took nothing")
+        view = view[count:]
+
+
+# -- reading -----------------------------------------------------------------------------------------------------
+
+
+def read_export(file: File, secret: bytes) -> tuple[Engine, int]:
+    """The engine of an export, whose next commits get ids of an epoch with that secret, and its last time.
+
+    `StoreNotFoundError` for a path where nothing is, `CorruptionError` for bytes that are no whole export, `StorageError`
+    when the disk refuses. Of something open exactly the export is read.
+    """
+    if isinstance(file, str | os.PathLike):
+        path = _path_of(file)
+        body = _read_path(path)
+    elif isinstance(file, io.TextIOBase) or not callable(getattr(file, "read", None)):
+        raise InvalidArgumentError(f"an export is read from a path or a file open for bytes, not {type(file).__name__}")
+    else:
+        path = None
+        body = _read_open(file)
+    return _decoded(body, secret, path)
+
+
+def _read_path(path: str) -> bytes:
+    fault: OSError | None = None
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _flags("O_CLOEXEC", "O_NONBLOCK", "O_BINARY"))
+        with open(descriptor, "rb") as opened:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, "it is no file")
+            return _read(opened, path, status.st_size)
+    except OSError as error:
+        fault = error
+    if isinstance(fault, FileNotFoundError | NotADirectoryError):
+        raise StoreNotFoundError(f"there is no export: file={path!r}")
+    raise _storage_error("the export could not be read", fault, path)
+
+
+def _read_open(file: BinaryIO) -> bytes:
+    fault: OSError | None = None
+    try:
+        return _read(file, None, None)
+    except OSError as error:
+        fault = error
+    raise _storage_error("the export could not be read", fault)
+
+
+def _read(file: BinaryIO, path: str | None, file_size: int | None) -> bytes:
+    """The body, as it was written. `file_size`: nothing may follow it."""
+    head = b"".join(_read_parts(file, HEADER.size))
+    if not head.startswith(MAGIC[: len(head)]) or not head:
+        raise _damaged("this is no export of a backpack", path, 0)
+    if len(head) < HEADER.size:
+        raise _damaged("the export is cut short", path, len(head))
+    _, version, size, digest = HEADER.unpack(head)
+    if version != FORMAT_VERSION:
+        raise _damaged(
+            f"the export has a format that this version of backpack does not read: version={version} "
+            f"known={FORMAT_VERSION}; a newer backpack may, unless the file is damaged",
+            path,
+            len(MAGIC),
+        )
+    if file_size is not None and file_size != HEADER.size + size:
+        what = "is cut short" if file_size < HEADER.size + size else "goes on behind its end"
+        raise _damaged(f"the export {what}: size={file_size} expected={HEADER.size + size}", path, file_size)
+    body = b"".join(_read_parts(file, size))
+    if len(body) != size:
+        raise _damaged(f"the export is cut short: expected={HEADER.size + size}", path, HEADER.size + len(body))
+    if _digest(version, size, [body]) != digest:
+        raise _damaged("the export is damaged: its checksum does not match", path, HEADER.size)
+    return body
+
+
+def _read_parts(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """Up to so many bytes, in steps: what a lying size asks for is not there to be read."""
+    while size:
+        part = file.read(min(size, _CHUNK_SIZE))
+        if part is None:
+            raise OSError(errno.EAGAIN, "the file has nothing yet")
+        if not isinstance(part, bytes) or len(part) > size:
+            raise InvalidArgumentError("an export is read from a file open for bytes")
+        if not part:
+            return
+        size -= len(part)
+        yield part
+
+
+def _decoded(body: bytes, secret: bytes, path: str | None) -> tuple[Engine, int]:
+    fault = ""
+    try:
+        size = len(body)
+        check_payload(body, node_count_max=size // _BYTES_A_NODE + _NODES_FREE)
+        fields: Fields = unpackb(body, ext_hook=_no_extension, strict_map_key=True, unicode_errors="surrogatepass")
+        del body
+        data = fields.pop("data")
+        engine, last_ns = rebuild(fields, data, secret)
+        if joined_size(engine) <= max(64 * MIB, _CHECK_FACTOR * size):
+            engine.check()
+        return engine, last_ns
+    except MemoryError:
+        raise
+    except CorruptionError as error:
+        fault = str(error)
+    except Exception as error:
+        fault = f"reading it raised {type(error).__name__}"
+    raise _damaged(f"the checksum of the export is right, but not what it says: {fault}", path, HEADER.size)
+
+
+def _no_extension(code: int, _: bytes) -> Any:
+    raise CorruptionError(f"it holds an extension: code={code}")
+
+
+# -- paths and errors ---------------------------------------------------------------------------------------------
+
+
+def _path_of(file: str | os.PathLike[str]) -> str:
+    path = os.fsdecode(file)
+    if not path or "\0" in path:
+        raise InvalidArgumentError("a path must not be empty, nor hold a null character")
+    return path
+
+
+def _flags(*names: str) -> int:
+    """Of those flags, the ones that this system has."""
+    flags = 0
+    for name in names:
+        flags |= getattr(os, name, 0)
+    return flags
+
+
+def _damaged(what: str, path: str | None, offset: int) -> CorruptionError:
+    where = f" offset={offset}" if path is None else f" file={path!r} offset={offset}"
+    return CorruptionError(f"{what};{where}", file=path, offset=offset)
+
+
+def _storage_error(what: str, fault: OSError | None, path: str | None = None) -> StorageError:
+    number = None if fault is None else fault.errno
+    reason = "the system gave no reason" if fault is None else fault.strerror or type(fault).__name__
+    where = "" if path is None else f" file={path!r}"
+    cls = DiskFullError if number in _FULL else StorageError
+    return cls(f"{what}: {reason};{where}" if where else f"{what}: {reason}", file=path, errno=number)
