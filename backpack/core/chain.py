@@ -105,6 +105,7 @@ class Chain:
         "is_plain",
         "is_ragged",
         "is_settled",
+        "is_usual",
         "key",
         "misses",
         "skip",
@@ -130,6 +131,9 @@ class Chain:
         """The commit of the newest entry is not in memory any more."""
         self.tip: Tip | None = None
         """Where the present value grows, as far as that was looked up; void when `pieces` is not that value."""
+        self.is_usual = False
+        """The newest entry is a payload that nothing else holds, of a commit in memory, and `versions` is None: then
+        the next change takes the short way. May be False without need."""
         self.misses = 0
         self.skip = 0
         """Looking for shared parts failed `misses` times: leave it for the next `skip` packs."""
@@ -204,6 +208,7 @@ class Chain:
         holes = self.holes
         if self.is_ragged and self.versions is None:
             self.versions = array("q", range(self.gone + 1, self.version + 1))
+            self.is_usual = False
         if self.versions is None:
             self.columns = (seqs[holes:], forms[holes:])
         else:

@@ -58,6 +58,9 @@ def check(engine: "Engine") -> None:
         chain.check()
         assert chain.key == key
         assert chain.is_settled == (not timeline.has(chain.last_seq))
+        if chain.is_usual:
+            assert type(chain.last) is bytes and id(chain.last) not in ledger.records
+            assert not chain.is_settled and chain.versions is None
         seqs, forms = chain.columns
         if is_visible(chain.last):
             visible.append(key)

@@ -150,6 +150,7 @@ def settle(engine: "Engine", chain: Chain) -> None:
     last = chain.last
     assert last is not None
     chain.is_settled = True
+    chain.is_usual = False
     engine.ledger.settle(last)
     if last is DELETED:
         retire(engine, chain)

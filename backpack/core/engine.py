@@ -125,7 +125,7 @@ class Engine:
         self.views_limit = _VIEWS_MIN
         self.large_refs: LargeIndex = WeakValueDictionary()
         self.history_trigger = 0
-        self.commits_trigger = 0
+        self.seq_trigger = 0
         """Above these a commit prunes: the limits, or the targets while pruning is under way."""
         self.limits = limits
         self.pruner = Pruner(self)
@@ -167,54 +167,56 @@ class Engine:
         """Pack one key. Cost: O(1) beyond the payload, and a share of the pruning that it makes due."""
         size = len(payload)
         chain = self.chains.get(key)
-        if grown is not None and grown[1] and chain is not None and present_content(chain) is grown[0]:
-            header, appended = payload[: header_size(payload)], payload[grown[1] :]
-            facts = self.extend_one(key, header, 0, appended, is_plain, label, now)
-            if facts is not None:
-                return facts
         if (
             chain is None
-            or (size > self.small_max and (size > self.large_size or not chain.skip))
-            or (size >= GROWTH_SIZE_MIN and _CAN_GROW[payload[0]])
-            or chain.is_settled
+            or not chain.is_usual
             or self.is_guarded
+            or (size > self.small_max and (size > self.large_size or not chain.skip))
+            or (_CAN_GROW[payload[0]] and size >= GROWTH_SIZE_MIN)
         ):
-            return self.commit((Request(key, PACK, payload, grown=grown, is_plain=is_plain),), label, now)
-        ledger = self.ledger
-        seqs, forms = chain.columns
-        last = forms[-1]
-        if type(last) is not bytes or id(last) in self.records:
-            return self.commit((Request(key, PACK, payload, is_plain=is_plain),), label, now)
+            return self._commit_unusual(key, payload, is_plain, grown, label, now)
         try:
+            ledger = self.ledger
             if size > SHORT_MAX:
                 if not ledger.index.file(payload, chain):
-                    return self.commit((Request(key, PACK, payload, is_plain=is_plain),), label, now)
+                    return self._commit_unusual(key, payload, is_plain, grown, label, now)
                 chain.skip -= 1
             else:
                 shard = self.shards[hash(payload) >> SHARD_SHIFT]
                 if payload in shard:
-                    return self.commit((Request(key, PACK, payload, is_plain=is_plain),), label, now)
+                    return self._commit_unusual(key, payload, is_plain, grown, label, now)
                 shard[payload] = chain
+            seqs, forms = chain.columns
             timeline = self.timeline
             seq = timeline.head + 1
-            ledger.live_bytes += size - len(last)
+            ledger.live_bytes += size - len(forms[-1])  # type: ignore[arg-type]
             history = ledger.history_bytes = ledger.history_bytes + size
             forms.append(payload)
             seqs.append(seq)
-            version = chain.gone + len(forms)
-            if chain.versions is not None:
-                chain.versions.append(version)
             tail = timeline.tail if seq & BLOCK_MASK else timeline.open_block(seq)
             tail.times.append(now)
             tail.labels.append(label)
             tail.changed.append(chain)
             timeline.head = seq
-            if history > self.history_trigger or seq - timeline.gone > self.commits_trigger:
+            version = chain.gone + len(forms)
+            if history > self.history_trigger or seq > self.seq_trigger:
                 self.pruner.step()
             return (self.epoch, seq, now, label, (key, PACK, version, size, False))
         except BaseException:
             self.repair()
             raise
+
+    def _commit_unusual(
+        self, key: str, payload: bytes, is_plain: bool, grown: Grown, label: Label, now: int
+    ) -> Facts:
+        """`commit_one` for everything that is not a short payload like none before, over another such payload."""
+        chain = self.chains.get(key)
+        if grown is not None and grown[1] and chain is not None and present_content(chain) is grown[0]:
+            header, appended = payload[: header_size(payload)], payload[grown[1] :]
+            facts = self.extend_one(key, header, 0, appended, is_plain, label, now)
+            if facts is not None:
+                return facts
+        return self.commit((Request(key, PACK, payload, grown=grown, is_plain=is_plain),), label, now)
 
     def extend_one(
         self, key: str, header: bytes, added: int, appended: bytes, is_plain: bool, label: Label, now: int
@@ -294,7 +296,7 @@ class Engine:
             tail.labels.append(label)
             tail.changed.append(chain)
             timeline.head = seq
-            if history > self.history_trigger or seq - timeline.gone > self.commits_trigger:
+            if history > self.history_trigger or seq > self.seq_trigger:
                 self.pruner.step()
             return (self.epoch, seq, now, label, (key, PACK, version, size, is_large))
         except BaseException:
@@ -305,7 +307,7 @@ class Engine:
         """Pack several keys as one commit. Cost: as `commit_one`, without what is done once a commit."""
         if self.is_guarded or len(payloads) < 2:
             return self.commit([Request(key, PACK, payload) for key, payload in payloads.items()], label, now)
-        chains, records, shards, small_max = self.chains, self.records, self.shards, self.small_max
+        chains, shards, small_max = self.chains, self.shards, self.small_max
         seq = self.timeline.head + 1
         changed: list[Chain] = []
         changes: list[RawChange] = []
@@ -317,24 +319,20 @@ class Engine:
                 size = len(payload)
                 if (
                     chain is not None
+                    and chain.is_usual
                     and size <= small_max
-                    and not (size >= GROWTH_SIZE_MIN and _CAN_GROW[payload[0]])
-                    and not chain.is_settled
+                    and not (_CAN_GROW[payload[0]] and size >= GROWTH_SIZE_MIN)
                 ):
-                    seqs, forms = chain.columns
-                    last = forms[-1]
                     shard = shards[hash(payload) >> SHARD_SHIFT]
-                    if type(last) is bytes and payload not in shard and id(last) not in records:
+                    if payload not in shard:
+                        seqs, forms = chain.columns
                         shard[payload] = chain
-                        live += size - len(last)
+                        live += size - len(forms[-1])  # type: ignore[arg-type]
                         history += size
                         forms.append(payload)
                         seqs.append(seq)
-                        version = chain.gone + len(forms)
-                        if chain.versions is not None:
-                            chain.versions.append(version)
                         changed.append(chain)
-                        changes.append((key, PACK, version, size, False))
+                        changes.append((key, PACK, chain.gone + len(forms), size, False))
                         continue
                 plan = self._plan(Request(key, PACK, payload), [])
                 self.former = (seq, (*self.former[1], (plan.chain, plan.chain.content)))
@@ -354,7 +352,7 @@ class Engine:
         is_single = len(changed) == 1
         self.entry_offset += len(changed) - 1
         timeline.append(now, label, changed[0] if is_single else changed)
-        if self.ledger.history_bytes > self.history_trigger or timeline.count > self.commits_trigger:
+        if self.ledger.history_bytes > self.history_trigger or timeline.head > self.seq_trigger:
             self.pruner.step()
         return (self.epoch, timeline.head, now, label, changes[0] if is_single else changes)
 
@@ -425,6 +423,7 @@ class Engine:
             self.large.discard(chain)
         chain.is_plain = plan.is_plain
         chain.append(seq, entry)
+        chain.is_usual = type(entry) is bytes and id(entry) not in self.records and chain.versions is None
         visible = is_visible(entry)
         if visible != was_visible:
             if visible:

@@ -34,6 +34,7 @@ def fork(engine: Engine, seq: int, secret: bytes, replaced: dict[str, Content]) 
     twin.timeline = _fork_timeline(engine.timeline, seq, chains)
     twin.ledger.rebuild(chains.values())
     twin.take_ledger()
+    twin.pruner.reset()
     twin.pruned = twin.pruned_told = twin.timeline.gone
     twin.large = {chain for chain in chains.values() if chain.content is not None}
     twin.entry_offset = sum(len(chain.columns[1]) - chain.holes for chain in chains.values()) - seq

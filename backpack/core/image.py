@@ -51,8 +51,11 @@ _LIMIT_MAX: Final = 2**63 - 1
 _KINDS: Final = (PACK, "delete", "quarantine", "release")
 _PURGED: Final = 8
 """Added to the number of a kind: the value was erased."""
-_PIECES, _LARGE, _LOST: Final = 0, 1, 2
-"""Composites: pieces, a large value within reach, a large value whose bytes are gone."""
+_PIECES: Final = 0
+_LARGE: Final = 1
+"""A large value within reach."""
+_LOST: Final = 2
+"""A large value whose bytes are gone."""
 
 Fields = dict[str, Any]
 """By name: int, float, bool, None, str, bytes, and lists of these."""
@@ -728,7 +731,8 @@ class _Reader:
             else:
                 _pad(block, BLOCK_SIZE)
             block.gone = block.dead.count(1)
-            block.run_hits = array("Q", [sum(block.hits[run : run + RUN_SIZE]) for run in range(0, BLOCK_SIZE, RUN_SIZE)])
+            runs_of_64 = range(0, BLOCK_SIZE, RUN_SIZE)
+            block.run_hits = array("Q", [sum(block.hits[run : run + RUN_SIZE]) for run in runs_of_64])
         timeline.gone = head - len(times)
         timeline.first = runs[0][0] if runs else head + 1
         front_time = self.fields["front_time"]

@@ -237,6 +237,7 @@ class Ledger:
         if last is not None and form_of(last) is form:
             record.live = 1
             record.historical = 0 if chain.is_settled else 1
+            chain.is_usual = False
         else:
             record.historical = 1
         return record

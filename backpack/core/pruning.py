@@ -111,7 +111,7 @@ class Pruner:
         ):
             if count >= count_max and ledger.history_bytes <= limits.max_history_size and timeline.count <= commits_max:
                 engine.history_trigger = bytes_target if self.is_bytes_due else limits.max_history_size
-                engine.commits_trigger = commits_target if self.is_commits_due else commits_max
+                engine.seq_trigger = timeline.gone + (commits_target if self.is_commits_due else commits_max)
                 return count  # the next commit goes on
             seq = self._next()
             if not seq:
@@ -164,7 +164,7 @@ class Pruner:
         engine = self.engine
         limits = engine.limits
         engine.history_trigger = limits.max_history_size
-        engine.commits_trigger = limits.max_commits if limits.max_commits is not None else 1 << 62
+        engine.seq_trigger = engine.timeline.gone + (1 << 62 if limits.max_commits is None else limits.max_commits)
 
     def _begin(self) -> None:
         """What has become free since the last time? Which ranges are cold now?"""

@@ -31,7 +31,7 @@ def purge(engine: Engine, keys: Iterable[str], *, dry_run: bool) -> tuple[dict[s
                 forms[index] = Purged(kind_of(entry), size_of(entry))
         if not dry_run:
             chain.content = None
-            chain.is_plain = False
+            chain.is_plain = chain.is_usual = False
             engine.large.discard(chain)
             for link in list(engine.views.values()):
                 view = link()

@@ -90,7 +90,7 @@ def _cut_chain(engine: "Engine", chain: Chain) -> None:
     chain.holes = forms.count(None)
     chain.is_ragged = forms[: chain.holes].count(None) != chain.holes
     chain.tip = None
-    chain.is_plain = False
+    chain.is_plain = chain.is_usual = False
     last = forms[-1] if forms else None
     is_alone = len(forms) - chain.holes == 1
     if last is None or (last is DELETED and is_alone and not timeline.has(seqs[-1])):

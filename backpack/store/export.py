@@ -191,8 +191,8 @@ def _write_to(file: BinaryIO, part: bytes) -> None:
 def read_export(file: File, secret: bytes) -> tuple[Engine, int]:
     """The engine of an export, whose next commits get ids of an epoch with that secret, and its last time.
 
-    `StoreNotFoundError` for a path where nothing is, `CorruptionError` for bytes that are no whole export, `StorageError`
-    when the disk refuses. Of something open exactly the export is read.
+    `StoreNotFoundError` for a path where nothing is, `CorruptionError` for bytes that are no whole export,
+    `StorageError` when the disk refuses. Of something open exactly the export is read.
     """
     if isinstance(file, str | os.PathLike):
         path = _path_of(file)
@@ -209,11 +209,14 @@ def _read_path(path: str) -> bytes:
     fault: OSError | None = None
     try:
         descriptor = os.open(path, os.O_RDONLY | _flags("O_CLOEXEC", "O_NONBLOCK", "O_BINARY"))
-        with open(descriptor, "rb") as opened:
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise OSError(errno.EINVAL, "it is no file")
-            return _read(opened, path, status.st_size)
+            with open(descriptor, "rb", closefd=False) as opened:
+                return _read(opened, path, status.st_size)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         fault = error
     if isinstance(fault, FileNotFoundError | NotADirectoryError):

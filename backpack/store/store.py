@@ -18,6 +18,7 @@ from backpack.core.commit import NO_LABEL, Commit, Facts, Label, new_object, set
 from backpack.core.engine import Engine, Request
 from backpack.core.forking import fork
 from backpack.core.ids import Epoch
+from backpack.core.image import freeze
 from backpack.core.limits import Limits
 from backpack.core.patterns import Pattern
 from backpack.core.payload import Content, LargeRef, form_size, head_of, join
@@ -42,6 +43,7 @@ from backpack.store import travel
 from backpack.store.attribution import attributed_node, attributed_to
 from backpack.store.differences import Diff, diff_of
 from backpack.store.events import Callback, Event, Events, Subscription
+from backpack.store.export import File, read_export, write_export
 from backpack.store.lists import list_header, packed_list
 from backpack.store.names import checked_checkpoint_name, checked_key, checked_text, made_label
 from backpack.store.node import Node
@@ -56,6 +58,7 @@ _KNOWN_LIST_MIN: Final = 256
 """Packed lists from this size on are compared with the present one before their items are verified."""
 
 _MISSING: Final = object()
+_NO_TAGS: Final = ()
 
 
 class Backpack(MutableMapping[str, Any]):
@@ -92,6 +95,7 @@ class Backpack(MutableMapping[str, Any]):
     def _set_up(self, engine: Engine, last_ns: int) -> None:
         self._engine = engine
         self._commit_one = engine.commit_one
+        self._chains = engine.chains
         self._lock = Lock()
         self._last_ns = last_ns
         self._labels: dict[str | None, Label] = {None: NO_LABEL}
@@ -101,7 +105,13 @@ class Backpack(MutableMapping[str, Any]):
     # -- packing -----------------------------------------------------------------------------------------------
 
     def pack(
-        self, key: str, value: Any, *, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
+        self,
+        key: str,
+        value: Any,
+        *,
+        node: str | None = None,
+        message: str | None = None,
+        tags: Iterable[str] = _NO_TAGS,
     ) -> Commit:
         """Put a value in: one commit of one key.
 
@@ -111,7 +121,7 @@ class Backpack(MutableMapping[str, Any]):
         >>> Backpack().pack("plan", ["search", "book"], node="planner", message="first plan").changes["plan"].version
         1
         """
-        if type(key) is not str or key not in self._engine.chains:
+        if type(key) is not str or key not in self._chains:
             key = checked_key(key)
         grown: Grown = None
         if type(value) is list:
@@ -121,7 +131,7 @@ class Backpack(MutableMapping[str, Any]):
                 grown = growth.grown
         else:
             payload, is_plain = pack_value(value), False
-        label = self._labels.get(node) if message is None and tags == () else None
+        label = self._labels.get(node) if message is None and tags is _NO_TAGS else None
         if label is None or node is None:
             label = self._label(node, message, tags)
         with self._lock:  # not acquire and release: Ctrl-C between the two would leave it locked
@@ -697,6 +707,42 @@ class Backpack(MutableMapping[str, Any]):
         if commit is not None:
             self._tell(commit)
         return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit)
+
+    # -- one file ----------------------------------------------------------------------------------------------
+
+    def export(self, file: File) -> None:
+        """Write everything into one portable file, checksummed: a path, published atomically, or a file open for bytes.
+
+        Open snapshots, subscriptions and large values of the past that nothing else keeps don't go in. `StorageError`
+        or `DiskFullError` when the disk refuses; an old file at the path is there still. Cost: O(bytes + changes).
+
+        >>> import io
+        >>> file = io.BytesIO()
+        >>> Backpack({"plan": ["search", "book"]}).export(file)
+        >>> Backpack.load(io.BytesIO(file.getvalue()))["plan"]
+        ['search', 'book']
+        """
+        self._require_open()
+        with self._lock:
+            image = freeze(self._engine, self._last_ns)
+        write_export(image, file)
+
+    @classmethod
+    def load(cls, file: File) -> "Backpack":
+        """The store in a file that `export` wrote: same ids, history and limits; it goes on by itself.
+
+        A damaged file raises `CorruptionError` and loads nothing; `StoreNotFoundError` when there is none. No class is
+        imported: a value of one that is not registered here raises `UnknownTypeError` when it is unpacked.
+
+        >>> import io
+        >>> bp, file = Backpack({"a": 1}), io.BytesIO()
+        >>> bp.export(file); _ = file.seek(0)
+        >>> loaded = Backpack.load(file)
+        >>> loaded.head == bp.head, loaded.pack("a", 2).seq
+        (True, 2)
+        """
+        engine, last_ns = read_export(file, os.urandom(16))
+        return cls._from_engine(engine, last_ns)
 
     # -- asyncio -----------------------------------------------------------------------------------------------
 

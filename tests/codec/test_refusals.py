@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgpack import ExtType, Timestamp
 
-from backpack.codec import encode, pack_value, unpack_value, verify
+from backpack.codec import encode, pack_checked, pack_value, unpack_value, verify
 from backpack.errors import UnstorableValueError
 from backpack.limits import VALUE_DEPTH_MAX
 from tests.codec.values import nest, same
@@ -185,7 +185,7 @@ def test_exactly_256_levels_can_be_stored_and_257_cannot(kinds: str, leaf: Any) 
     with pytest.raises(UnstorableValueError):
         pack_value({"a": 1, "b": value})
     with pytest.raises(UnstorableValueError):
-        pack_value(value, 1)
+        pack_checked(value, depth=1)
 
 
 def test_an_empty_container_is_a_level() -> None:
@@ -193,11 +193,11 @@ def test_an_empty_container_is_a_level() -> None:
         pack_value(nest(empty, "lt", 255))
         with pytest.raises(UnstorableValueError):
             pack_value(nest(empty, "lt", 256))
-    pack_value({}, 255)
-    pack_value(1, 256)
+    pack_checked({}, depth=255)
+    pack_checked(1, depth=256)
     for value in ({}, [], (), {"a": 1}):
         with pytest.raises(UnstorableValueError):
-            pack_value(value, 256)
+            pack_checked(value, depth=256)
 
 
 def test_the_depth_of_items_after_start_counts_the_list() -> None:

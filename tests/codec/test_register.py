@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from backpack.codec import encode, pack_value, register, registry, unpack_value, verify
-from backpack.errors import CorruptionError, InvalidArgumentError, UnknownTypeError, UnstorableValueError
+from backpack.errors import BackpackError, CorruptionError, InvalidArgumentError, UnknownTypeError, UnstorableValueError
 from tests.codec.classes import OBJECTS, Access, Box, Color, Count, Finding, Frozen, Model, Point, Word
 from tests.codec.values import nest
 
@@ -215,3 +215,26 @@ def test_register_serves_as_a_decorator_with_and_without_arguments() -> None:
         a: int
 
     assert unpack_value(pack_value(Decorated(1))) == Decorated(1)
+
+
+def test_a_class_that_is_defined_again_takes_the_place_of_the_earlier_one() -> None:
+    def cell(default: int) -> Any:
+        @register
+        @dataclasses.dataclass
+        class Cell:
+            a: int
+            b: int = default
+
+        return Cell
+
+    old, new = cell(1), cell(2)
+    for value in (old(5), new(5)):
+        found = unpack_value(pack_value(value))
+        assert type(found) is new and found.a == 5 and found.b == value.b
+
+
+@pytest.mark.parametrize("bad", [5, "x", int, object, lambda: 0])
+def test_a_refusal_to_register_is_a_plain_error_that_is_also_a_type_error(bad: Any) -> None:
+    with pytest.raises(UnstorableValueError) as caught:
+        register(bad)
+    assert isinstance(caught.value, BackpackError) and isinstance(caught.value, TypeError)

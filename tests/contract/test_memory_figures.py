@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import random
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,7 +23,7 @@ KIB = 1024
 
 @pytest.fixture(autouse=True)
 def traced() -> Iterator[None]:
-    warm = Backpack({"a": [1, "x"]})
+    warm = Backpack({"a": [1, "x"], "big": bytes(3_000 * KIB)})  # scratch of the packer: a test of its own
     warm.append("a", 2)
     warm.snapshot().to_dict()
     gc.collect()
@@ -273,6 +276,25 @@ def test_a_store_that_is_let_go_is_really_gone_without_close() -> None:
 
     _, size = held_by(build)
     assert size <= 300 * KIB
+
+
+def test_packing_a_big_value_leaves_no_scratch_of_its_size_behind() -> None:
+    program = (
+        "import gc, tracemalloc\n"
+        "from backpack import Backpack\n"
+        "Backpack({'a': 1})\n"
+        "value = bytes(16 << 20)\n"
+        "tracemalloc.start()\n"
+        "bp = Backpack({'a': value})\n"
+        "bp.pack('a', 1)\n"
+        "del bp\n"
+        "gc.collect()\n"
+        "left = tracemalloc.get_traced_memory()[0]\n"
+        "raise SystemExit(f'{left} bytes are left' if left > 2 << 20 else 0)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_denied_and_failed_writes_leave_nothing_behind() -> None:

@@ -1,0 +1,68 @@
+# make demo    replay an agent run into a Backpack and see what that is good for
+# make test    everything that has to hold: lint, types, tests, coverage, each benchmark at its smallest
+# make check   lint and types only
+# make long    the property tests with many more examples
+# make bench   all benchmarks at full size, written to docs/performance.md
+# make clean   forget the virtual environment and what was measured or cached
+#
+# Each makes what it needs in .venv and remembers it there, so the second time starts at once.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# What the property tests try: few examples every day, many with `make long`.
+EXAMPLES ?= 12
+LONG_EXAMPLES ?= 400
+
+# Branches of backpack/core that tests must reach, in percent.
+CORE_COVERAGE ?= 95
+
+.PHONY: demo test check long bench clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/installed
+	@$(BIN)/backpack demo
+
+test: check
+	BACKPACK_HYPOTHESIS_EXAMPLES=$(EXAMPLES) $(BIN)/python -m coverage run --source=backpack/core -m pytest
+	$(BIN)/python -m coverage report --fail-under=$(CORE_COVERAGE)
+	$(BIN)/python -m benchmarks --smallest
+
+check: $(VENV)/tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+long: $(VENV)/tools
+	HYPOTHESIS_PROFILE=long BACKPACK_HYPOTHESIS_EXAMPLES=$(LONG_EXAMPLES) $(BIN)/python -m pytest
+
+bench: $(VENV)/rivals
+	$(BIN)/python -m benchmarks --write docs/performance.md
+
+clean:
+	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+
+# The stamps in .venv say what was installed there; each is made anew when what it was made from changes.
+
+$(VENV)/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, and $(PYTHON) is not: $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+	  echo "$(PYTHON) lacks the venv module: install it (Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/installed: $(VENV)/made pyproject.toml
+	$(PIP) install --quiet --editable .
+	@touch $@
+
+$(VENV)/tools: $(VENV)/installed
+	$(PIP) install --quiet --group test --group check
+	@touch $@
+
+$(VENV)/rivals: $(VENV)/tools benchmarks/compare/requirements.txt
+	$(PIP) install --quiet --requirement benchmarks/compare/requirements.txt
+	@touch $@
