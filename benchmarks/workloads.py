@@ -76,10 +76,23 @@ def small_record(number: int) -> dict[str, Any]:
     return {"id": number, "role": "tool", "status": "ok", "score": number * 0.618 % 1.0, "text": text(number, 36)}
 
 
-def message(number: int, size: int = 500) -> dict[str, Any]:
-    """A chat message of about `size` packed bytes."""
-    role = "user" if number % 2 else "assistant"
-    return {"role": role, "id": f"m{number:07d}", "content": text(number, size - 46)}
+def message(number: int) -> dict[str, Any]:
+    """A chat message of about 500 packed bytes, with the fields that agent frameworks give it."""
+    call = {"id": f"call_{number:08x}", "type": "tool_call", "name": "search_flights", "args": {"page": number % 9}}
+    return {
+        "type": "ai" if number % 2 else "human",
+        "id": f"m{number:07d}",
+        "name": None,
+        "content": text(number, 290),
+        "tool_calls": [call],
+        "metadata": {"model": "small", "finish_reason": "stop"},
+        "usage": {"input_tokens": 900 + number % 4096, "output_tokens": 40 + number % 512, "total_tokens": 2000},
+    }
+
+
+def short_message(number: int, size: int) -> dict[str, Any]:
+    """A chat message of about `size` packed bytes, with the fields that a model's interface asks for."""
+    return {"role": "user" if number % 2 else "assistant", "id": f"m{number:07d}", "content": text(number, size - 46)}
 
 
 def document(number: int, size: int = 50_000) -> dict[str, Any]:
@@ -101,10 +114,10 @@ def edited_texts(count: int, size: int = 50_000) -> Iterator[str]:
 def edited_conversations(count: int, length: int = 1_000) -> Iterator[list[Any]]:
     """One list of short messages, yielded after each edit of one of them. It is the same list each time."""
     chance = random.Random(SEED)
-    messages = [message(number, 85) for number in range(length)]
+    messages = [short_message(number, 85) for number in range(length)]
     yield messages
     for number in range(1, count):
-        messages[chance.randrange(length)] = message(length + number, chance.randint(75, 95))
+        messages[chance.randrange(length)] = short_message(length + number, chance.randint(75, 95))
         yield messages
 
 
@@ -120,9 +133,9 @@ def edited_dicts(count: int, length: int = 2_000) -> Iterator[dict[str, Any]]:
 
 def sliding_windows(count: int, length: int = 1_000) -> Iterator[list[Any]]:
     """The last `length` short messages, yielded after each new one. It is the same list each time."""
-    messages = [message(number, 85) for number in range(length)]
+    messages = [short_message(number, 85) for number in range(length)]
     yield messages
     for number in range(1, count):
         del messages[0]
-        messages.append(message(length + number, 85))
+        messages.append(short_message(length + number, 85))
         yield messages

@@ -149,7 +149,12 @@ class Backpack(MutableMapping[str, Any]):
         return commit
 
     def append(
-        self, key: str, *values: Any, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
+        self,
+        key: str,
+        *values: Any,
+        node: str | None = None,
+        message: str | None = None,
+        tags: Iterable[str] = _NO_TAGS,
     ) -> Commit:
         """Add to the list at `key`, made when missing. Cost: that of what is added, however long the list is.
 
@@ -161,29 +166,22 @@ class Backpack(MutableMapping[str, Any]):
         """
         if type(key) is not str or key not in self._engine.chains:
             key = checked_key(key)
-        payloads = []
-        is_plain = True
-        for value in values:
-            payload, is_item_plain = pack_checked(value, depth=1)
-            is_plain &= is_item_plain
-            payloads.append(payload)
-        label = self._label(node, message, tags)
-        appended = payloads[0] if len(payloads) == 1 else b"".join(payloads)
+        if len(values) == 1:
+            appended, is_plain = pack_checked(values[0], depth=1)
+        else:
+            packed = [pack_checked(value, depth=1) for value in values]
+            appended = b"".join([payload for payload, _ in packed])
+            is_plain = all(is_item_plain for _, is_item_plain in packed)
+        label = self._labels.get(node) if message is None and tags is _NO_TAGS else None
+        if label is None or node is None:
+            label = self._label(node, message, tags)
         with self._lock:
-            self._require_open()
             now = self._now()
-            engine = self._engine
-            facts = engine.extend_one(key, b"", len(values), appended, is_plain, label, now)
+            if self._is_closed:
+                raise closed_error()
+            facts = self._engine.extend_one(key, b"", len(values), appended, is_plain, label, now)
             if facts is None:
-                content = self._present(key)
-                if content is None:
-                    request = Request(key, payload=array_header(len(values)) + appended, is_plain=is_plain)
-                else:
-                    count, _ = list_header(key, head_of(content))
-                    header = array_header(count + len(values))
-                    is_plain = is_plain and engine.chains[key].is_plain
-                    request = Request(key, header=header, appended=appended, is_plain=is_plain)
-                facts = engine.commit((request,), label, now)
+                facts = self._append(key, len(values), appended, is_plain, label, now)
         return self._told(facts)
 
     def delete(
@@ -816,8 +814,11 @@ class Backpack(MutableMapping[str, Any]):
 
     def _now(self) -> int:
         """The clock, which never runs backwards here. Wants the lock."""
-        self._last_ns = max(time.time_ns(), self._last_ns)
-        return self._last_ns
+        now = time.time_ns()
+        if now < self._last_ns:
+            return self._last_ns
+        self._last_ns = now
+        return now
 
     def _label(self, node: str | None, message: str | None, tags: Iterable[str]) -> Label:
         """Who and why: the same tuple for the same node each time."""
@@ -948,6 +949,18 @@ class Backpack(MutableMapping[str, Any]):
         if forbidden and sight is not None:
             raise sight.denied(forbidden[0], "write")
         return None if facts is None else self._told(facts)
+
+    def _append(self, key: str, count: int, appended: bytes, is_plain: bool, label: Label, now: int) -> Facts:
+        """Add packed items to what may be a list, or may be missing. Wants the lock."""
+        content = self._present(key)
+        if content is None:
+            request = Request(key, payload=array_header(count) + appended, is_plain=is_plain)
+        else:
+            before, _ = list_header(key, head_of(content))
+            header = array_header(before + count)
+            is_plain = is_plain and self._chains[key].is_plain
+            request = Request(key, header=header, appended=appended, is_plain=is_plain)
+        return self._engine.commit((request,), label, now)
 
     def _commit_transaction(self, payloads: dict[str, bytes | Growth], label: Label) -> Commit | None:
         whole = {key: payload for key, payload in payloads.items() if isinstance(payload, bytes) and payload}
