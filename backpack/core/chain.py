@@ -232,5 +232,7 @@ class Chain:
             assert all(a < b for a, b in pairwise(self.versions))
             assert not self.versions or self.versions[-1] == self.version
         last = self.last
+        if self.tip is not None:
+            assert self.tip.pieces is self.content or self.tip.pieces is last, "a tip would keep a dead value"
         if self.content is not None:
             assert last is not None and isinstance(form_of(last), LargeRef)

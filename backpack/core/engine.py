@@ -33,6 +33,9 @@ _CAN_GROW: Final = bytes(1 if header_size(bytes([first])) else 0 for first in ra
 
 _VIEWS_MIN: Final = 64
 
+Former = tuple[int, tuple[tuple[Chain, Content | None], ...]]
+_NOTHING: Final[Former] = (0, ())
+
 
 class Request:
     """A change that is asked for: of which key, of which kind, with which payload or form."""
@@ -134,7 +137,7 @@ class Engine:
         self.pruned = 0
         """Commits that have left memory for good."""
         self.pruned_told = 0
-        self.former: tuple[int, tuple[tuple[Chain, Content | None], ...]] = (0, ())
+        self.former: Former = _NOTHING
         """`(seq, the large values that this commit found)`, in case it is interrupted."""
         self.entry_offset = -head
         """What the count of entries is beyond the `seq` of the newest commit."""
@@ -302,6 +305,9 @@ class Engine:
         except BaseException:
             self.repair()
             raise
+        finally:
+            if is_large:
+                self.former = _NOTHING
 
     def commit_payloads(self, payloads: Mapping[str, bytes], label: Label, now: int) -> Facts:
         """Pack several keys as one commit. Cost: as `commit_one`, without what is done once a commit."""
@@ -345,6 +351,8 @@ class Engine:
         except BaseException:
             self.repair()
             raise
+        finally:
+            self.former = _NOTHING
 
     def _finished(self, changed: tuple[Chain, ...], changes: tuple[RawChange, ...], label: Label, now: int) -> Facts:
         """The entries are made: now the commit is."""
@@ -380,6 +388,8 @@ class Engine:
         except BaseException:
             self.repair()
             raise
+        finally:
+            self.former = _NOTHING
 
     def adopt_deletes(self, keys: Sequence[str], label: Label, now: int) -> Facts:
         """Deletes that no limit may refuse: what a purge takes out of sight."""
@@ -423,6 +433,7 @@ class Engine:
             self.large.discard(chain)
         chain.is_plain = plan.is_plain
         chain.append(seq, entry)
+        chain.tip = None
         chain.is_usual = type(entry) is bytes and id(entry) not in self.records and chain.versions is None
         visible = is_visible(entry)
         if visible != was_visible:

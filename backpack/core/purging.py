@@ -30,7 +30,7 @@ def purge(engine: Engine, keys: Iterable[str], *, dry_run: bool) -> tuple[dict[s
             else:
                 forms[index] = Purged(kind_of(entry), size_of(entry))
         if not dry_run:
-            chain.content = None
+            chain.content = chain.tip = None
             chain.is_plain = chain.is_usual = False
             engine.large.discard(chain)
             for link in list(engine.views.values()):
