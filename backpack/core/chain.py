@@ -100,6 +100,7 @@ class Chain:
     __slots__ = (
         "columns",
         "content",
+        "former",
         "gone",
         "holes",
         "is_plain",
@@ -118,6 +119,8 @@ class Chain:
         self.columns: tuple[array[int], list[Entry | None]] = (array("q"), [])
         self.gone = version
         """How many changes the key has had that are no entries here: `version` is these and the entries."""
+        self.former = (0, 0)
+        """`(version, seq)` of the delete with which an earlier life of the key ended."""
         self.versions: array[int] | None = None
         """The version of each entry, once squeezing took some from the middle; else they count back from the end."""
         self.holes = 0

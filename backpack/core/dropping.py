@@ -175,6 +175,7 @@ def retire(engine: "Engine", chain: Chain) -> None:
         del engine.chains[chain.key]
         engine.names.remove(chain.key)
         engine.retired[chain.key] = chain.version
+        engine.retired_seqs[chain.key] = seqs[-1]
         engine.entry_offset -= 1
         forget_author(engine, seqs[-1])
 

@@ -117,6 +117,8 @@ class Engine:
         """Every key that has a value now, sorted."""
         self.retired: dict[str, int] = {}
         """The version of keys that memory has nothing else of."""
+        self.retired_seqs: dict[str, int] = {}
+        """The commit that deleted them."""
         self.ledger = Ledger()
         self.take_ledger()
         self.authors: dict[int, dropping.Author | dropping.LoneAuthor] = {}
@@ -209,9 +211,7 @@ class Engine:
             self.repair()
             raise
 
-    def _commit_unusual(
-        self, key: str, payload: bytes, is_plain: bool, grown: Grown, label: Label, now: int
-    ) -> Facts:
+    def _commit_unusual(self, key: str, payload: bytes, is_plain: bool, grown: Grown, label: Label, now: int) -> Facts:
         """`commit_one` for everything that is not a short payload like none before, over another such payload."""
         chain = self.chains.get(key)
         if grown is not None and grown[1] and chain is not None and present_content(chain) is grown[0]:
@@ -271,7 +271,6 @@ class Engine:
             seq = timeline.head + 1
             if is_large:
                 entry: Form = LargeRef(pieces, last.links)  # type: ignore[union-attr]
-                entry.holder = chain  # type: ignore[union-attr]
                 history = ledger.history_bytes + LARGE_REF_SIZE
                 if self.views:
                     self._hold(chain, seq)
@@ -369,8 +368,12 @@ class Engine:
         undo: Undo = []
         try:
             planned = [self._plan(request, undo) for request in requests]
-            if self.limits.hard_limit:
-                self._make_room(planned)
+            if self.limits.hard_limit and not self._fits(planned):
+                undo_growth(undo)  # what leaves now may be what was planned with: plan again
+                undo.clear()
+                self.pruner.make_room(sum(self._cost(plan) for plan in planned))
+                planned = [self._plan(request, undo) for request in requests]
+                self._require_room(planned)
             if self.journal is not None:
                 self.journal.write(self.timeline.head + 1, now, label, planned)
         except BaseException:
@@ -413,7 +416,7 @@ class Engine:
         if last is None:
             self.chains[chain.key] = chain
             self.names.add(chain.key)
-            self.retired.pop(chain.key, None)
+            chain.former = (self.retired.pop(chain.key, 0), self.retired_seqs.pop(chain.key, 0))
         form = form_of(entry)
         if form is not None:
             if plan.is_new and type(form) is bytes:
@@ -474,16 +477,19 @@ class Engine:
         form, content, is_new = shaped
         return Planned(chain, form, content, is_new, request.is_plain)
 
-    def _make_room(self, planned: Sequence[Planned]) -> None:
-        """Under a hard limit: prune until the commit fits, or refuse it."""
+    def _cost(self, plan: Planned) -> int:
+        return self.ledger.cost(plan.chain, plan.entry, is_new=plan.is_new)
+
+    def _fits(self, planned: Sequence[Planned]) -> bool:
+        size = sum(self._cost(plan) for plan in planned)
+        return self.ledger.history_bytes + size <= self.limits.max_history_size
+
+    def _require_room(self, planned: Sequence[Planned]) -> None:
+        """Under a hard limit, when all that may be pruned is: does the commit fit?"""
+        if self._fits(planned):
+            return
         limit = self.limits.max_history_size
-        size = sum(self.ledger.cost(plan.chain, plan.entry, is_new=plan.is_new) for plan in planned)
-        if self.ledger.history_bytes + size <= limit:
-            return
-        self.pruner.make_room(size)
-        size = sum(self.ledger.cost(plan.chain, plan.entry, is_new=plan.is_new) for plan in planned)
-        if self.ledger.history_bytes + size <= limit:
-            return
+        size = sum(self._cost(plan) for plan in planned)
         is_head_alone = self.timeline.count == 1 and not self.is_pinned(self.timeline.head)
         if is_head_alone and size <= limit and self.limits.prune_strategy != "none":
             return  # the newest commit is in the way, and will be the oldest one in a moment

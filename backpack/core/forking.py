@@ -2,8 +2,10 @@
 
 from array import array
 from bisect import bisect_right
+from collections import Counter
+from weakref import WeakValueDictionary
 
-from backpack.core.chain import Chain, Entry, form_of, is_visible
+from backpack.core.chain import DELETED, Chain, Entry, Mark, form_of, is_visible
 from backpack.core.dropping import Author
 from backpack.core.engine import Engine
 from backpack.core.ids import Epoch
@@ -22,13 +24,17 @@ def fork(engine: Engine, seq: int, secret: bytes, replaced: dict[str, Content]) 
         for key, chain in engine.chains.items()
         if chain.columns[0] and chain.entry_at(seq) is not None
     }
-    for key, chain in engine.chains.items():
-        if key not in chains:
-            version = chain.versions[0] - 1 if chain.versions else chain.gone
-            if version:
-                twin.retired[key] = version
-    twin.retired.update(engine.retired)
+    for key, chain in list(chains.items()):
+        if chain.last is DELETED and chain.is_settled and len(chain.columns[1]) - chain.holes == 1:
+            twin.retired[key], twin.retired_seqs[key] = chain.version, chain.last_seq
+            del chains[key]
+    formers = {key: (version, engine.retired_seqs.get(key, 0)) for key, version in engine.retired.items()}
+    formers.update((key, chain.former) for key, chain in engine.chains.items() if key not in chains)
+    for key, (version, deleted_at) in formers.items():
+        if version and deleted_at <= seq and key not in twin.retired:
+            twin.retired[key], twin.retired_seqs[key] = version, deleted_at
     twin.chains = chains
+    twin.large_refs = WeakValueDictionary(engine.large_refs)
     twin.names.update(chains)
     twin.visible.update(key for key, chain in chains.items() if is_visible(chain.last))
     twin.timeline = _fork_timeline(engine.timeline, seq, chains)
@@ -41,13 +47,17 @@ def fork(engine: Engine, seq: int, secret: bytes, replaced: dict[str, Content]) 
     for name, (at, notes) in engine.checkpoints.items():
         if at <= seq:
             twin.add_checkpoint(name, at, notes)
-    for at, author in engine.authors.items():
-        if at <= seq:
-            if isinstance(author, Author):
-                entries = sum(key in chains and chains[key].index_of(at) >= 0 for key, *_ in author.changes)
-                twin.authors[at] = Author(author.time_ns, author.label, author.changes, entries)
-            else:
-                twin.authors[at] = author
+    left = Counter(
+        at
+        for chain in chains.values()
+        for at, entry in zip(*chain.columns, strict=True)
+        if entry is not None and not twin.timeline.has(at)
+    )
+    for at, entries in left.items():
+        author = engine.authors[at]
+        if isinstance(author, Author):
+            author = Author(author.time_ns, author.label, author.changes, entries)
+        twin.authors[at] = author
     return twin
 
 
@@ -58,6 +68,7 @@ def _fork_chain(engine: Engine, chain: Chain, seq: int, replaced: Content | None
     kept: list[Entry | None] = forms[:stop]
     twin.columns = (seqs[:stop], kept)
     twin.gone = chain.gone
+    twin.former = chain.former
     if chain.versions is not None:
         twin.versions = chain.versions[:stop]
         twin.gone = twin.versions[-1] - stop
@@ -69,15 +80,11 @@ def _fork_chain(engine: Engine, chain: Chain, seq: int, replaced: Content | None
     assert last is not None
     form = form_of(last)
     if isinstance(form, LargeRef):
-        content = chain.content if stop == len(forms) else form.content()
+        twin.content = chain.content if stop == len(forms) else form.content()
         if replaced is not None:
-            content = replaced
-            if isinstance(replaced, Pieces):
-                kept[-1] = LargeRef(replaced)
-            else:
-                kept[-1] = replaced
-                content = None
-        twin.content = content
+            form = LargeRef(replaced) if isinstance(replaced, Pieces) else replaced
+            kept[-1] = Mark(last.kind, form, last.reason) if isinstance(last, Mark) else form
+            twin.content = replaced if isinstance(replaced, Pieces) else None
     for entry in kept:
         shared = None if entry is None else form_of(entry)
         if isinstance(shared, Pieces):

@@ -67,11 +67,12 @@ FrozenAuthor = tuple[int, Label, tuple[RawChange, ...]]
 class FrozenChain:
     """The columns of a key without holes, as they were."""
 
-    __slots__ = ("content", "forms", "gone", "key", "seqs", "versions")
+    __slots__ = ("content", "former", "forms", "gone", "key", "seqs", "versions")
 
     def __init__(self, chain: Chain) -> None:
         self.key = chain.key
         self.content = chain.content
+        self.former = chain.former
         self.gone = chain.gone + chain.holes
         seqs, forms = chain.columns
         self.seqs = seqs[:]
@@ -116,7 +117,8 @@ class Image:
             for seq, author in engine.authors.items()
         }
         self.checkpoints = [(name, seq, notes) for name, (seq, notes) in engine.checkpoints.items()]
-        self.retired = dict(engine.retired)
+        self.retired = {key: (version, engine.retired_seqs.get(key, 0)) for key, version in engine.retired.items()}
+        """By key: its version, and the commit that deleted it."""
         self.limits = engine.limits
         self.pruned = engine.pruned
         self.epochs: list[tuple[bytes, int]] = []
@@ -188,7 +190,8 @@ class _Writer:
             "epochs": [[secret, first_seq] for secret, first_seq in image.epochs],
             "checkpoints": [[str.__str__(name), seq, str.__str__(notes)] for name, seq, notes in image.checkpoints],
             "retired_keys": _bytes_of("I", [self._text(key) for key in image.retired]),
-            "retired_versions": _bytes_of("q", image.retired.values()),
+            "retired_versions": _bytes_of("q", [version for version, _ in image.retired.values()]),
+            "retired_seqs": _bytes_of("q", [seq for _, seq in image.retired.values()]),
         }
         fields |= self._chains()
         fields |= self._timeline()
@@ -291,6 +294,8 @@ class _Writer:
             "chain_keys": _bytes_of("I", [self._text(chain.key) for chain in chains]),
             "chain_counts": _bytes_of("q", [len(chain.forms) for chain in chains]),
             "chain_gone": _bytes_of("q", [chain.gone for chain in chains]),
+            "chain_former_versions": _bytes_of("q", [chain.former[0] for chain in chains]),
+            "chain_former_seqs": _bytes_of("q", [chain.former[1] for chain in chains]),
             "chain_has_versions": bytes([chain.versions is not None for chain in chains]),
             "chain_versions": b"".join([_bytes_of("q", chain.versions) for chain in chains if chain.versions]),
             "entry_seqs": b"".join([_bytes_of("q", chain.seqs) for chain in chains]),
@@ -338,7 +343,8 @@ class _Writer:
         }
 
     def _authors(self) -> Fields:
-        authors = sorted(self.image.authors.items())
+        entries = {seq for chain in self.image.chains for seq in chain.seqs}
+        authors = sorted((seq, author) for seq, author in self.image.authors.items() if seq in entries)
         changes = [change for _, (_, _, raw) in authors for change in raw]
         return {
             "author_seqs": _bytes_of("q", [seq for seq, _ in authors]),
@@ -484,7 +490,7 @@ class _Reader:
         self._connect(engine, chains)
         engine.names.update(engine.chains)
         engine.visible.update(chain.key for chain in chains if is_visible(chain.last))
-        engine.retired = self._retired(engine)
+        self._read_retired(engine)
         engine.ledger.rebuild(chains)
         engine.take_ledger()
         engine.large = {chain for chain in chains if chain.content is not None}
@@ -548,12 +554,14 @@ class _Reader:
             epoch, last = Epoch(secret, first_seq, epoch), first_seq
         return epoch
 
-    def _retired(self, engine: Engine) -> dict[str, int]:
+    def _read_retired(self, engine: Engine) -> None:
         keys = [self._key(place) for place in self._column("retired_keys", "I", stop=len(self.texts))]
         versions = self._column("retired_versions", "q", len(keys), start=1, stop=SEQ_MAX)
-        retired = dict(zip(keys, versions, strict=True))
-        _require(len(retired) == len(keys) and retired.keys().isdisjoint(engine.chains), "a retired key is none")
-        return retired
+        seqs = self._column("retired_seqs", "q", len(keys), stop=self.head + 1)
+        engine.retired = dict(zip(keys, versions, strict=True))
+        engine.retired_seqs = dict(zip(keys, seqs, strict=True))
+        is_whole = len(engine.retired) == len(keys) and engine.retired.keys().isdisjoint(engine.chains)
+        _require(is_whole, "a retired key is none")
 
     def _key(self, place: int) -> str:
         key = self.texts[place]
@@ -633,6 +641,8 @@ class _Reader:
         keys = [self._key(place) for place in self._column("chain_keys", "I", stop=len(self.texts))]
         counts = self._column("chain_counts", "q", len(keys), start=1)
         gone = self._column("chain_gone", "q", len(keys), stop=SEQ_MAX)
+        former_versions = self._column("chain_former_versions", "q", len(keys), stop=SEQ_MAX)
+        former_seqs = self._column("chain_former_seqs", "q", len(keys), stop=self.head + 1)
         has_versions = self._bytes("chain_has_versions", len(keys), 2)
         versioned = sum(count for count, has in zip(counts, has_versions, strict=True) if has)
         versions = self._column("chain_versions", "q", versioned, start=1)
@@ -640,8 +650,10 @@ class _Reader:
         seqs = self._column("entry_seqs", "q", len(entries), start=1, stop=self.head + 1)
         chains = []
         at = version_at = 0
-        for key, count, gone_count, has in zip(keys, counts, gone, has_versions, strict=True):
+        columns = zip(keys, counts, gone, former_versions, former_seqs, has_versions, strict=True)
+        for key, count, gone_count, former_version, former_seq, has in columns:
             chain = Chain(key, gone_count)
+            chain.former = (former_version, former_seq)
             column = seqs[at : at + count]
             _require(_is_rising(column), "the changes of a key are out of order")
             forms: list[Entry | None] = list(entries[at : at + count])
@@ -736,7 +748,7 @@ class _Reader:
         timeline.gone = head - len(times)
         timeline.first = runs[0][0] if runs else head + 1
         front_time = self.fields["front_time"]
-        _require(front_time is None or type(front_time) is int and 0 <= front_time <= _LIMIT_MAX, "a time is none")
+        _require(front_time is None or (type(front_time) is int and 0 <= front_time <= _LIMIT_MAX), "a time is none")
         _require((front_time is None) == (timeline.first == 1), "the time of the first commit is missing")
         timeline.front_time = front_time
         earliest = array("q", [front_time or 0]) + times

@@ -82,8 +82,6 @@ class Ledger:
             self.history_bytes += weight_of(form)
             if type(form) is bytes:
                 self.index.add(form, chain)
-            elif isinstance(form, LargeRef):
-                form.holder = chain
         else:
             if not record.live:
                 self.live_bytes += form_size(form)
@@ -201,7 +199,8 @@ class Ledger:
                 self.history_bytes += record.weight
             if record.live and not isinstance(record.holder, Buffer):
                 self.live_bytes += form_size(record.holder)
-            if record.total > 1 or identity in sources:
+            is_filed = isinstance(record.holder, LargeRef) and record.holder.is_filed
+            if record.total > 1 or identity in sources or is_filed:
                 self.records[identity] = record
 
     def _counted(self, counts: dict[int, Record], holder: Holder, chain: Chain) -> Record:
@@ -210,8 +209,6 @@ class Ledger:
             record = counts[id(holder)] = Record(holder)
             if type(holder) is bytes:
                 self.index.add(holder, chain)
-            elif isinstance(holder, LargeRef):
-                holder.holder = chain
         return record
 
     # -- records ---------------------------------------------------------------------------------------------
@@ -224,10 +221,10 @@ class Ledger:
         if type(form) is bytes:
             found = self.index.find(form)
             return self._first_record(found[1], form) if found is not None and found[0] is form else None
-        if is_new:
-            return None
-        holder = form.holder if isinstance(form, LargeRef) else None
-        return self._first_record(holder or chain, form)
+        if isinstance(form, LargeRef) and form.is_filed:  # other keys may come to share it: count from the start
+            record = self.records[id(form)] = Record(form)
+            return record
+        return None if is_new else self._first_record(chain, form)
 
     def _first_record(self, chain: Chain, form: Form) -> Record:
         """Begin to count: the one hold there is stands in `chain`."""
@@ -284,10 +281,9 @@ class Ledger:
             record = self.records.get(id(holder))
         if record is not None:
             return weight - record.weight if record.historical else weight
-        if isinstance(holder, Buffer) or (is_new and type(holder) is not bytes):
+        is_filed = isinstance(holder, LargeRef) and holder.is_filed
+        if isinstance(holder, Buffer) or is_filed or (is_new and type(holder) is not bytes):
             return weight
-        if isinstance(holder, LargeRef):
-            chain = holder.holder or chain
         last = chain.last
         is_live = last is not None and form_of(last) is holder
         return weight if is_live and chain.is_settled else 0

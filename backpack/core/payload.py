@@ -18,11 +18,8 @@ on to the end of the payload whatever its `stop`, so that all versions of a list
 """
 
 from array import array
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from weakref import ref
-
-if TYPE_CHECKING:
-    from backpack.core.chain import Chain
 
 LARGE_REF_SIZE: Final = 64
 """Bytes that a large value counts for in history: its reference."""
@@ -82,7 +79,7 @@ class Pieces:
 class LargeRef:
     """The place of a large value in history: its size, and weak links to its bytes."""
 
-    __slots__ = ("__weakref__", "cuts", "holder", "links", "own", "size")
+    __slots__ = ("__weakref__", "cuts", "is_filed", "links", "own", "size")
 
     def __init__(self, content: Pieces, links: "Links | None" = None) -> None:
         """`links`: those of a version with the very same sources, to share them."""
@@ -90,8 +87,8 @@ class LargeRef:
         self.own = content.own
         self.cuts = content.cuts
         self.links: Links = links or tuple(ref(source) for source in content.sources if isinstance(source, Buffer))
-        self.holder: Chain | None = None
-        """A chain that has it; kept by the ledger."""
+        self.is_filed = False
+        """It is found by its bytes, so several keys may have it."""
 
     def content(self) -> Pieces | None:
         """The bytes, if anything still keeps all of them; None else."""

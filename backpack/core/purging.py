@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from backpack.core.chain import Mark, Purged, form_of, kind_of, size_of
+from backpack.core.chain import Purged, form_of, kind_of, size_of
 from backpack.core.engine import Engine
 
 
@@ -14,7 +14,9 @@ def purge(engine: Engine, keys: Iterable[str], *, dry_run: bool) -> tuple[dict[s
     versions: dict[str, int] = {}
     size = 0
     for key in keys:
-        chain = engine.chains[key]
+        chain = engine.chains.get(key)
+        if chain is None:  # it was deleted a moment ago, and the pruning that followed took the last of it
+            continue
         forms = chain.columns[1]
         for index, entry in enumerate(forms):
             if entry is None or form_of(entry) is None:
@@ -25,10 +27,7 @@ def purge(engine: Engine, keys: Iterable[str], *, dry_run: bool) -> tuple[dict[s
                 continue
             is_live = index == len(forms) - 1
             engine.ledger.release(entry, is_live=is_live, is_historical=not (is_live and chain.is_settled))
-            if isinstance(entry, Mark) and is_live:  # a quarantined value: out of sight, and gone now
-                forms[index] = Mark(entry.kind, None, entry.reason)
-            else:
-                forms[index] = Purged(kind_of(entry), size_of(entry))
+            forms[index] = Purged(kind_of(entry), size_of(entry))
         if not dry_run:
             chain.content = chain.tip = None
             chain.is_plain = chain.is_usual = False

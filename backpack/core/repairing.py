@@ -97,8 +97,10 @@ def _cut_chain(engine: "Engine", chain: Chain) -> None:
         del engine.chains[chain.key]
         if chain.version:
             engine.retired[chain.key] = chain.version
+            engine.retired_seqs[chain.key] = seqs[-1] if last is not None else chain.former[1]
     else:
         engine.retired.pop(chain.key, None)
+        engine.retired_seqs.pop(chain.key, None)
 
 
 def _recount_chain(engine: "Engine", chain: Chain) -> None:

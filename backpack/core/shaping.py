@@ -114,6 +114,7 @@ def _shape_large(payload: bytes, index: LargeIndex) -> Shaped:
             return known, content, False
     content = as_content(payload)
     large = index[fingerprint] = LargeRef(content)
+    large.is_filed = True
     return large, content, True
 
 

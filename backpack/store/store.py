@@ -696,7 +696,7 @@ class Backpack(MutableMapping[str, Any]):
         commit = None
         with self._lock:
             keys = list(compiled.select(self._engine.names))
-            visible = [key for key in keys if self._is_visible(key)]
+            visible = [key for key in keys if present_content(self._chains[key]) is not None or self._is_visible(key)]
             if visible and not dry_run:
                 label = (attributed_node(self), f"purge {pattern}", ())
                 commit = self._made(self._engine.adopt_deletes(visible, label, self._now()))

@@ -57,7 +57,7 @@ def replacements(engine: Engine, seq: int, substitute: bytes | None) -> dict[str
     found: dict[str, Content] = {}
     for key, chain in engine.chains.items():
         entry = chain.entry_at(seq)
-        if entry is None or not is_visible(entry):
+        if entry is None or (form_of(entry) is None and not is_visible(entry)):
             continue
         reason = content_of(chain, entry, {})
         if isinstance(reason, str):

@@ -531,6 +531,40 @@ def test_a_hard_limit_held_by_a_checkpoint_refuses() -> None:
     assert bp["a"] == noise(90, 77)
 
 
+@pytest.mark.parametrize("strategy", ["oldest", "least-accessed"])
+def test_a_hard_limit_that_prunes_the_past_of_a_key_loses_no_pack_to_it(strategy: str) -> None:
+    bp = Backpack(max_value_size=60, max_history_size=150, hard_limit=True, prune_strategy=strategy)
+    bp.pack("k", noise(100, 1))
+    bp.clear()
+    bp.pack("a", noise(100, 2))
+    bp.pack("b", noise(70, 3))
+    commit = bp.pack("k", noise(80, 4))
+    assert commit.changes["k"].version == 3
+    assert bp["k"] == noise(80, 4)
+    agree(bp)
+
+
+def test_deep_agrees_under_a_hard_limit_with_equal_large_values() -> None:
+    bp = Backpack(max_value_size=60, max_history_size=150, hard_limit=True, prune_strategy="least-accessed")
+    bp.pack("b", bytes(80))
+    bp.pack("n", ["00000"] * 12)
+    bp.pack("a", "L" * 70)
+    bp.pack("a", ["00000"] * 14)
+    bp.pack("n", "L" * 70)
+    agree(bp)
+
+
+def test_deep_agrees_after_a_fork_came_and_went_and_an_equal_large_value_is_packed() -> None:
+    bp = Backpack(max_value_size=60)
+    bp.pack("n", bytes(80))
+    fork = bp.fork(1)
+    fork.pack("a", "only in the fork")
+    fork.pack("n", ["y"])
+    del fork
+    bp.pack("a", bytes(80))
+    agree(bp)
+
+
 def test_prune_leaves_the_present_and_what_survives_as_it_was() -> None:
     bp = Backpack({"a": 1, "b": 2})
     for number in range(20):

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from backpack import Backpack
-from backpack.errors import CommitNotFoundError, CommitPrunedError
+from backpack.errors import CommitNotFoundError, CommitPrunedError, ValueUnavailableError
 
 from .model import same
-from .readings import holds, is_nobody, is_parent
+from .readings import check, holds, is_nobody, is_parent
 
 
 def story() -> Any:
@@ -149,6 +149,44 @@ def test_a_fork_keeps_versions_per_key() -> None:
     assert fork.version("report") == 0
     assert fork.pack("plan", 1).changes["plan"].version == 3
     assert fork.pack("report", 1).changes["report"].version == 1
+
+
+def test_a_fork_at_a_survivor_counts_no_changes_that_came_later_and_were_pruned() -> None:
+    bp = Backpack({"a": 1}, max_commits=4, prune_strategy="least-accessed")
+    for number in range(10):
+        for _ in range(5):
+            bp.snapshot(1).to_dict()
+        bp.pack("b", number)
+    bp.delete("b")
+    for number in range(8):
+        for _ in range(5):
+            bp.snapshot(1).to_dict()
+        bp.pack("c", number)
+    assert 1 in [commit.seq for commit in bp.history()]
+    fork = bp.fork(1)
+    assert fork.version("b") == 0
+    assert fork.version("c") == 0
+    assert fork.pack("b", 1).changes["b"].version == 1
+
+
+def test_forks_of_forks_with_large_values_are_sound() -> None:
+    bp = Backpack(max_value_size=60, max_history_size=150)
+    bp.pack("n.a", "L" * 70)
+    fork = bp.fork(1)
+    fork.restore(1)
+    fork.delete("n.a")
+    fork.clear()
+    fork.pack("n.b", "L" * 70)
+    fork.pack("n.b", None)
+    fork.append("l", 8)
+    fork.pack("n.a", bytes(80))
+    for commit in fork.history():
+        try:
+            second = fork.fork(commit)
+        except ValueUnavailableError:
+            continue
+        check(second)
+        assert holds(second, dict(fork.snapshot(commit)))
 
 
 def test_a_fork_keeps_who_did_what() -> None:

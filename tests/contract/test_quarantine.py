@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from backpack import Backpack
-from backpack.errors import KeyNotFoundError, QuarantineError
+from backpack.errors import KeyNotFoundError, QuarantineError, ValueUnavailableError
 
 from .model import same
-from .readings import quarantined_keys
+from .readings import check, quarantined_keys
 
 
 def suspect() -> Any:
@@ -151,6 +151,19 @@ def test_a_fork_keeps_what_is_in_quarantine() -> None:
     fork.release("a")
     assert same(fork["a"], {"x": 1})
     assert "a" not in bp
+
+
+def test_a_fork_where_a_quarantined_large_value_is_gone_releases_it_whole_or_refuses() -> None:
+    bp = Backpack({"a": bytes(80)}, max_value_size=60)
+    bp.quarantine("a", reason="r")
+    bp.pack("a", "new")
+    try:
+        fork = bp.fork(2)
+        fork.release("a")
+    except (ValueUnavailableError, QuarantineError, KeyNotFoundError):
+        return
+    assert fork["a"] == bytes(80)
+    check(fork)
 
 
 def test_quarantine_needs_a_reason() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import time
 from collections.abc import Mapping
@@ -233,6 +234,7 @@ def unavailable() -> Any:
     bp = Backpack({"big": random.Random(1).randbytes(3_000), "small": 1}, max_value_size=200)
     bp.pack("big", "replaced")
     bp.pack("small", 2)
+    gc.collect()
     if not is_unavailable(bp.snapshot(1).unpack("big")):
         pytest.skip("the bytes are still within reach")
     return bp
