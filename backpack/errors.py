@@ -3,7 +3,8 @@
     BackpackError
       ask differently    KeyNotFoundError, CommitNotFoundError, CommitPrunedError, ValueUnavailableError
       mend the call      InvalidKeyError, InvalidArgumentError, UnstorableValueError, NotAListError,
-                         CheckpointExistsError, QuarantineError, ReadOnlyError, ClosedError
+                         CheckpointExistsError, QuarantineError, ReadOnlyError, ReentryError,
+                         ClosedError
       ask for rights     AccessDeniedError
       make room          HistoryFullError, DiskFullError
       mend the store     UnknownTypeError, CorruptionError, StorageError, StoreLockedError, StoreNotFoundError
@@ -104,6 +105,10 @@ class QuarantineError(InvalidArgumentError):
 
 class ReadOnlyError(BackpackError, PermissionError):
     """A write to something that is open for reading only."""
+
+
+class ReentryError(BackpackError, RuntimeError):
+    """A change was asked for in the middle of another one in the same thread: by a signal handler or a `__del__`."""
 
 
 class ClosedError(BackpackError, ValueError):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 At = Commit | int | str | datetime
 """What users may say for a commit."""
 
-_HEAD: Final = re.compile(r"HEAD(?:~(\d{0,18}))?")
+_HEAD: Final = re.compile(r"HEAD(?:~([0-9]{0,18}))?")
 
 
 def resolve(engine: "Engine", at: At | None) -> int:

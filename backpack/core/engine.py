@@ -196,6 +196,7 @@ class Engine:
             seq = timeline.head + 1
             ledger.live_bytes += size - len(forms[-1])  # type: ignore[arg-type]
             history = ledger.history_bytes = ledger.history_bytes + size
+            chain.is_plain = is_plain
             forms.append(payload)
             seqs.append(seq)
             tail = timeline.tail if seq & BLOCK_MASK else timeline.open_block(seq)
@@ -255,7 +256,7 @@ class Engine:
         if len(header) != tip.header_size or (size > self.large_size and not is_large):
             return None
         buffer = tip.buffer
-        if len(buffer.data) != tip.stop:
+        if len(buffer.data) != tip.stop or buffer.is_large != is_large:
             return None
         if is_large:
             self.former = (self.timeline.head + 1, ((chain, old),))
@@ -334,6 +335,7 @@ class Engine:
                         shard[payload] = chain
                         live += size - len(forms[-1])  # type: ignore[arg-type]
                         history += size
+                        chain.is_plain = False
                         forms.append(payload)
                         seqs.append(seq)
                         changed.append(chain)

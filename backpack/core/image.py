@@ -45,8 +45,11 @@ SEQ_MAX: Final = 1 << 40
 EPOCHS_MAX: Final = 10_000
 """Lives of a store: forks of forks, loads of exports of loads."""
 
+HITS_MAX: Final = 1 << 30
+"""Accesses of one commit: far from where its counter of 32 bits ends, and as cold or hot as any number above."""
+
 _SECRET_SIZE_MAX: Final = 64
-_LIMIT_MAX: Final = 2**63 - 1
+_NUMBER_MAX: Final = 2**63 - 1
 
 _KINDS: Final = (PACK, "delete", "quarantine", "release")
 _PURGED: Final = 8
@@ -327,7 +330,7 @@ class _Writer:
                 last = seq
                 times.append(block.times[position])
                 labels.append(self._label(block.labels[position]))
-                hits.append(block.hits[position])
+                hits.append(min(block.hits[position], HITS_MAX))
                 changed = block.changed[position]
                 if type(changed) is tuple and len(changed) > 1:
                     several.extend([places[chain.key] for chain in changed])
@@ -386,9 +389,9 @@ class _Writer:
 def _limits_of(limits: Limits) -> list[Any]:
     commits = limits.max_commits
     return [
-        min(int(limits.max_value_size), _LIMIT_MAX),
-        min(int(limits.max_history_size), _LIMIT_MAX),
-        None if commits is None else min(int(commits), _LIMIT_MAX),
+        int(limits.max_value_size),
+        int(limits.max_history_size),
+        None if commits is None else int(commits),
         str.__str__(limits.prune_strategy),
         float(limits.prune_percentage),
         limits.hard_limit,
@@ -500,7 +503,7 @@ class _Reader:
             is_name = type(name) is str and _is_name(name) and type(notes) is str and name not in engine.checkpoints
             _require(is_name and type(seq) is int and timeline.has(seq), "a checkpoint is none")
             engine.add_checkpoint(name, seq, notes)
-        last_ns = self._number("last_ns", _LIMIT_MAX)
+        last_ns = self._number("last_ns", _NUMBER_MAX)
         return engine, max(last_ns, timeline.tail.times[-1] if timeline.numbers else 0)
 
     # -- fields ----------------------------------------------------------------------------------------------------
@@ -540,7 +543,7 @@ class _Reader:
     def _limits(self) -> Limits:
         value_size, history_size, commits, strategy, share, hard_limit = self.fields["limits"]
         for limit in (value_size, history_size, commits):
-            _require(limit is None or (type(limit) is int and limit <= _LIMIT_MAX), "a limit is no number")
+            _require(limit is None or (type(limit) is int and limit <= _NUMBER_MAX), "a limit is no number")
         return Limits(value_size, history_size, commits, strategy, share, hard_limit)
 
     def _epochs(self) -> Epoch | None:
@@ -699,7 +702,7 @@ class _Reader:
         if name == "delete":
             _require(form is None, "a deleted value is there")
             return DELETED
-        _require(name != PACK, "a pack needs no mark")
+        _require(name != PACK and form is not None, "a mark has no value, or a pack has a mark")
         return Mark(name, form, self.texts[fact])
 
     # -- the timeline ----------------------------------------------------------------------------------------------
@@ -713,7 +716,9 @@ class _Reader:
         times = self._column("times", "q", sum(lengths))
         numbers = self._column("commit_labels", "I", len(times))
         labels = [self.labels[number] for number in numbers]
-        hits = self._column("hits", "I", len(times)) if self._bytes("hits") else array("I", bytes(4 * len(times)))
+        hits = array("I", bytes(4 * len(times)))
+        if self._bytes("hits"):
+            hits = self._column("hits", "I", len(times), stop=HITS_MAX + 1)
         gap_times = self._column("gap_times", "q", max(len(runs) - 1, 0))
         for (start, length), (following, _) in pairwise(runs):
             _require(start + length < following, "the commits are out of order")
@@ -748,7 +753,7 @@ class _Reader:
         timeline.gone = head - len(times)
         timeline.first = runs[0][0] if runs else head + 1
         front_time = self.fields["front_time"]
-        _require(front_time is None or (type(front_time) is int and 0 <= front_time <= _LIMIT_MAX), "a time is none")
+        _require(front_time is None or (type(front_time) is int and 0 <= front_time <= _NUMBER_MAX), "a time is none")
         _require((front_time is None) == (timeline.first == 1), "the time of the first commit is missing")
         timeline.front_time = front_time
         earliest = array("q", [front_time or 0]) + times

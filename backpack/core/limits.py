@@ -10,6 +10,8 @@ from backpack.limits import HISTORY_SIZE_LIMIT_DEFAULT, PRUNE_PERCENTAGE_DEFAULT
 PruneStrategy = Literal["oldest", "least-accessed", "none"]
 _STRATEGIES: Final[tuple[str, ...]] = get_args(PruneStrategy)
 
+_COUNT_MAX: Final = 1 << 62
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -59,5 +61,6 @@ class Limits:
 
 
 def _count(name: str, number: object) -> None:
-    if isinstance(number, bool) or not isinstance(number, int) or number <= 0:
-        raise InvalidArgumentError(f"{name} must be a whole number above 0, not {number!r}")
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= _COUNT_MAX:
+        shown = repr(number)[:40]
+        raise InvalidArgumentError(f"{name} must be a whole number above 0 and up to 2**62, not {shown}")

@@ -31,15 +31,16 @@ CUTS_MAX: Final = 64
 class Buffer:
     """Bytes that several payloads share; the newest of them may still make it longer.
 
-    `is_sealed` ends the growth for good: two stores share the bytes from here on, or a large value must not be
-    mixed with small ones.
+    `is_sealed` ends the growth for good: two stores share the bytes from here on. A buffer grows for large values
+    (`is_large`) or for others, never for both: history keeps the bytes of small values and not those of large ones.
     """
 
-    __slots__ = ("__weakref__", "data", "is_sealed")
+    __slots__ = ("__weakref__", "data", "is_large", "is_sealed")
 
-    def __init__(self, data: bytes | bytearray, *, is_sealed: bool = False) -> None:
+    def __init__(self, data: bytes | bytearray, *, is_sealed: bool = False, is_large: bool = False) -> None:
         self.data = data
         self.is_sealed = is_sealed
+        self.is_large = is_large
 
     def extend(self, more: bytes) -> bool:
         """Append in place; False when that can't be done and the caller needs a new buffer."""

@@ -86,13 +86,17 @@ class Pruner:
         engine = self.engine
         if engine.limits.prune_strategy == "none":
             return
-        self._begin()
-        while engine.ledger.history_bytes + size > engine.limits.max_history_size:
-            seq = self._next()
-            if not seq:
-                break
-            self._drop(seq)
-        self._clear_due()
+        try:
+            self._begin()
+            while engine.ledger.history_bytes + size > engine.limits.max_history_size:
+                seq = self._next()
+                if not seq:
+                    break
+                self._drop(seq)
+            self._clear_due()
+        except BaseException:
+            engine.repair()
+            raise
 
     def _prune(self, count_max: int) -> int:
         engine, limits = self.engine, self.engine.limits

@@ -56,10 +56,9 @@ def shape(chain: Chain, payload: bytes, grown: Grown, large_size: int, index: La
             stop = grown[1] if grown is not None and grown[0] is content else grown_from(content, payload)
             if stop:
                 header = payload[: header_size(payload)]
-                fresh = is_large and not isinstance(form, LargeRef)
-                pieces = _if_worth(grow(content, header, payload[stop:], undo, fresh_buffer=fresh), undo)
+                pieces = _if_worth(grow(content, header, payload[stop:], undo, is_large=is_large), undo)
             elif size >= EDIT_SIZE_MIN and _size(content) >= EDIT_SIZE_MIN:
-                pieces = edit(chain, content, payload, undo)
+                pieces = edit(chain, content, payload, undo, is_large=is_large)
         if pieces is not None:
             return _finished(pieces, is_large, content, form)
     if not is_large:
@@ -76,8 +75,7 @@ def shape_append(
     assert content is not None and last is not None
     old_header = header_size(head_of(content))
     is_large = _size(content) - old_header + len(header) + len(appended) > large_size
-    fresh = is_large and not isinstance(form_of(last), LargeRef)
-    pieces = grow(content, header, appended, undo, fresh_buffer=fresh)
+    pieces = grow(content, header, appended, undo, is_large=is_large)
     if pieces.size > _APPEND_WHOLE_MAX and is_worth_sharing(pieces):
         return _finished(pieces, is_large, content, form_of(last))
     payload = join(pieces)

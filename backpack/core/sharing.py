@@ -88,15 +88,16 @@ def grown_from(old: Content, payload: bytes) -> int:
     return stop
 
 
-def grow(old: Content, header: bytes, appended: bytes, undo: Undo, *, fresh_buffer: bool = False) -> Pieces:
+def grow(old: Content, header: bytes, appended: bytes, undo: Undo, *, is_large: bool) -> Pieces:
     """The old body under a new header, with `appended` at its end. Cost: that of `appended`."""
-    if isinstance(old, Pieces) and not fresh_buffer:
+    if isinstance(old, Pieces):
         tip = tip_of(old)
-        if tip is not None and tip.header_size == len(header) and tip.buffer.extend(appended):
+        is_open = tip is not None and tip.header_size == len(header) and tip.buffer.is_large == is_large
+        if tip is not None and is_open and tip.buffer.extend(appended):
             undo.append((tip.buffer, tip.stop))
             return Pieces(old.size + len(appended), header + old.own[len(header) :], old.sources, old.cuts)
     old_header_size = header_size(head_of(old))
-    builder = _Builder(undo)
+    builder = _Builder(undo, is_large)
     builder.literal(header)
     skipped = 0
     for source, start, stop in slices_of(old):
@@ -104,7 +105,7 @@ def grow(old: Content, header: bytes, appended: bytes, undo: Undo, *, fresh_buff
         skipped += skip
         builder.slice(source, start + skip, stop, is_own=isinstance(old, Pieces) and source is old.own)
     if appended:
-        builder.append(appended, fresh_buffer=fresh_buffer)
+        builder.append(appended)
     return builder.pieces()
 
 
@@ -124,7 +125,7 @@ def tip_of(pieces: Pieces) -> Tip | None:
     return Tip(pieces, buffer, stop, size, count)
 
 
-def edit(chain: Chain, old: Content, payload: bytes, undo: Undo) -> Pieces | None:
+def edit(chain: Chain, old: Content, payload: bytes, undo: Undo, *, is_large: bool) -> Pieces | None:
     """The payload as slices of the old one and literals between them; None when that doesn't pay."""
     if chain.skip:
         chain.skip -= 1
@@ -132,7 +133,7 @@ def edit(chain: Chain, old: Content, payload: bytes, undo: Undo) -> Pieces | Non
     old_bytes = join(old)
     pieces = None
     if _is_similar(old_bytes, payload):
-        pieces = _assemble(old, payload, _matches(old_bytes, payload), undo)
+        pieces = _assemble(old, payload, _matches(old_bytes, payload), undo, is_large)
         if pieces is None and isinstance(old, Pieces):
             return None  # the slices became too many: this version stands whole, the next may share with it
     if pieces is None:
@@ -242,10 +243,10 @@ def _matches(old: bytes, new: bytes) -> list[Match]:
 # -- building --------------------------------------------------------------------------------------------------
 
 
-def _assemble(old: Content, payload: bytes, matches: list[Match], undo: Undo) -> Pieces | None:
+def _assemble(old: Content, payload: bytes, matches: list[Match], undo: Undo, is_large: bool) -> Pieces | None:
     if sum(size for _, _, size in matches) * 2 < len(payload):
         return None
-    builder = _Builder(undo)
+    builder = _Builder(undo, is_large)
     slices = slices_of(old)
     own = old.own if isinstance(old, Pieces) else None
     position = 0
@@ -281,8 +282,9 @@ def _assemble(old: Content, payload: bytes, matches: list[Match], undo: Undo) ->
 class _Builder:
     """Collects slices and literals into `Pieces`, joining neighbours."""
 
-    def __init__(self, undo: Undo) -> None:
+    def __init__(self, undo: Undo, is_large: bool) -> None:
         self.undo = undo
+        self.is_large = is_large
         self.own = bytearray()
         self.sources: list[Source] = []
         self.flat: list[int] = []
@@ -300,12 +302,12 @@ class _Builder:
         if len(part) <= _LITERAL_INLINE_MAX:
             self.literal(part)
         else:
-            self.slice(Buffer(bytearray(part)), 0, len(part))
+            self.slice(Buffer(bytearray(part), is_large=self.is_large), 0, len(part))
 
-    def append(self, part: bytes, *, fresh_buffer: bool) -> None:
+    def append(self, part: bytes) -> None:
         """New bytes at the end: in the buffer of the last slice if that can still grow, else in one of their own."""
-        if fresh_buffer or not self._extend_last(part):
-            self.slice(Buffer(bytearray(part)), 0, len(part))
+        if not self._extend_last(part):
+            self.slice(Buffer(bytearray(part), is_large=self.is_large), 0, len(part))
 
     def slice(self, source: Source, start: int, stop: int, *, is_own: bool = False) -> None:
         """A part of something that is there already."""
@@ -327,7 +329,9 @@ class _Builder:
             return False
         index, _, stop = self.flat[-3:]
         last = self.sources[index - 1]
-        if not isinstance(last, Buffer) or stop != len(last.data) or not last.extend(part):
+        if not isinstance(last, Buffer) or last.is_large != self.is_large or stop != len(last.data):
+            return False
+        if not last.extend(part):
             return False
         self.undo.append((last, stop))
         self._cut(index, stop, stop + len(part))

@@ -88,7 +88,7 @@ class DiffEntry:
     @property
     def paths(self) -> tuple[str, ...]:
         """Where inside the value it differs; `("",)` for the value as a whole."""
-        return differing_paths(self.old, self.new)
+        return differing_paths(self.old, self.new) or ("",)  # same by `==`, different in kind: {1} and {True}
 
 
 @dataclass(frozen=True, slots=True)

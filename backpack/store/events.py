@@ -8,6 +8,7 @@ lock is free again, so a callback may use the store. A callback that raises stop
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from threading import Lock
 from typing import Final
 
 from backpack.core.commit import Commit
@@ -102,9 +103,10 @@ class Subscription:
 class Events:
     """The subscribers of one store."""
 
-    __slots__ = ("subscribers",)
+    __slots__ = ("_lock", "subscribers")
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self.subscribers: tuple[Subscription, ...] = ()
 
     def add(
@@ -118,12 +120,14 @@ class Events:
     ) -> Subscription:
         """A new subscriber; `filter` turns an event into what it may see of it."""
         subscription = Subscription(self, callback, kinds, node, key, filter)
-        self.subscribers = (*self.subscribers, subscription)
+        with self._lock:
+            self.subscribers = (*self.subscribers, subscription)
         return subscription
 
     def remove(self, subscription: Subscription) -> None:
         """Forget a subscriber, if it is one."""
-        self.subscribers = tuple(one for one in self.subscribers if one is not subscription)
+        with self._lock:
+            self.subscribers = tuple(one for one in self.subscribers if one is not subscription)
 
     def publish(self, event: Event) -> None:
         """Tell everyone who wants to know."""
@@ -133,7 +137,9 @@ class Events:
                 continue
             try:
                 subscriber.callback(seen)
-            except Exception as error:
+            except (KeyboardInterrupt, SystemExit, GeneratorExit):
+                raise
+            except BaseException as error:  # a cancelled task's error is no Exception, and stops nobody either
                 name = type(error).__name__
                 _log.warning("a subscriber failed: error=%s kind=%s", name, event.kind)
                 if event.kind != "error":

@@ -26,9 +26,9 @@ def checked_key(key: Any) -> str:
 def made_label(node: str | None, message: str | None, tags: Iterable[str]) -> Label:
     """Who and why, checked."""
     if node is not None:
-        checked_text("node", node, NAME_SIZE_MAX)
+        node = checked_text("node", node, NAME_SIZE_MAX)
     if message is not None:
-        checked_text("message", message, MESSAGE_SIZE_MAX, may_be_empty=True)
+        message = checked_text("message", message, MESSAGE_SIZE_MAX, may_be_empty=True)
     if isinstance(tags, str):
         raise InvalidArgumentError("tags must be a list of str, not one str")
     try:
@@ -37,13 +37,11 @@ def made_label(node: str | None, message: str | None, tags: Iterable[str]) -> La
         raise InvalidArgumentError(f"tags must be a list of str, not {type(tags).__name__}") from None
     if len(listed) > TAG_COUNT_MAX:
         raise InvalidArgumentError(f"a commit may have {TAG_COUNT_MAX} tags: count={len(listed)}")
-    for tag in listed:
-        checked_text("tag", tag, NAME_SIZE_MAX)
-    return node, message, listed
+    return node, message, tuple([checked_text("tag", tag, NAME_SIZE_MAX) for tag in listed])
 
 
 def checked_text(what: str, text: Any, size_max: int, *, may_be_empty: bool = False) -> str:
-    """A str of bounded size, or `InvalidArgumentError`."""
+    """The text as a plain str of bounded size, or `InvalidArgumentError`."""
     if not isinstance(text, str):
         raise InvalidArgumentError(f"a {what} must be a str, not {type(text).__name__}")
     if not text and not may_be_empty:
@@ -53,13 +51,13 @@ def checked_text(what: str, text: Any, size_max: int, *, may_be_empty: bool = Fa
         raise InvalidArgumentError(f"a {what} must be valid Unicode: this one has a lone surrogate")
     if size > size_max:
         raise InvalidArgumentError(f"a {what} may have {size_max} bytes of UTF-8: size={size}")
-    return text
+    return str.__str__(text)
 
 
 def checked_checkpoint_name(name: Any) -> str:
     """The name, or `InvalidArgumentError`: HEAD is taken for the newest commit."""
     checked_text("checkpoint name", name, NAME_SIZE_MAX)
-    if re.fullmatch(r"HEAD(~\d*)?", name):
+    if re.fullmatch(r"HEAD(~[0-9]*)?\s*", name):
         raise InvalidArgumentError(f"a checkpoint can't be called {name}: that names a commit already")
     return str.__str__(name)
 

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from threading import Lock
+from threading import RLock
 from typing import Any, Final, Self
 
 from backpack.codec import array_header, pack_checked, pack_value, read_array_header, unpack_value
@@ -26,12 +26,14 @@ from backpack.core.purging import purge
 from backpack.core.shaping import Grown, present_content
 from backpack.core.sharing import grown_from
 from backpack.errors import (
+    BackpackError,
     CheckpointExistsError,
     ClosedError,
     CommitNotFoundError,
     InvalidArgumentError,
     KeyNotFoundError,
     QuarantineError,
+    ReentryError,
 )
 from backpack.limits import (
     HISTORY_SIZE_LIMIT_DEFAULT,
@@ -51,7 +53,7 @@ from backpack.store.records import Checkpoint, Item, PurgeReport
 from backpack.store.sight import Sight
 from backpack.store.snapshot import RAISE, Snapshot
 from backpack.store.transaction import Growth, Transaction
-from backpack.store.usage import MemoryUsage, largest_keys, measure
+from backpack.store.usage import MemoryUsage, largest_keys, measure, pinned_bytes
 
 _LABELS_KEPT: Final = 256
 _KNOWN_LIST_MIN: Final = 256
@@ -96,7 +98,10 @@ class Backpack(MutableMapping[str, Any]):
         self._engine = engine
         self._commit_one = engine.commit_one
         self._chains = engine.chains
-        self._lock = Lock()
+        self._lock = RLock()
+        self._is_barred = False
+        """No change may begin: one is under way in this very thread, or the store is closed."""
+        self._changing = _Changing(self)
         self._last_ns = last_ns
         self._labels: dict[str | None, Label] = {None: NO_LABEL}
         self._events = Events()
@@ -135,13 +140,17 @@ class Backpack(MutableMapping[str, Any]):
         if label is None or node is None:
             label = self._label(node, message, tags)
         with self._lock:  # not acquire and release: Ctrl-C between the two would leave it locked
-            if self._is_closed:
-                raise closed_error()
-            now = time.time_ns()
-            if now < self._last_ns:
-                now = self._last_ns
-            facts = self._commit_one(key, payload, is_plain, grown, label, now)
-            self._last_ns = now
+            if self._is_barred:
+                raise self._barred_error()
+            try:
+                self._is_barred = True
+                now = time.time_ns()
+                if now < self._last_ns:
+                    now = self._last_ns
+                facts = self._commit_one(key, payload, is_plain, grown, label, now)
+                self._last_ns = now
+            finally:
+                self._is_barred = self._is_closed
         commit = new_object(Commit)
         set_facts(commit, facts)
         if self._events.subscribers:
@@ -175,10 +184,8 @@ class Backpack(MutableMapping[str, Any]):
         label = self._labels.get(node) if message is None and tags is _NO_TAGS else None
         if label is None or node is None:
             label = self._label(node, message, tags)
-        with self._lock:
+        with self._changing:
             now = self._now()
-            if self._is_closed:
-                raise closed_error()
             facts = self._engine.extend_one(key, b"", len(values), appended, is_plain, label, now)
             if facts is None:
                 facts = self._append(key, len(values), appended, is_plain, label, now)
@@ -189,8 +196,7 @@ class Backpack(MutableMapping[str, Any]):
     ) -> Commit:
         """Take a key out: a commit like any other. A missing key raises `KeyNotFoundError`."""
         label = self._label(node, message, tags)
-        with self._lock:
-            self._require_open()
+        with self._changing:
             if not self._is_visible(key):
                 raise KeyNotFoundError(f"nothing to delete: key={key!r}", key=key)
             facts = self._engine.commit((Request(key, "delete"),), label, self._now())
@@ -497,6 +503,7 @@ class Backpack(MutableMapping[str, Any]):
             at: {checked_key(key): pack_value(value) for key, value in values.items()}
             for at, values in (replace or {}).items()
         }
+        skip = list(skip)
         twin = self.fork(start, unavailable=unavailable)
         with self._lock:
             engine = self._engine
@@ -524,7 +531,7 @@ class Backpack(MutableMapping[str, Any]):
         name = checked_checkpoint_name(name)
         checked_text("note", notes, MESSAGE_SIZE_MAX, may_be_empty=True)
         self._require_open()
-        with self._lock:
+        with self._changing:
             if name in self._engine.checkpoints:
                 raise CheckpointExistsError(
                     f"the checkpoint exists: name={name!r}; delete it or choose another", name=name
@@ -547,7 +554,7 @@ class Backpack(MutableMapping[str, Any]):
     def delete_checkpoint(self, name: str) -> None:
         """Unpin it; an unknown name raises `CommitNotFoundError`."""
         self._require_open()
-        with self._lock:
+        with self._changing:
             if name not in self._engine.checkpoints:
                 raise CommitNotFoundError(f"there is no checkpoint of that name: {name!r}", at=name)
             self._engine.remove_checkpoint(name)
@@ -563,12 +570,12 @@ class Backpack(MutableMapping[str, Any]):
         """
         self._require_open()
         with self._lock:
-            return measure(self._engine, deep=deep, largest=self._largest_keys)
+            return measure(self._engine, deep=deep, largest=self._largest_keys, pinned=self._pinned_bytes)
 
     def prune(self) -> int:
         """Prune now, down to the share of the budget that pruning leaves; how many commits left."""
         self._require_open()
-        with self._lock:
+        with self._changing:
             pruned = self._engine.pruner.run()
         self._tell_pruned()
         return pruned
@@ -576,7 +583,7 @@ class Backpack(MutableMapping[str, Any]):
     def configure(self, **limits: Any) -> None:
         """Change limits at run time. Lowering one prunes at once; nonsense raises ValueError and changes nothing."""
         self._require_open()
-        with self._lock:
+        with self._changing:
             self._engine.set_limits(self._engine.limits.changed(limits))
             self._engine.pruner.enforce()
         self._tell_pruned()
@@ -650,8 +657,7 @@ class Backpack(MutableMapping[str, Any]):
         """Take a bad value out of sight, but not out of history, until it is released or packed over."""
         checked_text("reason", reason, MESSAGE_SIZE_MAX, may_be_empty=True)
         label = self._label(node, None, ())
-        with self._lock:
-            self._require_open()
+        with self._changing:
             if not self._is_visible(key):
                 raise KeyNotFoundError(f"nothing to quarantine: key={key!r}", key=key)
             facts = self._engine.commit((Request(key, "quarantine", reason=reason),), label, self._now())
@@ -671,8 +677,7 @@ class Backpack(MutableMapping[str, Any]):
         """Bring a quarantined value back into sight. Refused with `QuarantineError` when the key is in none, or was
         packed over since."""
         label = self._label(node, None, ())
-        with self._lock:
-            self._require_open()
+        with self._changing:
             chain = self._engine.chains.get(key)
             last = None if chain is None else chain.last
             if not isinstance(last, Mark) or last.kind != "quarantine":
@@ -694,14 +699,19 @@ class Backpack(MutableMapping[str, Any]):
         compiled = Pattern(pattern)
         self._require_open()
         commit = None
-        with self._lock:
+        with self._changing:
             keys = list(compiled.select(self._engine.names))
             visible = [key for key in keys if present_content(self._chains[key]) is not None or self._is_visible(key)]
             if visible and not dry_run:
                 label = (attributed_node(self), f"purge {pattern}", ())
                 commit = self._made(self._engine.adopt_deletes(visible, label, self._now()))
-            versions, size = purge(self._engine, keys, dry_run=dry_run)
-            keys = [key for key in keys if key in visible or versions.get(key)]
+            try:
+                versions, size = purge(self._engine, keys, dry_run=dry_run)
+            except BaseException:
+                self._engine.repair()
+                raise
+            gone = versions.keys() | set(visible)
+            keys = [key for key in keys if key in gone]
         if commit is not None:
             self._tell(commit)
         return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit)
@@ -785,7 +795,7 @@ class Backpack(MutableMapping[str, Any]):
 
     def close(self) -> None:
         """No more calls: each but this one raises `ClosedError` from now on. Idempotent."""
-        self._is_closed = True
+        self._is_closed = self._is_barred = True
 
     def __enter__(self) -> Self:
         self._require_open()
@@ -811,6 +821,14 @@ class Backpack(MutableMapping[str, Any]):
     def _require_open(self) -> None:
         if self._is_closed:
             raise closed_error()
+
+    def _barred_error(self) -> BackpackError:
+        if self._is_closed:
+            return closed_error()
+        return ReentryError(
+            "the store is in the middle of a change in this very thread: what interrupted it (a signal handler, a "
+            "__del__ method) may not write; set a flag there and write later"
+        )
 
     def _now(self) -> int:
         """The clock, which never runs backwards here. Wants the lock."""
@@ -926,8 +944,7 @@ class Backpack(MutableMapping[str, Any]):
             raise InvalidArgumentError("keys must be a list of str, not one str")
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         named = None if keys is None else list(dict.fromkeys(checked_key(key) for key in keys))
-        with self._lock:
-            self._require_open()
+        with self._changing:
             wanted = list(self._engine.names) if named is None else named
             if sight is not None and named is None:
                 wanted = [key for key in wanted if sight.can_read(key)]
@@ -940,8 +957,7 @@ class Backpack(MutableMapping[str, Any]):
 
     def _clear(self, sight: Sight | None, node: str | None, message: str | None, tags: Iterable[str]) -> Commit | None:
         label = self._label(node, message, tags)
-        with self._lock:
-            self._require_open()
+        with self._changing:
             keys = [key for key in self._engine.visible if sight is None or sight.can_read(key)]
             forbidden = [] if sight is None else [key for key in keys if not sight.can_write(key)]
             requests = [Request(key, "delete") for key in keys]
@@ -964,8 +980,7 @@ class Backpack(MutableMapping[str, Any]):
 
     def _commit_transaction(self, payloads: dict[str, bytes | Growth], label: Label) -> Commit | None:
         whole = {key: payload for key, payload in payloads.items() if isinstance(payload, bytes) and payload}
-        with self._lock:
-            self._require_open()
+        with self._changing:
             if len(whole) == len(payloads):
                 facts = self._engine.commit_payloads(whole, label, self._now())
             else:
@@ -995,6 +1010,10 @@ class Backpack(MutableMapping[str, Any]):
     def _present(self, key: str) -> Content | None:
         """The bytes of the present value. Wants the lock."""
         return present_content(self._engine.chains[key]) if self._is_visible(key) else None
+
+    def _pinned_bytes(self) -> int:
+        with self._lock:
+            return pinned_bytes(self._engine)
 
     def _largest_keys(self) -> list[tuple[str, int]]:
         with self._lock:
@@ -1026,6 +1045,28 @@ class Backpack(MutableMapping[str, Any]):
         """Every invariant of every structure, or AssertionError."""
         with self._lock:
             self._engine.check()
+
+
+class _Changing:
+    """The lock, for a change: refuses when the store is closed, or when the thread that asks is changing it already."""
+
+    __slots__ = ("_store",)
+
+    def __init__(self, store: Backpack) -> None:
+        self._store = store
+
+    def __enter__(self) -> None:
+        store = self._store
+        store._lock.acquire()
+        if store._is_barred:
+            store._lock.release()
+            raise store._barred_error()
+        store._is_barred = True
+
+    def __exit__(self, *_: object) -> None:
+        store = self._store
+        store._is_barred = store._is_closed
+        store._lock.release()
 
 
 class _KnownItems:

@@ -13,6 +13,7 @@ from backpack.core.ledger import weight_of
 from backpack.core.payload import LARGE_REF_SIZE, LargeRef, Pieces
 
 LARGEST_KEYS: Final = 5
+_PINNED_ROW: Final = 4
 _PAYLOAD_OVERHEAD: Final = 33
 """A bytes object beyond its bytes."""
 _ENTRY_OVERHEAD: Final = 17.5
@@ -37,7 +38,6 @@ class MemoryUsage:
     history_bytes: int
     history_limit: int
     history_percent: float
-    pinned_bytes: int
     commits_in_memory: int
     commits_archived: int
     commits_pruned: int
@@ -47,6 +47,13 @@ class MemoryUsage:
     overhead_bytes: int
     over_budget: bool
     _largest: Callable[[], list[tuple[str, int]]] = field(repr=False, compare=False)
+    _pinned: Callable[[], int] = field(repr=False, compare=False)
+
+    @property
+    def pinned_bytes(self) -> int:
+        """The bytes of history that pruning may not take. Worked out when asked for: O(keys) a checkpoint or open
+        snapshot."""
+        return self._pinned()
 
     @property
     def largest_keys(self) -> list[tuple[str, int]]:
@@ -67,7 +74,9 @@ class MemoryUsage:
         return f"<table><caption>memory of the backpack</caption>{rows}</table>"
 
     def _rows(self) -> list[tuple[str, int | float | bool]]:
-        return [(one.name, getattr(self, one.name)) for one in fields(self) if not one.name.startswith("_")]
+        rows = [(one.name, getattr(self, one.name)) for one in fields(self) if not one.name.startswith("_")]
+        rows.insert(_PINNED_ROW, ("pinned_bytes", self.pinned_bytes))
+        return rows
 
 
 def _shown(name: str, value: int | float | bool) -> str:
@@ -85,7 +94,9 @@ def _shown(name: str, value: int | float | bool) -> str:
     return f"{size:,.1f} GiB"
 
 
-def measure(engine: Engine, *, deep: bool, largest: Callable[[], list[tuple[str, int]]]) -> MemoryUsage:
+def measure(
+    engine: Engine, *, deep: bool, largest: Callable[[], list[tuple[str, int]]], pinned: Callable[[], int]
+) -> MemoryUsage:
     """The report of now. Cost: O(1), and O(entries) when `deep`, which counts from the payloads instead."""
     limits = engine.limits
     if deep:
@@ -98,7 +109,6 @@ def measure(engine: Engine, *, deep: bool, largest: Callable[[], list[tuple[str,
         history_bytes=history,
         history_limit=limits.max_history_size,
         history_percent=100 * history / limits.max_history_size,
-        pinned_bytes=pinned_bytes(engine),
         commits_in_memory=engine.timeline.count,
         commits_archived=0,
         commits_pruned=engine.pruned,
@@ -108,6 +118,7 @@ def measure(engine: Engine, *, deep: bool, largest: Callable[[], list[tuple[str,
         overhead_bytes=_overhead(engine),
         over_budget=history > limits.max_history_size,
         _largest=largest,
+        _pinned=pinned,
     )
 
 
