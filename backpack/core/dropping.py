@@ -125,7 +125,8 @@ def drop_neighbours(engine: "Engine", first: int, last: int, bytes_target: int, 
             carried.discard(next_chain)
         dead[position] = 1
         if hits[position]:
-            block.run_hits[position >> RUN_BITS] -= hits[position]
+            run = position >> RUN_BITS
+            block.run_hits[run] -= min(hits[position], block.run_hits[run])
             hits[position] = 0
         seq = following
     count = seq - first

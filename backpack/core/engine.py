@@ -545,16 +545,21 @@ class Engine:
 
     def _hold(self, chain: Chain, seq: int) -> None:
         """A large value goes out of sight: open views keep what they show of the key, as far as it is within reach."""
+        last = chain.last
+        hidden = None if last is None else form_of(last)
+        record = self.records.get(id(hidden))
+        sharers = [chain] if record is None or record.total == 1 else list(self.chains.values())
         for link in list(self.views.values()):
             view = link()
             if view is None or view.seq >= seq:
                 continue
-            entry = chain.entry_at(view.seq)
-            form = None if entry is None else form_of(entry)
-            if isinstance(form, LargeRef):
-                content = chain.content if entry is chain.last else form.content()
-                if content is not None:
-                    view.held[chain.key] = content
+            for sharer in sharers:
+                entry = sharer.entry_at(view.seq)
+                form = None if entry is None else form_of(entry)
+                if isinstance(form, LargeRef) and (sharer is chain or form is hidden):
+                    content = chain.content if form is hidden else form.content()
+                    if content is not None:
+                        view.held[sharer.key] = content
 
     # -- reading -----------------------------------------------------------------------------------------------
 

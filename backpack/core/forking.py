@@ -87,8 +87,9 @@ def _fork_chain(engine: Engine, chain: Chain, seq: int, replaced: Content | None
             twin.content = replaced if isinstance(replaced, Pieces) else None
     for entry in kept:
         shared = None if entry is None else form_of(entry)
-        if isinstance(shared, Pieces):
-            _seal(shared)
+        content = shared.content() if isinstance(shared, LargeRef) else shared
+        if isinstance(content, Pieces):
+            _seal(content)
     if isinstance(twin.content, Pieces):
         _seal(twin.content)
     return twin
@@ -120,7 +121,7 @@ def _fork_timeline(timeline: Timeline, seq: int, chains: dict[str, Chain]) -> Ti
     if seq:
         twin.tail = twin.blocks[last_number]
     twin.gone = seq - alive
-    twin.front_time = timeline.front_time
+    twin.front_time = timeline.front_time if seq else None
     for behind, gap in timeline.gaps.items():
         if behind <= seq:
             copy = twin.gaps[behind] = Gap(gap.first_time)

@@ -18,7 +18,6 @@ ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32: no letter that reads like a digit or another letter."""
 
 PREFIX_SIZE_MIN: Final = 4
-ID_SIZE: Final = 12
 _LOW_BITS: Final = 20
 _LOW_MASK: Final = (1 << _LOW_BITS) - 1
 _VALUE_OF: Final = {character: value for value, character in enumerate(ALPHABET)}
@@ -55,7 +54,7 @@ class Epoch:
     def id_of(self, seq: int) -> str:
         """The id of a commit of this epoch or one before. Cost: a microsecond."""
         if seq < self.first_seq and self.parent is not None:
-            return self.parent.id_of(seq)
+            return self.of(seq).id_of(seq)
         low = seq & _LOW_MASK
         left, right = low >> 10, low & 1023
         for place in range(4):
@@ -64,8 +63,14 @@ class Epoch:
 
     def seqs_of(self, prefix: str, seq_max: int) -> Iterator[int]:
         """The commits up to `seq_max` whose id begins so: one candidate in each 1,048,576, of each epoch."""
-        if self.parent is not None:
-            yield from self.parent.seqs_of(prefix, min(seq_max, self.first_seq - 1))
+        epoch: Epoch | None = self
+        while epoch is not None:
+            if epoch.first_seq <= seq_max:
+                yield from epoch._own_seqs_of(prefix, seq_max)
+            seq_max = min(seq_max, epoch.first_seq - 1)
+            epoch = epoch.parent
+
+    def _own_seqs_of(self, prefix: str, seq_max: int) -> Iterator[int]:
         code = 0
         for character in prefix[:4]:
             if character not in _VALUE_OF:

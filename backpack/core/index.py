@@ -16,7 +16,7 @@ SHARD_SHIFT: Final = 58
 SHORT_MAX: Final = 1024
 _SAMPLE_SIZE: Final = 32
 _FILED_MAX: Final = 16
-"""Twice the payloads with equal samples that are filed: further ones are kept but not found again."""
+"""Twice the payloads that are filed under the same samples: further ones are filed by all of their bytes."""
 
 
 class _Probe:
@@ -42,12 +42,14 @@ class _Probe:
 class Index:
     """Payloads that stand by themselves, and for each one chain that holds it."""
 
-    __slots__ = ("filed", "shards")
+    __slots__ = ("alike", "filed", "shards")
 
     def __init__(self) -> None:
         self.shards: list[dict[bytes, Chain]] = [{} for _ in range(SHARD_COUNT)]
         self.filed: dict[int, tuple[bytes | Chain, ...]] = {}
         """By samples: payload, chain, and again."""
+        self.alike: dict[bytes, tuple[bytes, Chain]] = {}
+        """Long payloads whose samples many others have."""
 
     def find(self, payload: bytes) -> tuple[bytes, Chain] | None:
         """`(the equal payload that is here, the chain that holds it)`, or None."""
@@ -57,7 +59,7 @@ class Index:
                 found, chain = filed[at], filed[at + 1]
                 if isinstance(found, bytes) and isinstance(chain, Chain) and found == payload:
                     return found, chain
-            return None
+            return self.alike.get(payload) if self.alike else None
         shard = self.shards[hash(payload) >> SHARD_SHIFT]
         holder = shard.get(payload)
         if holder is None:
@@ -86,6 +88,8 @@ class Index:
             filed = self.filed.get(samples, ())
             if len(filed) < _FILED_MAX:
                 self.filed[samples] = (*filed, payload, chain)
+            else:
+                self.alike[payload] = (payload, chain)
         else:
             self.shards[hash(payload) >> SHARD_SHIFT][payload] = chain
 
@@ -99,12 +103,15 @@ class Index:
                 self.filed[samples] = filed[:at] + filed[at + 2 :]
                 if len(filed) == 2:
                     del self.filed[samples]
+            else:
+                self.alike.pop(payload, None)
         else:
             self.shards[hash(payload) >> SHARD_SHIFT].pop(payload, None)
 
     def payloads(self) -> set[bytes]:
         """All that is here; for checking."""
         found = {payload for shard in self.shards for payload in shard}
+        found.update(self.alike)
         return found.union(one for filed in self.filed.values() for one in filed if isinstance(one, bytes))
 
 

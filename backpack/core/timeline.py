@@ -18,6 +18,7 @@ from backpack.core.commit import NO_LABEL, Label
 BLOCK_BITS: Final = 10
 BLOCK_SIZE: Final = 1 << BLOCK_BITS
 BLOCK_MASK: Final = BLOCK_SIZE - 1
+_HITS_MAX: Final = 0xFFFFFFFF
 RUN_BITS: Final = 6
 RUN_SIZE: Final = 1 << RUN_BITS
 """Neighbouring commits whose accesses are counted together once there are many."""
@@ -151,13 +152,6 @@ class Timeline:
             yield seq
             seq = self.next_after(seq)
 
-    def seqs_reversed(self, before: int) -> Iterator[int]:
-        """The commits in memory before `before`, newest first."""
-        seq = self.last_before(before)
-        while seq:
-            yield seq
-            seq = self.last_before(seq)
-
     def last_at(self, time_ns: int) -> int:
         """The last commit in memory made at or before a time; 0 if there is none. Cost: O(log commits)."""
         low, high = 0, len(self.numbers)
@@ -176,11 +170,14 @@ class Timeline:
         return number << BLOCK_BITS | block.dead.rfind(0, 0, position)
 
     def touch(self, seq: int) -> None:
-        """Count an access to a commit, if it is in memory."""
+        """Count an access to a commit, if it is in memory.
+
+        Readers call it without the lock: of two accesses at the same time one may be lost; `remove` allows for that.
+        """
         block = self.blocks.get(seq >> BLOCK_BITS)
         if block is not None:
             position = seq & BLOCK_MASK
-            if not block.dead[position]:
+            if not block.dead[position] and block.hits[position] < _HITS_MAX:
                 block.hits[position] += 1
                 block.run_hits[position >> RUN_BITS] += 1
 
@@ -197,7 +194,8 @@ class Timeline:
         block.gone += 1
         self.gone += 1
         if block.hits[position]:
-            block.run_hits[position >> RUN_BITS] -= block.hits[position]
+            run = position >> RUN_BITS
+            block.run_hits[run] -= min(block.hits[position], block.run_hits[run])
             block.hits[position] = 0
         if seq == self.first:
             self.first = following
@@ -214,8 +212,6 @@ class Timeline:
             block = self.blocks[number]
             assert block.gone == block.dead.count(1) < BLOCK_SIZE
             assert len(block.times) == len(block.labels) == len(block.changed) <= BLOCK_SIZE
-            for run in range(BLOCK_SIZE >> RUN_BITS):
-                assert block.run_hits[run] == sum(block.hits[run << RUN_BITS : (run + 1) << RUN_BITS])
             for position, time in enumerate(block.times):
                 if not block.dead[position]:
                     count += 1

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from backpack.codec import pack_value
 from backpack.core.commit import Commit
+from backpack.errors import UnstorableValueError
 
 if TYPE_CHECKING:
     from backpack.store.snapshot import Snapshot
@@ -55,14 +57,15 @@ def _key_path(path: str, key: Any) -> str:
 
 
 def _is_same(old: Any, new: Any) -> bool:
+    """Are two values that are no containers the same: of one type, with the same bytes?"""
     if type(old) is not type(new):
         return False
-    try:
-        if isinstance(old, float | complex):
-            return repr(old) == repr(new)
+    if type(old) in (str, int, bool, bytes, type(None)):
         return bool(old == new)
-    except Exception:  # an array, or a class with an opinion of its own: `==` is not a bool
-        return False
+    try:
+        return pack_value(old) == pack_value(new)
+    except UnstorableValueError:  # what stands for a value, such as Unavailable
+        return bool(old == new)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,12 @@ def checked_text(what: str, text: Any, size_max: int, *, may_be_empty: bool = Fa
     return str.__str__(text)
 
 
+def checked_limit(limit: Any) -> None:
+    """Refuse what is no count, with `InvalidArgumentError`."""
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+        raise InvalidArgumentError("limit must be a whole number, 0 or more, or None")
+
+
 def checked_checkpoint_name(name: Any) -> str:
     """The name, or `InvalidArgumentError`: HEAD is taken for the newest commit."""
     checked_text("checkpoint name", name, NAME_SIZE_MAX)

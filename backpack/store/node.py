@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from backpack.core.addresses import At
 from backpack.core.commit import Commit
 from backpack.core.patterns import Pattern
+from backpack.errors import InvalidArgumentError
 from backpack.store.differences import Diff
 from backpack.store.events import Callback, Subscription
-from backpack.store.names import checked_key
+from backpack.store.names import checked_key, checked_limit
 from backpack.store.records import Item
 from backpack.store.sight import Sight
 from backpack.store.snapshot import RAISE, Snapshot
@@ -105,12 +106,14 @@ class Node(MutableMapping[str, Any]):
     ) -> Commit | None:
         """As `Backpack.restore`, of what the node sees; all of it fails when one key may not be written."""
         named = None
+        if isinstance(keys, str):
+            raise InvalidArgumentError("keys must be a list of str, not one str")
         if keys is not None:
             named = [self._key(key, "write") for key in keys]
             for key in named:
                 self._sight.require(key, "read")
         label = self._store._label(self.name, message, tags)
-        commit = self._store._restore(self._store.snapshot(at), named, label, unavailable, self._sight)
+        commit = self._store._restore(self.snapshot(at), named, label, unavailable, self._sight)
         return None if commit is None else self._seen(commit)
 
     # -- reading -----------------------------------------------------------------------------------------------
@@ -203,11 +206,12 @@ class Node(MutableMapping[str, Any]):
     ) -> Iterator[Commit]:
         """As `Backpack.history`, of the commits that changed something the node sees."""
         absolute = None if key is None else self._key(key, "read")
+        checked_limit(limit)
         commits = self._store.history(absolute, tag=tag, before=before, after=after)
         return self._visible_history(commits, limit)
 
     def snapshot(self, at: At | None = None) -> Snapshot:
-        """As `Backpack.snapshot`, of what the node sees. Its keys are absolute, or relative below a namespace."""
+        """As `Backpack.snapshot`, of what the node sees. Its keys are absolute, below a namespace too."""
         return self._store._snapshot(at, self._sight)
 
     async def asnapshot(self, at: At | None = None, keys: Iterable[str] | None = None) -> Snapshot:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from backpack.codec import unpack_value
-from backpack.core.chain import Chain, Entry, Mark, Purged, is_visible, size_of
+from backpack.core.chain import Chain, Entry, Mark, Purged, form_of, is_visible, size_of
 from backpack.core.commit import Commit
 from backpack.core.engine import View
 from backpack.core.patterns import Pattern
@@ -205,6 +205,8 @@ class Snapshot(Mapping[str, Any]):
             my_chain, their_chain = self._view.engine.chains[key], other._view.engine.chains[key]
         else:
             my_chain = their_chain = self._view.engine.chains[key]
+        if form_of(mine) is form_of(theirs) and form_of(mine) is not None:
+            return True
         if size_of(mine) != size_of(theirs):
             return False
         one, two = self._content(my_chain, mine), other._content(their_chain, theirs)

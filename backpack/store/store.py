@@ -47,7 +47,7 @@ from backpack.store.differences import Diff, diff_of
 from backpack.store.events import Callback, Event, Events, Subscription
 from backpack.store.export import File, read_export, write_export
 from backpack.store.lists import list_header, packed_list
-from backpack.store.names import checked_checkpoint_name, checked_key, checked_text, made_label
+from backpack.store.names import checked_checkpoint_name, checked_key, checked_limit, checked_text, made_label
 from backpack.store.node import Node
 from backpack.store.records import Checkpoint, Item, PurgeReport
 from backpack.store.sight import Sight
@@ -323,12 +323,38 @@ class Backpack(MutableMapping[str, Any]):
     def __bool__(self) -> bool:
         return len(self) > 0
 
+    def pop(self, key: str, default: Any = _MISSING) -> Any:
+        """Take a value out and give it back; else `default`, or `KeyNotFoundError`."""
+        with self._lock:
+            value = self.unpack(key, _MISSING)
+            if value is not _MISSING:
+                self.delete(key)
+                return value
+        if default is _MISSING:
+            raise KeyNotFoundError(f"nothing to pop: key={key!r}", key=key)
+        return default
+
+    def popitem(self) -> tuple[str, Any]:
+        """Take out the last key in order, with its value; `KeyNotFoundError` when there is none."""
+        with self._lock:
+            if not self._engine.visible:
+                raise KeyNotFoundError("nothing to pop: the store is empty", key="")
+            key = self._engine.visible[-1]
+            return key, self.pop(key)
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The value, or `default`, packed, when there is none."""
+        with self._lock:
+            if not self._is_visible(key):
+                self.pack(key, default)
+            return self.unpack(key)
+
     __hash__ = object.__hash__
 
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        return dict(self) == dict(other) if isinstance(other, Mapping) else NotImplemented
+        return self.select("**") == dict(other) if isinstance(other, Mapping) else NotImplemented
 
     def __repr__(self) -> str:
         if self._is_closed:
@@ -372,8 +398,7 @@ class Backpack(MutableMapping[str, Any]):
         ([2, 1], [2])
         """
         self._require_open()
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
-            raise InvalidArgumentError(f"limit must be a whole number, 0 or more, not {limit!r}")
+        checked_limit(limit)
         with self._lock:
             stop = self._engine.timeline.head + 1 if before is None else resolve(self._engine, before)
             start = 0 if after is None else resolve(self._engine, after)
@@ -649,6 +674,7 @@ class Backpack(MutableMapping[str, Any]):
         [('pack', 'a')]
         """
         self._require_open()
+        self._take_pruned()
         return self._events.add(callback, kinds=kinds, node=node, key=key)
 
     # -- bad values --------------------------------------------------------------------------------------------
@@ -704,7 +730,7 @@ class Backpack(MutableMapping[str, Any]):
             visible = [key for key in keys if present_content(self._chains[key]) is not None or self._is_visible(key)]
             if visible and not dry_run:
                 label = (attributed_node(self), f"purge {pattern}", ())
-                commit = self._made(self._engine.adopt_deletes(visible, label, self._now()))
+                commit = Commit(self._engine.adopt_deletes(visible, label, self._now()))
             try:
                 versions, size = purge(self._engine, keys, dry_run=dry_run)
             except BaseException:
@@ -1019,9 +1045,6 @@ class Backpack(MutableMapping[str, Any]):
         with self._lock:
             return largest_keys(self._engine)
 
-    def _made(self, facts: Facts) -> Commit:
-        return Commit(facts)
-
     def _told(self, facts: Facts) -> Commit:
         commit = Commit(facts)
         if self._events.subscribers:
@@ -1036,10 +1059,14 @@ class Backpack(MutableMapping[str, Any]):
         self._tell_pruned()
 
     def _tell_pruned(self) -> None:
-        with self._lock:
-            count = self._engine.take_pruned()
+        count = self._take_pruned()
         if count and self._events.subscribers:
             self._events.publish(Event("prune", count=count))
+
+    def _take_pruned(self) -> int:
+        """How many commits were pruned since this was asked last."""
+        with self._lock:
+            return self._engine.take_pruned()
 
     def _check(self) -> None:
         """Every invariant of every structure, or AssertionError."""

@@ -81,7 +81,7 @@ class Transaction:
         if self._store._is_visible(key):
             self._payloads[key] = _DELETED
         else:
-            del self._payloads[key]
+            self._payloads.pop(key, None)
 
     __delitem__ = delete
 
@@ -125,7 +125,7 @@ class Transaction:
 
     def select(self, pattern: str) -> dict[str, Any]:
         """The values of the keys that fit the pattern, as the transaction would leave them."""
-        compiled = Pattern(pattern)
+        compiled = Pattern(self._absolute(pattern))
         return {key: self[key] for key in self if compiled.matches(self._absolute(key))}
 
     # -- the block -----------------------------------------------------------------------------------------------

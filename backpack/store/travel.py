@@ -7,7 +7,8 @@ from backpack.core.addresses import At, pruned_error, resolve
 from backpack.core.chain import Mark, form_of, is_visible, kind_of, size_of
 from backpack.core.commit import Commit
 from backpack.core.engine import Engine, Request
-from backpack.core.payload import Content, LargeRef, as_content, join
+from backpack.core.payload import Content, LargeRef, as_content, form_size, join
+from backpack.core.shaping import present_content
 from backpack.errors import CommitNotFoundError
 from backpack.store.records import Unavailable
 from backpack.store.snapshot import Snapshot, content_of, unavailable_error
@@ -41,15 +42,21 @@ def restore_requests(snapshot: Snapshot, keys: Iterable[str], substitute: bytes 
             if substitute is None:
                 index = chain.index_at(snapshot.seq)
                 commit = engine.commit_of(chain, index)
+                if commit is not None and snapshot._sight is not None:
+                    commit = snapshot._sight.filtered(commit)
                 raise unavailable_error(Unavailable(key, size_of(entry), content, commit))
             requests.append(Request(key, "pack", substitute))
             continue
         form = form_of(entry)
         assert form is not None
-        if is_visible(last) and form_of(last) is form:
+        if is_visible(last) and (form_of(last) is form or _is_equal(present_content(chain), content)):
             continue
         requests.append(Request(key, "pack", form=form, content=content if isinstance(form, LargeRef) else None))
     return requests
+
+
+def _is_equal(one: Content | None, other: Content) -> bool:
+    return one is not None and form_size(one) == form_size(other) and join(one) == join(other)
 
 
 def replacements(engine: Engine, seq: int, substitute: bytes | None) -> dict[str, Content]:
