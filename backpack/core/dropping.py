@@ -10,8 +10,9 @@ the cost is that of the changes of n: no copy of a base, however many keys there
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from backpack.core.chain import DELETED, Chain, form_of, kind_of, size_of
+from backpack.core.chain import DELETED, HOLES_MIN, Chain, form_of, kind_of, size_of
 from backpack.core.commit import Label, RawChange
+from backpack.core.index import SHARD_SHIFT, SHORT_MAX
 from backpack.core.payload import LargeRef
 from backpack.core.timeline import BLOCK_BITS, BLOCK_MASK, RUN_BITS, Gap
 
@@ -82,6 +83,7 @@ def drop_neighbours(engine: "Engine", first: int, last: int, bytes_target: int, 
     """
     timeline, ledger = engine.timeline, engine.ledger
     records, index, authors, holey = ledger.records, ledger.index, engine.authors, engine.holey
+    shards = index.shards
     checkpoints, views = engine.checkpoint_counts, engine.views
     block = timeline.blocks[first >> BLOCK_BITS]
     dead, changed, hits = block.dead, block.changed, block.hits
@@ -115,10 +117,19 @@ def drop_neighbours(engine: "Engine", first: int, last: int, bytes_target: int, 
             if type(author) is Author:
                 authors[seqs[place]] = author
                 forget_author(engine, seqs[place])
-            history -= len(entry)
-            index.remove(entry)
+            size = len(entry)
+            history -= size
+            if size > SHORT_MAX:
+                index.remove(entry)
+            else:
+                del shards[hash(entry) >> SHARD_SHIFT][entry]
             entries += 1
-            if next_chain.forget(place):
+            forms[place] = None
+            holes = next_chain.holes  # what Chain.forget does
+            if place != holes:
+                next_chain.is_ragged = True
+            next_chain.holes = holes = holes + 1
+            if holes > HOLES_MIN and holes * 2 > len(forms):
                 holey[next_chain] = None
         if carried is not None:
             carried.add(chain)

@@ -1004,11 +1004,10 @@ class Backpack(MutableMapping[str, Any]):
             request = Request(key, header=header, appended=appended, is_plain=is_plain)
         return self._engine.commit((request,), label, now)
 
-    def _commit_transaction(self, payloads: dict[str, bytes | Growth], label: Label) -> Commit | None:
-        whole = {key: payload for key, payload in payloads.items() if isinstance(payload, bytes) and payload}
+    def _commit_transaction(self, payloads: dict[str, bytes | Growth], is_whole: bool, label: Label) -> Commit | None:
         with self._changing:
-            if len(whole) == len(payloads):
-                facts = self._engine.commit_payloads(whole, label, self._now())
+            if is_whole:
+                facts = self._engine.commit_payloads(payloads, label, self._now())  # type: ignore[arg-type]
             else:
                 requests = [
                     self._append_request(key, payload)

@@ -40,7 +40,17 @@ class Growth:
 class Transaction:
     """Made by `Backpack.transaction()`; use it in a `with` or `async with` block."""
 
-    __slots__ = ("_is_done", "_is_failed", "_label", "_payloads", "_sight", "_store", "commit")
+    __slots__ = (
+        "_is_checking",
+        "_is_done",
+        "_is_failed",
+        "_is_whole",
+        "_label",
+        "_payloads",
+        "_sight",
+        "_store",
+        "commit",
+    )
 
     def __init__(self, store: "Backpack", label: Label, sight: "Sight | None" = None) -> None:
         self._store = store
@@ -48,13 +58,18 @@ class Transaction:
         self._sight = sight
         self._payloads: dict[str, bytes | Growth] = {}
         self._is_done = False
+        self._is_checking = sight is not None
+        """Does `pack` have to ask for rights, or whether the transaction is over?"""
+        self._is_whole = True
+        """Every change is a pack: none is an append or a delete."""
         self._is_failed = False
         self.commit: Commit | None = None
         """The commit that it became; None before, and when there was nothing to do."""
 
     def pack(self, key: str, value: Any) -> None:
         """Put a value in. Same key again: the last one counts, as one change."""
-        key = self._writable(key)
+        if self._is_checking or type(key) is not str or key not in self._store._chains:
+            key = self._writable(key)
         self._payloads[key] = pack_value(value)
 
     __setitem__ = pack
@@ -72,12 +87,14 @@ class Transaction:
                 list_header(key, growth)
             growth = self._payloads[key] = Growth(array_header(0) if growth == _DELETED else growth)
         growth.items += items
+        self._is_whole = False
 
     def delete(self, key: str) -> None:
         """Take a key out; a missing one raises `KeyNotFoundError`."""
         key = self._writable(key)
         if self._payload(key) == _DELETED:
             raise KeyNotFoundError(f"nothing to delete: key={key!r}", key=key)
+        self._is_whole = False
         if self._store._is_visible(key):
             self._payloads[key] = _DELETED
         else:
@@ -145,7 +162,7 @@ class Transaction:
 
     def _finish(self, kind: type[BaseException] | None) -> None:
         self._require_open()
-        self._is_done = True
+        self._is_done = self._is_checking = True
         if kind is None and self._is_failed:
             raise AccessDeniedError(
                 "the transaction had a change that was refused, so none of it happened",
@@ -154,7 +171,7 @@ class Transaction:
                 operation="write",
             )
         if kind is None and self._payloads:
-            self.commit = self._store._commit_transaction(self._payloads, self._label)
+            self.commit = self._store._commit_transaction(self._payloads, self._is_whole, self._label)
 
     # -- keys ----------------------------------------------------------------------------------------------------
 
