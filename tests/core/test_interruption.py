@@ -19,6 +19,7 @@ class Interrupt(BaseException):
 def interrupted_at(step: int, act: Callable[[], object]) -> bool:
     """Run with an `Interrupt` at the n-th line that the core executes; False when there are fewer lines."""
     count = 0
+    previous = sys.gettrace()  # the tool that measures coverage traces as well
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal count
@@ -28,7 +29,7 @@ def interrupted_at(step: int, act: Callable[[], object]) -> bool:
         if event == "line":
             count += 1
             if count == step:
-                sys.settrace(None)
+                sys.settrace(previous)
                 raise Interrupt
         return trace
 
@@ -38,7 +39,7 @@ def interrupted_at(step: int, act: Callable[[], object]) -> bool:
     except Interrupt:
         return True
     finally:
-        sys.settrace(None)
+        sys.settrace(previous)
     return False
 
 
