@@ -10,6 +10,7 @@ from backpack.errors import CommitNotFoundError, CommitPrunedError, InvalidArgum
 
 if TYPE_CHECKING:
     from backpack.core.engine import Engine
+    from backpack.core.past import Past
 
 At = Commit | int | str | datetime
 """What users may say for a commit."""
@@ -18,7 +19,7 @@ _HEAD: Final = re.compile(r"HEAD(?:~([0-9]{0,18}))?")
 
 
 def resolve(engine: "Engine", at: At | None) -> int:
-    """The `seq` that `at` means: a commit in memory, or 0 for the empty beginning. None is the newest.
+    """The `seq` that `at` means: a commit that can be read, or 0 for the empty beginning. None is the newest.
 
     Raises `CommitNotFoundError` for what never was or is ambiguous, `CommitPrunedError` for what has gone.
     """
@@ -43,14 +44,14 @@ def resolve(engine: "Engine", at: At | None) -> int:
         raise InvalidArgumentError(
             f"a commit is named by a Commit, a seq, a str or an aware datetime, not by {type(at).__name__}"
         )
-    if seq and not timeline.has(seq):
+    if seq and not timeline.has(seq) and (engine.past is None or not engine.past.has(seq)):
         raise pruned_error(engine, at if not isinstance(at, Commit) else at.id, seq)
     return seq
 
 
 def pruned_error(engine: "Engine", at: Any, seq: int | None = None) -> CommitPrunedError:
-    """The error for a commit that has left memory."""
-    oldest = engine.timeline.first
+    """The error for a commit that has left for good."""
+    oldest = engine.timeline.first if engine.past is None else engine.past.first_seq
     which = "" if seq is None else f" seq={seq}"
     return CommitPrunedError(
         f"that commit was pruned:{which} at={at!r}; the oldest left is seq={oldest}", at=at, oldest=oldest
@@ -86,6 +87,8 @@ def _resolve_time(engine: "Engine", time: datetime) -> int:
     timeline = engine.timeline
     time_ns = to_ns(time)
     seq = timeline.last_at(time_ns)
+    if engine.past is not None:
+        return _resolve_archived_time(engine, engine.past, time, time_ns)
     if not seq:
         if timeline.front_time is not None and timeline.front_time <= time_ns:
             raise pruned_error(engine, time)
@@ -93,4 +96,11 @@ def _resolve_time(engine: "Engine", time: datetime) -> int:
     gap = timeline.gaps.get(timeline.next_after(seq))
     if gap is not None and gap.first_time <= time_ns:
         raise pruned_error(engine, time)
+    return seq
+
+
+def _resolve_archived_time(engine: "Engine", past: "Past", time: datetime, time_ns: int) -> int:
+    seq = past.seq_at(time_ns)
+    if seq and not past.has(seq):
+        raise pruned_error(engine, time, seq)
     return seq

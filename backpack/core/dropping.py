@@ -55,12 +55,12 @@ def drop(engine: "Engine", seq: int) -> None:
             settle(engine, chain)
     following_chains = timeline.changed(following)
     for chain in following_chains:
-        _release_before(engine, chain, chain.index_of(following), before)
+        release_before(engine, chain, chain.index_of(following), before)
     gap = timeline.gaps.pop(seq, None)
     next_gap = timeline.gaps.get(following)
     if next_gap is not None:
         for chain in next_gap.carried:
-            _release_before(engine, chain, chain.index_at(following - 1), before)
+            release_before(engine, chain, chain.index_at(following - 1), before)
     if before:
         gap = gap or Gap(time_ns)
         gap.carried.update(chains)
@@ -192,7 +192,7 @@ def retire(engine: "Engine", chain: Chain) -> None:
         forget_author(engine, seqs[-1])
 
 
-def _release_before(engine: "Engine", chain: Chain, index: int, before: int) -> None:
+def release_before(engine: "Engine", chain: Chain, index: int, before: int) -> None:
     """The entry before `index` is seen by no commit, unless one at or before `before` sees it."""
     index = chain.kept_before(index)
     if index < 0:

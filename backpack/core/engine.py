@@ -20,13 +20,14 @@ from backpack.core.ids import Epoch
 from backpack.core.index import SHARD_SHIFT, SHORT_MAX
 from backpack.core.ledger import Ledger
 from backpack.core.limits import Limits
+from backpack.core.past import Past, Woken
 from backpack.core.payload import LARGE_REF_SIZE, Content, Form, LargeRef, Pieces, form_size
 from backpack.core.pruning import Pruner
 from backpack.core.repairing import repair
 from backpack.core.shaping import Grown, LargeIndex, Shaped, as_large, present_content, shape, shape_append
 from backpack.core.sharing import EDIT_SIZE_MIN, GROWTH_SIZE_MIN, Undo, header_size, tip_of, undo_growth
 from backpack.core.timeline import BLOCK_MASK, Timeline
-from backpack.errors import HistoryFullError
+from backpack.errors import HistoryFullError, StorageError
 
 _CAN_GROW: Final = bytes(1 if header_size(bytes([first])) else 0 for first in range(256))
 """By the first byte of a payload: is it a list, a text or bytes?"""
@@ -86,9 +87,21 @@ class Planned:
 
 
 class Journal(Protocol):
-    """Writes commits down before they are adopted."""
+    """Writes commits down before they are adopted. What it raises refuses the commit."""
 
-    def write(self, seq: int, time_ns: int, label: Label, changes: Sequence[Planned], /) -> None: ...
+    def write_one(self, seq: int, time_ns: int, label: Label, key: str, version: int, payload: bytes, /) -> None:
+        """A commit of one payload like none before."""
+        ...
+
+    def write(
+        self, seq: int, time_ns: int, label: Label, changes: Sequence[Planned], records: Mapping[int, object], /
+    ) -> None:
+        """Any commit. `records`: what the ledger counts the holds of, by identity."""
+        ...
+
+    def retract(self, seq: int, /) -> None:
+        """Take the commit out again, if it is the last that was written: it was not adopted."""
+        ...
 
 
 class View:
@@ -106,9 +119,19 @@ class View:
 class Engine:
     """Everything that a store remembers. All methods but the reads of `View`s want the store's lock."""
 
-    def __init__(self, limits: Limits, epoch: Epoch, *, head: int = 0, journal: Journal | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        epoch: Epoch,
+        *,
+        head: int = 0,
+        journal: Journal | None = None,
+        past: Past | None = None,
+    ) -> None:
         self.epoch = epoch
         self.journal = journal
+        self.past = past
+        """Keeps what has left memory, and the keys that have not been asked for since the store was opened."""
         self.timeline = Timeline(head)
         self.chains: dict[str, Chain] = {}
         self.names: SortedList[str] = SortedList()
@@ -136,9 +159,9 @@ class Engine:
         self.pruner = Pruner(self)
         self.holey: dict[Chain, None] = {}
         """Chains with more holes than entries: squeezed one at a time, so that no commit waits for all."""
-        self.pruned = 0
-        """Commits that have left memory for good."""
-        self.pruned_told = 0
+        self.pruned = head
+        """Commits that have left memory."""
+        self.pruned_told = head
         self.former: Former = _NOTHING
         """`(seq, the large values that this commit found)`, in case it is interrupted."""
         self.entry_offset = -head
@@ -156,14 +179,16 @@ class Engine:
         """Make everything whole after an exception from outside, such as Ctrl-C, in the middle of a change."""
         seq, contents = self.former
         repair(self, contents if seq > self.timeline.head else ())
+        if self.journal is not None:
+            self.journal.retract(self.timeline.head + 1)
 
     def set_limits(self, limits: Limits) -> None:
         """New limits; the caller prunes."""
         self.limits = limits
         self.small_max = min(EDIT_SIZE_MIN - 1, limits.max_value_size)
         self.large_size = limits.max_value_size
-        self.is_guarded = limits.hard_limit or self.journal is not None
-        """Does something else have a say before a commit is adopted?"""
+        self.is_guarded = limits.hard_limit
+        """Do the limits have a say before a commit is adopted?"""
         self.pruner.reset()
 
     # -- commits -----------------------------------------------------------------------------------------------
@@ -182,18 +207,22 @@ class Engine:
             return self._commit_unusual(key, payload, is_plain, grown, label, now)
         try:
             ledger = self.ledger
+            seqs, forms = chain.columns
+            timeline = self.timeline
+            seq = timeline.head + 1
             if size > SHORT_MAX:
                 if not ledger.index.file(payload, chain):
                     return self._commit_unusual(key, payload, is_plain, grown, label, now)
+                if self.journal is not None:
+                    self._write_long(seq, now, label, chain, payload)
                 chain.skip -= 1
             else:
                 shard = self.shards[hash(payload) >> SHARD_SHIFT]
                 if payload in shard:
                     return self._commit_unusual(key, payload, is_plain, grown, label, now)
+                if self.journal is not None:
+                    self.journal.write_one(seq, now, label, key, chain.gone + len(forms) + 1, payload)
                 shard[payload] = chain
-            seqs, forms = chain.columns
-            timeline = self.timeline
-            seq = timeline.head + 1
             ledger.live_bytes += size - len(forms[-1])  # type: ignore[arg-type]
             history = ledger.history_bytes = ledger.history_bytes + size
             chain.is_plain = is_plain
@@ -208,13 +237,24 @@ class Engine:
             if history > self.history_trigger or seq > self.seq_trigger:
                 self.pruner.step()
             return (self.epoch, seq, now, label, (key, PACK, version, size, False))
+        except (StorageError, HistoryFullError):
+            raise  # refused, and nothing has happened
         except BaseException:
             self.repair()
             raise
 
+    def _write_long(self, seq: int, now: int, label: Label, chain: Chain, payload: bytes) -> None:
+        """Write down a payload that the index has already."""
+        assert self.journal is not None
+        try:
+            self.journal.write_one(seq, now, label, chain.key, chain.version + 1, payload)
+        except StorageError:
+            self.ledger.index.remove(payload)
+            raise
+
     def _commit_unusual(self, key: str, payload: bytes, is_plain: bool, grown: Grown, label: Label, now: int) -> Facts:
         """`commit_one` for everything that is not a short payload like none before, over another such payload."""
-        chain = self.chains.get(key)
+        chain = self.chain_of(key)
         if grown is not None and grown[1] and chain is not None and present_content(chain) is grown[0]:
             header, appended = payload[: header_size(payload)], payload[grown[1] :]
             facts = self.extend_one(key, header, 0, appended, is_plain, label, now)
@@ -231,7 +271,7 @@ class Engine:
         what is appended. Cost: O(appended). None, and nothing has happened, where this short way does not lead to it.
         """
         chain = self.chains.get(key)
-        if chain is None or self.is_guarded or chain.is_settled or not appended:
+        if chain is None or self.is_guarded or self.journal is not None or chain.is_settled or not appended:
             return None
         seqs, forms = chain.columns
         last = forms[-1]
@@ -311,7 +351,7 @@ class Engine:
 
     def commit_payloads(self, payloads: Mapping[str, bytes], label: Label, now: int) -> Facts:
         """Pack several keys as one commit. Cost: as `commit_one`, without what is done once a commit."""
-        if self.is_guarded or len(payloads) < 2:
+        if self.is_guarded or self.journal is not None or len(payloads) < 2:
             return self.commit([Request(key, PACK, payload) for key, payload in payloads.items()], label, now)
         chains, shards, small_max = self.chains, self.shards, self.small_max
         seq = self.timeline.head + 1
@@ -359,6 +399,9 @@ class Engine:
         """The entries are made: now the commit is."""
         timeline = self.timeline
         is_single = len(changed) == 1
+        if not timeline.count:  # no snapshot in memory shows what was there before
+            for chain in changed:
+                dropping.release_before(self, chain, chain.index_of(timeline.head + 1), 0)
         self.entry_offset += len(changed) - 1
         timeline.append(now, label, changed[0] if is_single else changed)
         if self.ledger.history_bytes > self.history_trigger or timeline.head > self.seq_trigger:
@@ -377,7 +420,7 @@ class Engine:
                 planned = [self._plan(request, undo) for request in requests]
                 self._require_room(planned)
             if self.journal is not None:
-                self.journal.write(self.timeline.head + 1, now, label, planned)
+                self.journal.write(self.timeline.head + 1, now, label, planned, self.records)
         except BaseException:
             undo_growth(undo)
             raise
@@ -400,7 +443,7 @@ class Engine:
         """Deletes that no limit may refuse: what a purge takes out of sight."""
         planned = [self._plan(Request(key, "delete"), []) for key in keys]
         if self.journal is not None:
-            self.journal.write(self.timeline.head + 1, now, label, planned)
+            self.journal.write(self.timeline.head + 1, now, label, planned, self.records)
         return self.adopt(planned, label, now)
 
     def take_pruned(self) -> int:
@@ -451,7 +494,7 @@ class Engine:
     # -- planning ----------------------------------------------------------------------------------------------
 
     def _plan(self, request: Request, undo: Undo) -> Planned:
-        chain = self.chains.get(request.key)
+        chain = self.chain_of(request.key)
         if chain is None:
             chain = Chain(request.key, self.retired.get(request.key, 0))
         if request.kind == "delete":
@@ -563,8 +606,52 @@ class Engine:
 
     # -- reading -----------------------------------------------------------------------------------------------
 
+    def chain_of(self, key: str) -> Chain | None:
+        """The chain of a key, woken if it slept; None when there is none. Wants the store's lock."""
+        chain = self.chains.get(key)
+        if chain is None and self.past is not None:
+            woken = self.past.wake(key)
+            if woken is not None:
+                return self._wake(woken, self.past)
+        return chain
+
+    def wake_all(self) -> None:
+        """Have all keys in memory. Cost: reading those that sleep."""
+        if self.past is not None:
+            for key, _ in list(self.past.dormant_kinds()):
+                self.chain_of(key)
+
+    def _wake(self, woken: Woken, past: Past) -> Chain | None:
+        """A key that slept: its newest change becomes the only entry of its chain, of a commit that has left."""
+        if woken.form is None:
+            self.retired[woken.key] = woken.version
+            self.retired_seqs[woken.key] = woken.seq
+            return None
+        chain = Chain(woken.key, woken.version - 1)
+        live_bytes = self.ledger.live_bytes
+        form = woken.form
+        if type(form) is bytes:
+            form = self.ledger.add_payload(chain, form)
+        else:
+            self.ledger.add(chain, form, is_new=True)
+        entry = form if woken.kind == PACK else Mark(woken.kind, form, woken.reason)
+        chain.append(woken.seq, entry)
+        chain.is_settled = True
+        self.ledger.settle(entry)
+        past.dormant_bytes -= self.ledger.live_bytes - live_bytes
+        if isinstance(form, LargeRef):
+            chain.content = woken.content
+            self.large.add(chain)
+            past.dormant_large -= 1
+        self.chains[woken.key] = chain
+        self.entry_offset += 1
+        return chain
+
     def commit_at(self, seq: int) -> Commit:
-        """A commit in memory as an object."""
+        """A commit in memory or in the archive as an object."""
+        if self.past is not None and not self.timeline.has(seq):
+            time_ns, label, archived = self.past.facts(seq)
+            return Commit((self.epoch.of(seq), seq, time_ns, label, archived))
         time_ns, label, _ = self.timeline.facts(seq)
         changes = dropping.raw_changes(self.timeline.changed(seq), seq)
         return Commit((self.epoch.of(seq), seq, time_ns, label, changes))
@@ -576,7 +663,7 @@ class Engine:
             return self.commit_at(seq)
         author = self.authors.get(seq)
         if author is None:
-            return None
+            return self.commit_at(seq) if self.past is not None and self.past.has(seq) else None
         if isinstance(author, dropping.Author):
             return Commit((self.epoch.of(seq), seq, author.time_ns, author.label, author.changes))
         time_ns, label = author
@@ -589,7 +676,7 @@ class Engine:
 
     def version(self, key: str) -> int:
         """How many changes the key has had, ever."""
-        chain = self.chains.get(key)
+        chain = self.chain_of(key)
         return self.retired.get(key, 0) if chain is None else chain.version
 
     # -- checking ----------------------------------------------------------------------------------------------

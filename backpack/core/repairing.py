@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sortedcontainers import SortedList
 
-from backpack.core.chain import DELETED, Chain, Entry, form_of, is_visible, kind_of, size_of
+from backpack.core.chain import DELETED, PACK, Chain, Entry, form_of, is_visible, kind_of, size_of
 from backpack.core.dropping import Author
 from backpack.core.payload import Content, LargeRef
 from backpack.core.timeline import BLOCK_BITS, BLOCK_MASK, BLOCK_SIZE, Block, Gap
@@ -34,8 +34,14 @@ def repair(engine: "Engine", contents: Iterable[tuple[Chain, Content | None]] = 
         _recount_chain(engine, chain)
     engine.ledger.rebuild(engine.chains.values())
     engine.take_ledger()
-    engine.names = SortedList(engine.chains)
-    engine.visible = SortedList(key for key, chain in engine.chains.items() if is_visible(chain.last))
+    sleeping = [] if engine.past is None else list(engine.past.dormant_kinds())
+    engine.names = SortedList([*engine.chains, *(key for key, kind in sleeping if kind != "delete")])
+    engine.visible = SortedList(
+        [
+            *(key for key, chain in engine.chains.items() if is_visible(chain.last)),
+            *(key for key, kind in sleeping if kind in (PACK, "release")),
+        ]
+    )
     engine.large = {chain for chain in engine.chains.values() if chain.content is not None}
     entries = sum(len(chain.columns[1]) - chain.holes for chain in engine.chains.values())
     engine.entry_offset = entries - engine.timeline.head

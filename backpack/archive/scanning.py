@@ -1,0 +1,328 @@
+"""A log that is not sealed yet, as something to read from: an index of it in memory, built by reading it once.
+
+The index is compact (about 60 bytes a change) and never holds values: a read goes to the file. It is built when
+somebody asks for what only the log has, and by recovery and sealing, which read all of it anyway.
+"""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgpack
+from xxhash import xxh3_64_intdigest
+
+from backpack.archive.content import Change, CommitRow
+from backpack.archive.frames import (
+    COMMIT,
+    FRAME_SIZE,
+    LOG_HEAD_SIZE_MAX,
+    Frame,
+    LogHead,
+    damaged,
+    read_commit,
+    read_frame,
+    read_log_head,
+)
+from backpack.errors import CorruptionError
+from backpack.storage.cover import Cover, Covers
+from backpack.storage.protocol import File
+
+_WINDOW: Final = 1 << 20
+"""Bytes of a log that are read at once."""
+
+Part = tuple[int, int, int, int]
+"""`(start in the source, offset of the frame, start in its body, size)`."""
+
+
+class Fault:
+    """Where a log stops being what was written, and what was expected there."""
+
+    __slots__ = ("offset", "reason", "seq")
+
+    def __init__(self, offset: int, seq: int, reason: str) -> None:
+        self.offset = offset
+        self.seq = seq
+        """The commit that should stand there (or the one after a note that should)."""
+        self.reason = reason
+
+
+class Log:
+    """The frames of one log up to `stop`, indexed."""
+
+    __slots__ = (
+        "_cover",
+        "_file",
+        "_frames",
+        "_grown",
+        "_source_frames",
+        "_source_sizes",
+        "_source_starts",
+        "_times",
+        "head",
+        "head_sum",
+        "last_seq",
+        "next_source",
+        "notes",
+        "rows",
+        "seed",
+        "stop",
+        "synced_upto",
+    )
+
+    def __init__(self, file: File, head: LogHead, covers: Covers) -> None:
+        self._file = file
+        self.head = head
+        self.seed = head.seed
+        self._cover: Cover = covers.known(b"log:%d" % head.segment, head.cover_header)
+        self.stop = head.size
+        """Everything before it was read and is right."""
+        self.head_sum = head.previous
+        self.last_seq = head.first_seq - 1
+        self.synced_upto = 0
+        self.next_source = 0
+        self.rows: dict[str, array[int]] = {}
+        """By key: the commits that changed it."""
+        self.notes: list[Any] = []
+        """What was written about the store: `(seq, note)`, in order."""
+        self._frames: array[int] = array("Q")
+        self._times: array[int] = array("q")
+        self._source_frames: array[int] = array("Q")
+        self._source_starts: array[int] = array("Q")
+        self._source_sizes: array[int] = array("Q")
+        self._grown: dict[int, list[Part]] = {}
+
+    @classmethod
+    def opened(cls, file: File, covers: Covers, store_id: bytes) -> "Log":
+        """The log in a file; `CorruptionError` when its head is not right or of another store."""
+        head = read_log_head(file.pread(LOG_HEAD_SIZE_MAX, 0), file.name)
+        if head.store_id != store_id:
+            raise damaged(file.name, 0, "the log is of another store")
+        return cls(file, head, covers)
+
+    @property
+    def first_seq(self) -> int:
+        return self.head.first_seq
+
+    @property
+    def commit_count(self) -> int:
+        return len(self._frames)
+
+    @property
+    def origins(self) -> tuple[int, int]:
+        """The numbers of the segments whose sources stand here: one."""
+        return self.head.segment, self.head.segment
+
+    # -- reading it in -------------------------------------------------------------------------------------------
+
+    def scan(self, stop: int | None = None) -> Fault | None:
+        """Take in the frames that came since; where and why it ends early, if it does.
+
+        `stop`: an offset where a frame ends, up to which everything is known to have been written.
+        """
+        end = self._file.size() if stop is None else stop
+        window, begin = b"", self.stop
+        while self.stop < end:
+            at = self.stop - begin
+            if len(window) - at < FRAME_SIZE:
+                begin, at = self.stop, 0
+                window = self._file.pread(min(_WINDOW, end - begin), begin)
+            frame = read_frame(self.head, self.seed, window, at)
+            if frame is None:
+                return Fault(self.stop, self.last_seq + 1, "no frame of this log stands there")
+            size = FRAME_SIZE + frame.size
+            if self.stop + size > end:
+                return Fault(self.stop, self.last_seq + 1, "the frame goes on behind the end of the log")
+            if len(window) - at < size:
+                begin, at = self.stop, 0
+                window = self._file.pread(max(min(_WINDOW, end - begin), size), begin)
+            reason = self._take(frame, window[at + FRAME_SIZE : at + size])
+            if reason:
+                return Fault(self.stop, self.last_seq + 1, reason)
+            self.stop += size
+        return None
+
+    def catch_up(self, stop: int) -> None:
+        """As `scan` of what this process wrote itself; `CorruptionError` when the disk says something else."""
+        if self.stop < stop:
+            fault = self.scan(stop)
+            if fault is not None:
+                raise damaged(self._file.name, fault.offset, fault.reason)
+
+    def synced_behind(self, offset: int) -> int:
+        """The highest `synced_upto` in any frame behind a bad one: what had been acknowledged all the same."""
+        highest = 0
+        marker = self.head.salt[:4]
+        end = self._file.size()
+        while offset < end:
+            window = self._file.pread(min(_WINDOW, end - offset) + FRAME_SIZE, offset)
+            at = window.find(marker)
+            while at >= 0:
+                frame = read_frame(self.head, self.seed, window, at)
+                if frame is not None:
+                    highest = max(highest, frame.synced_upto)
+                at = window.find(marker, at + 1)
+            offset += _WINDOW
+        return highest
+
+    def _take(self, frame: Frame, covered: bytes) -> str:
+        """Index a frame; or why it can't be."""
+        if frame.previous != self.head_sum & 0xFFFFFFFF:
+            return "the frame does not follow the one before it"
+        if xxh3_64_intdigest(covered, self.seed) != frame.body_sum:
+            return "the checksum of the frame is another"
+        if frame.kind != COMMIT:
+            try:
+                body = self._cover.uncover(covered, b"frame:%d" % self.stop)
+                self.notes.append((frame.seq, msgpack.unpackb(body, strict_map_key=True)))
+            except (ValueError, msgpack.UnpackException, CorruptionError):
+                return "the note in the frame can't be read"
+        else:
+            if frame.seq != self.last_seq + 1:
+                return "the commit is not the next one"
+            try:
+                body = self._cover.uncover(covered, b"frame:%d" % self.stop)
+                _, placed, next_source = read_commit(body, frame.seq, self.head.segment, self.next_source)
+            except (ValueError, CorruptionError):
+                return "the commit in the frame can't be read"
+            for one in placed:
+                key = one.change.key
+                row = self.rows.get(key)
+                if row is None:
+                    row = self.rows[key] = array("Q")
+                row.append(frame.seq)
+                for number, start, size in one.added:
+                    self._add_part(number, self.stop, start, size)
+            self.next_source = next_source
+            self._frames.append(self.stop)
+            self._times.append(frame.time_ns)
+            self.last_seq = frame.seq
+        self.head_sum = frame.head_sum
+        self.synced_upto = max(self.synced_upto, frame.synced_upto)
+        return ""
+
+    def _add_part(self, number: int, frame: int, start: int, size: int) -> None:
+        if number == len(self._source_frames):
+            self._source_frames.append(frame)
+            self._source_starts.append(start)
+            self._source_sizes.append(size)
+            return
+        parts = self._grown.get(number)
+        if parts is None:
+            parts = self._grown[number] = []
+            before = self._source_sizes[number]
+        else:
+            before = parts[-1][0] + parts[-1][3]
+        parts.append((before, frame, start, size))
+
+    # -- reading from it -----------------------------------------------------------------------------------------
+
+    def commit(self, seq: int) -> CommitRow | None:
+        """A commit of this log; None when it is not here."""
+        index = seq - self.first_seq
+        if not 0 <= index < len(self._frames):
+            return None
+        offset = self._frames[index]
+        body = self._body(offset)
+        try:
+            label, placed, _ = read_commit(body, seq, self.head.segment, self._first_source_of(offset))
+        except ValueError as error:
+            fault = str(error)
+        else:
+            return CommitRow(seq, self._times[index], label, [one.change for one in placed])
+        raise damaged(self._file.name, offset, fault)
+
+    def commits(self, stop: int, start: int) -> Iterator[CommitRow]:
+        """The commits before `stop` and behind `start`, newest first."""
+        for seq in range(min(stop - 1, self.last_seq), max(start, self.first_seq - 1), -1):
+            row = self.commit(seq)
+            assert row is not None
+            yield row
+
+    def find(self, key: str, seq: int) -> Change | None:
+        """The newest change of the key at or before `seq`, if it is in this log."""
+        rows = self.rows.get(key)
+        index = 0 if rows is None else bisect_right(rows, seq)
+        if rows is None or not index:
+            return None
+        commit = self.commit(rows[index - 1])
+        assert commit is not None
+        return next(change for change in commit.changes if change.key == key)
+
+    def seqs(self, key: str) -> "array[int]":
+        """The commits of this log that changed the key, oldest first."""
+        return self.rows.get(key, array("Q"))
+
+    def keys(self) -> list[str]:
+        """Every key that is changed in this log."""
+        return list(self.rows)
+
+    def seq_at(self, time_ns: int) -> int:
+        """The last commit in it made at or before a time; 0 when all came later."""
+        index = bisect_right(self._times, time_ns)
+        return self.first_seq + index - 1 if index else 0
+
+    def size_of(self, number: int) -> int:
+        """Bytes of a source."""
+        parts = self._grown.get(number)
+        return parts[-1][0] + parts[-1][3] if parts else self._source_sizes[number]
+
+    def read(self, origin: int, number: int, start: int, stop: int) -> bytes:
+        """A slice of a source; `CorruptionError` when it is not here."""
+        if origin != self.head.segment or number >= self.next_source or stop > self.size_of(number):
+            raise damaged(self._file.name, 0, f"a value points to what the log does not hold (source {number})")
+        first: Part = (
+            0,
+            self._source_frames[number],
+            self._source_starts[number],
+            self._source_sizes[number],
+        )
+        parts = [first, *self._grown.get(number, ())]
+        index = bisect_right(parts, start, key=lambda part: part[0]) - 1
+        chunks = []
+        while start < stop:
+            before, frame, at, size = parts[index]
+            end = min(stop, before + size)
+            chunks.append(self._bytes(frame, at + start - before, end - start))
+            start = end
+            index += 1
+        return b"".join(chunks)
+
+    def parts_of(self, number: int) -> list[tuple[int, int, int]]:
+        """Where the bytes of a source stand: `(offset of the frame, start in its body, size)`."""
+        first = (self._source_frames[number], self._source_starts[number], self._source_sizes[number])
+        return [first, *((frame, start, size) for _, frame, start, size in self._grown.get(number, ()))]
+
+    def body_at(self, offset: int) -> bytes:
+        """The uncovered body of the frame at an offset that was indexed."""
+        return self._body(offset)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _first_source_of(self, frame: int) -> int:
+        """The number of the first source that the commit in a frame brings in."""
+        return bisect_left(self._source_frames, frame)
+
+    def _bytes(self, frame: int, start: int, size: int) -> bytes:
+        if self._cover.overhead:
+            return self._body(frame)[start : start + size]
+        data = self._file.pread(size, frame + FRAME_SIZE + start)
+        if len(data) != size:
+            raise damaged(self._file.name, frame, "the log has become shorter")
+        return data
+
+    def _body(self, offset: int) -> bytes:
+        data = self._file.pread(_WINDOW // 64, offset)
+        frame = read_frame(self.head, self.seed, data, 0)
+        if frame is None:
+            raise damaged(self._file.name, offset, "the head of the frame has changed since it was read")
+        if len(data) < FRAME_SIZE + frame.size:
+            data = self._file.pread(FRAME_SIZE + frame.size, offset)
+        covered = data[FRAME_SIZE : FRAME_SIZE + frame.size]
+        if xxh3_64_intdigest(covered, self.seed) != frame.body_sum:
+            raise damaged(self._file.name, offset, "the frame has changed since it was read")
+        return self._cover.uncover(covered, b"frame:%d" % offset)

@@ -1,0 +1,252 @@
+"""The log as it is written: one frame a commit, handed to the disk before the commit is adopted.
+
+A frame that could not be written whole is cut off again; when even that fails, or a sync has failed, the writer stops
+for good (`failure`): reads go on, only reopening recovers.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgpack
+from xxhash import xxh3_64_intdigest
+
+from backpack.archive.frames import (
+    COMMIT,
+    FRAME,
+    FRAME_BODY_MAX,
+    KIND_CODES,
+    NOTE,
+    ONE,
+    SUM,
+    WHOLE,
+    LogHead,
+    Written,
+    pack_commit,
+    pack_frame,
+    pack_label,
+)
+from backpack.archive.placing import Placer
+from backpack.core.commit import NO_LABEL, Label
+from backpack.errors import DiskFullError, InvalidArgumentError, StorageError
+from backpack.storage.cover import Cover, Covers
+from backpack.storage.protocol import File, Folder
+
+_LABELS_KEPT: Final = 256
+_PACK: Final = KIND_CODES["pack"]
+
+MakeSalt = Callable[[], bytes]
+
+
+def log_name(segment: int) -> str:
+    """The file of the log with that number."""
+    return f"{segment:012d}.log"
+
+
+class Writer:
+    """Appends frames to the newest log of a store. Wants the store's lock."""
+
+    __slots__ = (
+        "_append",
+        "_cover",
+        "_covers",
+        "_folder",
+        "_labels",
+        "_make_salt",
+        "_marker",
+        "_seed",
+        "_store_id",
+        "_undo_point",
+        "failure",
+        "file",
+        "first_seq",
+        "head_sum",
+        "last_seq",
+        "placer",
+        "roll",
+        "roll_at",
+        "segment",
+        "size",
+        "synced_upto",
+    )
+
+    def __init__(
+        self, folder: Folder, covers: Covers, store_id: bytes, placer: Placer, make_salt: MakeSalt, last_seq: int
+    ) -> None:
+        self._folder = folder
+        self._covers = covers
+        self._store_id = store_id
+        self._make_salt = make_salt
+        self._labels: dict[Label, bytes] = {NO_LABEL: b""}
+        self.placer = placer
+        self.last_seq = last_seq
+        self.synced_upto = 0
+        """The newest seq known to be on disk for good."""
+        self.failure: StorageError | None = None
+        """Why nothing may be written any more."""
+        self.size = 0
+        """Bytes of the log up to the end of its last frame."""
+        self.head_sum = 0
+        self.segment = 0
+        self.first_seq = last_seq + 1
+        self._undo_point = (0, 0)
+        self.roll_at = 1 << 62
+        """Above this size of the log `roll` is called before the next frame."""
+        self.roll: Callable[[], None] = _nothing
+
+    def start(self, segment: int, previous: int) -> None:
+        """Begin a new log. `previous`: the last `head_sum` of the log before."""
+        salt = self._make_salt()
+        cover = self._covers.fresh(b"log:%d" % segment)
+        head = LogHead(self._store_id, segment, self.last_seq + 1, previous & 0xFFFFFFFF, salt, cover.header)
+        name = log_name(segment)
+        file = self._folder.create(name)
+        try:
+            file.append(head.packed())
+        except BaseException:
+            file.close()
+            self._folder.remove(name)
+            raise
+        self.take(file, head, cover, head.size, head.previous, 0)
+
+    def take(self, file: File, head: LogHead, cover: Cover, size: int, head_sum: int, next_source: int) -> None:
+        """Go on in a log whose end is known."""
+        self.file = file
+        self.segment = head.segment
+        self.first_seq = head.first_seq
+        self.size = size
+        self.head_sum = head_sum
+        self._append = file.append
+        self._marker = head.salt[:4]
+        self._seed = head.seed
+        self._cover = cover
+        self.placer.segment = head.segment
+        self.placer.next_source = next_source
+        self._undo_point = (size, head_sum)
+
+    def write_one(self, seq: int, time_ns: int, label: Label, key: str, version: int, payload: bytes) -> None:
+        """The commit of one new payload under one key: the hot path of `write`."""
+        if self.size > self.roll_at:
+            self.roll()
+        if self._cover.overhead or self.failure is not None or len(payload) > FRAME_BODY_MAX >> 1:
+            self.placer.begin({})
+            self.write(seq, time_ns, label, [self.placer.pack(key, seq, "pack", version, payload)])
+            return
+        labels = self._labels
+        packed = labels[label] if label in labels else self._label(label)
+        name = key.encode()
+        body = b"".join(
+            (ONE.pack(1, len(packed), len(name), _PACK, WHOLE, version, len(payload)), packed, name, payload)
+        )
+        seed, size, placer = self._seed, self.size, self.placer
+        head = FRAME.pack(
+            self._marker,
+            COMMIT,
+            0,
+            0,
+            len(body),
+            self.head_sum & 0xFFFFFFFF,
+            seq,
+            time_ns,
+            self.synced_upto,
+            xxh3_64_intdigest(body, seed),
+        )
+        head_sum = xxh3_64_intdigest(head, seed)
+        data = head + SUM.pack(head_sum) + body
+        try:
+            self._append(data)
+        except BaseException as error:
+            self._cut(error)
+            raise
+        self._undo_point = (size, self.head_sum)
+        placer.first_source = placer.next_source
+        placer.next_source += 1
+        self.head_sum = head_sum
+        self.size = size + len(data)
+        self.last_seq = seq
+
+    def begin(self, records: Mapping[int, object]) -> None:
+        """A commit is to be packed by the placer and then written. `records`: see `Placer.begin`."""
+        if self.size > self.roll_at:
+            self.roll()
+        self.placer.begin(records)
+
+    def write(self, seq: int, time_ns: int, label: Label, changes: Sequence[Written]) -> None:
+        """The commit of any number of changes, which the placer has packed since `begin`."""
+        try:
+            body = pack_commit(self._labels.get(label) or self._label(label), list(changes))
+            self._frame(COMMIT, seq, time_ns, body)
+        except BaseException:
+            self.placer.undo()
+            raise
+        self.last_seq = seq
+
+    def note(self, time_ns: int, note: Any) -> None:
+        """Write down something about the store: plain values for msgpack."""
+        self._frame(NOTE, self.last_seq, time_ns, bytes(msgpack.packb(note)))
+        self._undo_point = (self.size, self.head_sum)
+
+    def retract(self, seq: int) -> None:
+        """The commit `seq`, the last that was written, was not adopted: take it out again."""
+        if self.last_seq != seq:
+            return
+        size, head_sum = self._undo_point
+        self.placer.undo()
+        self._truncate(size)
+        self.size = size
+        self.head_sum = head_sum
+        self.last_seq = seq - 1
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _frame(self, kind: int, seq: int, time_ns: int, body: bytes) -> None:
+        if self.failure is not None:
+            raise stopped_error(self.failure)
+        if len(body) + self._cover.overhead > FRAME_BODY_MAX:
+            raise InvalidArgumentError(
+                f"one commit can't be longer than {FRAME_BODY_MAX} bytes on disk: size={len(body)}; make several"
+            )
+        if self._cover.overhead:
+            body = self._cover.cover(body, b"frame:%d" % self.size)
+        data, head_sum = pack_frame(
+            self._marker.ljust(8, b"\0"), self._seed, self.head_sum, kind, seq, time_ns, self.synced_upto, body
+        )
+        try:
+            self._append(data)
+        except BaseException as error:
+            self._cut(error)
+            raise
+        self._undo_point = (self.size, self.head_sum)
+        self.head_sum = head_sum
+        self.size += len(data)
+
+    def _cut(self, error: BaseException) -> None:
+        """A frame was not written whole: take away what there is of it. A refusal other than a full disk, or an
+        interrupt whose frame can't be cut off, ends writing."""
+        if isinstance(error, StorageError) and not isinstance(error, DiskFullError):
+            self.failure = error
+        self._truncate(self.size)
+
+    def _truncate(self, size: int) -> None:
+        try:
+            self.file.truncate(size)
+        except StorageError as error:
+            self.failure = error
+
+    def _label(self, label: Label) -> bytes:
+        packed = pack_label(label)
+        if len(self._labels) >= _LABELS_KEPT:
+            self._labels = {NO_LABEL: b""}
+        self._labels[label] = packed
+        return packed
+
+
+def stopped_error(failure: StorageError) -> StorageError:
+    """The error for writing after a failure that only reopening mends."""
+    return StorageError(
+        f"the store takes no more writes since the disk refused one ({failure}); what was acknowledged is there: "
+        "close the store and open it again"
+    )
+
+
+def _nothing() -> None:
+    pass
