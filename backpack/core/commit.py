@@ -113,10 +113,15 @@ class Commit:
         """What names it: two commits are the same when `seq` and id agree."""
         return self._facts[0]
 
-    def only(self, keys: Mapping[str, object] | frozenset[str]) -> "Commit":
-        """The same commit as seen by someone who may see these keys only."""
-        ids, seq, time_ns, label, _ = self._facts
-        return Commit((ids, seq, time_ns, label, tuple(change for change in self.raw_changes if change[0] in keys)))
+    def showing(self, changes: tuple[RawChange, ...], label: Label | None = None) -> "Commit":
+        """The same commit as seen by someone who sees these changes of it, and maybe not its label."""
+        ids, seq, time_ns, own_label, _ = self._facts
+        return Commit((ids, seq, time_ns, own_label if label is None else label, changes))
+
+    @property
+    def label(self) -> Label:
+        """`(node, message, tags)`."""
+        return self._facts[3]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Commit):

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from backpack.codec import pack_value
 from backpack.core.commit import Commit
+from backpack.core.payload import join
 from backpack.errors import UnstorableValueError
+from backpack.store.state import Found
 
 if TYPE_CHECKING:
     from backpack.store.snapshot import Snapshot
@@ -119,29 +122,56 @@ class Diff:
 
 
 def diff_of(old: "Snapshot", new: "Snapshot") -> Diff:
-    """Compare two snapshots by their entries; values are unpacked only when asked for. Cost: O(keys)."""
-    before, after = old._entries(), new._entries()
+    """Compare two snapshots, of one store or of two, in memory or on disk; values are unpacked only when asked for.
+
+    Cost: the changes between two commits in memory of one store, or O(keys) if that is less; else O(keys), and the
+    bytes of those values that may be equal and stand in different places.
+    """
     added: dict[str, DiffEntry] = {}
     removed: dict[str, DiffEntry] = {}
     changed: dict[str, DiffEntry] = {}
-    for key in sorted(before.keys() | after.keys()):
-        if key not in before:
-            added[key] = _entry(key, old, new, is_in_old=False)
-        elif key not in after:
-            removed[key] = _entry(key, old, new, is_in_new=False)
-        elif before[key] is not after[key] and not old._is_same(new, key, before[key], after[key]):
-            changed[key] = _entry(key, old, new)
+    for key in _candidates(old, new):
+        before, after = old._look(key), new._look(key)
+        has_old, has_new = before is not None and before.is_visible, after is not None and after.is_visible
+        if not has_old and not has_new:
+            continue
+        if has_old and has_new:
+            if before is None or after is None or _is_equal(before, after):
+                continue
+            place = changed
+        else:
+            place = added if has_new else removed
+        later, found, sooner = (old, before, new) if old.seq > new.seq else (new, after, old)
+        author = later._author(found) if found is not None and found.seq > sooner.seq else None
+        place[key] = DiffEntry(
+            key,
+            author,
+            partial(old.unpack, key) if has_old else _nothing,
+            partial(new.unpack, key) if has_new else _nothing,
+        )
     return Diff(added, removed, changed)
 
 
-def _entry(key: str, old: "Snapshot", new: "Snapshot", *, is_in_old: bool = True, is_in_new: bool = True) -> DiffEntry:
-    later, sooner = (old, new) if old.seq > new.seq else (new, old)
-    return DiffEntry(
-        key,
-        later._last_change(key, sooner.seq),
-        (lambda: old.unpack(key)) if is_in_old else _nothing,
-        (lambda: new.unpack(key)) if is_in_new else _nothing,
-    )
+def _candidates(old: "Snapshot", new: "Snapshot") -> list[str]:
+    """The keys that may differ and that both snapshots may show, sorted."""
+    if old._sight is new._sight:
+        keys = old._state.candidates(new._state)
+        if keys is not None:
+            sight = old._sight
+            return sorted(keys if sight is None else [sight.relative(key) for key in keys if sight.can_read(key)])
+    return sorted({*old, *new})
+
+
+def _is_equal(one: Found, other: Found) -> bool:
+    """Do two visible values have the same bytes?"""
+    if one.size != other.size:
+        return False
+    if one.identity is not None and one.identity == other.identity:
+        return True
+    content, other_content = one.content(), other.content()
+    if isinstance(content, str) or isinstance(other_content, str):
+        return False
+    return content is other_content or join(content) == join(other_content)
 
 
 def _nothing() -> None:

@@ -6,6 +6,7 @@ or error texts; asking for it by name is refused in the same words whether or no
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from backpack.core.commit import NO_LABEL, Commit
 from backpack.core.patterns import Patterns
@@ -50,6 +51,18 @@ class Sight:
             and not self._denies.matches(key)
         )
 
+    def readable(self, key: Any) -> Any:
+        """The absolute key of one below the namespace; raises `AccessDeniedError` where the node may not read it."""
+        if not isinstance(key, str):
+            return key
+        key = self.prefix + key
+        self.require(key, "read")
+        return key
+
+    def relative(self, key: str) -> str:
+        """What the node calls an absolute key of its namespace."""
+        return key[len(self.prefix) :]
+
     def require(self, key: str, operation: str) -> None:
         """Raise `AccessDeniedError` unless the node may; tell the subscribers."""
         may = self.can_write(key) if operation == "write" else self.can_read(key)
@@ -72,21 +85,25 @@ class Sight:
         )
 
     def filtered(self, commit: Commit) -> Commit:
-        """The commit with the changes that the node may see; without any, nothing but its place and time."""
-        seen = frozenset(change[0] for change in commit.raw_changes if self.can_read(change[0]))
-        if len(seen) == len(commit.raw_changes):
+        """The commit with the changes that the node may see, by relative keys; without any, its place and time."""
+        changes = commit.raw_changes
+        seen = tuple([change for change in changes if self.can_read(change[0])])
+        if len(seen) == len(changes) and not self.prefix:
             return commit
-        return commit.only(seen) if seen else Commit((commit.ids, commit.seq, commit.time_ns, NO_LABEL, ()))
+        if not seen:
+            return commit.showing((), NO_LABEL)
+        return commit.showing(tuple([(self.relative(change[0]), *change[1:]) for change in seen]))
 
     def filtered_event(self, event: Event) -> Event | None:
-        """The event as the node may see it; None when it is about nothing that it sees."""
+        """The event as the node may see it, by relative keys; None when it is about nothing that it sees."""
         if not event.keys:
             return event if event.kind in ("prune", "archive") else None
         keys = tuple(key for key in event.keys if self.can_read(key))
-        if len(keys) == len(event.keys):
+        if len(keys) == len(event.keys) and not self.prefix:
             return event
         if not keys:
             return event if event.kind == "denied" and event.node == self.node else None
         commit = None if event.commit is None else self.filtered(event.commit)
-        size = 0 if commit is None else commit.size
+        size = event.size if len(keys) == len(event.keys) else 0 if commit is None else commit.size
+        keys = tuple(self.relative(key) for key in keys)
         return Event(event.kind, keys, event.node, commit, size, event.count, event.detail)

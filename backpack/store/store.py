@@ -50,8 +50,10 @@ from backpack.store.lists import list_header, packed_list
 from backpack.store.names import checked_checkpoint_name, checked_key, checked_limit, checked_text, made_label
 from backpack.store.node import Node
 from backpack.store.records import Checkpoint, Item, PurgeReport
+from backpack.store.remembered import Remembered
 from backpack.store.sight import Sight
 from backpack.store.snapshot import RAISE, Snapshot
+from backpack.store.state import State
 from backpack.store.transaction import Growth, Transaction
 from backpack.store.usage import MemoryUsage, largest_keys, measure, pinned_bytes
 
@@ -451,7 +453,8 @@ class Backpack(MutableMapping[str, Any]):
         ran so often."""
         self._require_open()
         with self._lock:
-            seq = travel.run_before(self._engine, node, run)
+            timeline = self._engine.timeline
+            seq = travel.run_before(((seq, timeline.facts(seq)[1][0]) for seq in timeline.seqs()), node, run)
         return None if seq is None else self.snapshot(seq)
 
     def diff(self, a: At, b: At | None = None) -> Diff:
@@ -502,7 +505,7 @@ class Backpack(MutableMapping[str, Any]):
         self._require_open()
         with self._lock:
             seq = resolve(self._engine, at)
-            replaced = travel.replacements(self._engine, seq, substitute)
+            replaced = travel.replacements(self._state(seq), self._engine.large_size, substitute)
             twin = fork(self._engine, seq, os.urandom(16), replaced)
             return self._from_engine(twin, self._last_ns)
 
@@ -540,7 +543,8 @@ class Backpack(MutableMapping[str, Any]):
                 raise InvalidArgumentError(
                     f"only commits behind the start can be changed: start={begin} seq={min(early)}"
                 )
-            travel.replay(self, twin, begin, skipped, replaced, substitute)
+            states = (self._state(seq) for seq in range(begin + 1, engine.timeline.head + 1) if seq not in skipped)
+            travel.replay(states, twin, replaced, substitute)
         return twin
 
     # -- checkpoints -------------------------------------------------------------------------------------------
@@ -927,7 +931,11 @@ class Backpack(MutableMapping[str, Any]):
         with self._lock:
             engine = self._engine
             view = engine.view(at if type(at) is int and at > 0 and engine.timeline.has(at) else resolve(engine, at))
-        return Snapshot(self, view, sight)
+        return Snapshot(self, Remembered(view, self._lock), sight)
+
+    def _state(self, seq: int) -> State:
+        """Every key as of a commit, which is `seq` itself and not what else an `at` may be. Wants the lock."""
+        return Remembered(self._engine.view(resolve(self._engine, seq)), self._lock)
 
     def _history(
         self, key: str | None, node: str | None, tag: str | None, start: int, stop: int, limit: int | None
@@ -971,10 +979,7 @@ class Backpack(MutableMapping[str, Any]):
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         named = None if keys is None else list(dict.fromkeys(checked_key(key) for key in keys))
         with self._changing:
-            wanted = list(self._engine.names) if named is None else named
-            if sight is not None and named is None:
-                wanted = [key for key in wanted if sight.can_read(key)]
-            requests = travel.restore_requests(snapshot, wanted, substitute)
+            requests = travel.restore_requests(self._engine, snapshot, named, substitute)
             forbidden = [] if sight is None else [one.key for one in requests if not sight.can_write(one.key)]
             facts = self._engine.commit(requests, label, self._now()) if requests and not forbidden else None
         if forbidden and sight is not None:

@@ -3,55 +3,58 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from backpack.core.addresses import At, pruned_error, resolve
-from backpack.core.chain import Mark, form_of, is_visible, kind_of, size_of
+from backpack.core.addresses import At, resolve
+from backpack.core.chain import Mark, form_of, is_visible
 from backpack.core.commit import Commit
 from backpack.core.engine import Engine, Request
 from backpack.core.payload import Content, LargeRef, as_content, form_size, join
 from backpack.core.shaping import present_content
 from backpack.errors import CommitNotFoundError
 from backpack.store.records import Unavailable
-from backpack.store.snapshot import Snapshot, content_of, unavailable_error
+from backpack.store.snapshot import Snapshot, unavailable_error
+from backpack.store.state import State
 
 if TYPE_CHECKING:
     from backpack.store.store import Backpack
 
 
-def restore_requests(snapshot: Snapshot, keys: Iterable[str], substitute: bytes | None) -> list[Request]:
-    """The changes that make the present of these keys equal the snapshot. Wants the store's lock.
+def restore_requests(
+    engine: Engine, snapshot: Snapshot, keys: Iterable[str] | None, substitute: bytes | None
+) -> list[Request]:
+    """The changes that make the present of these (absolute) keys equal a snapshot of the same store. Wants its lock.
 
-    `substitute`: the payload for values that are not within reach; without it they raise `ValueUnavailableError`.
+    `keys`: None is all that the snapshot's node sees. `substitute`: the payload for values that are not within reach;
+    without it they raise `ValueUnavailableError`. Bytes that memory has are shared, others are packed again.
     """
-    engine = snapshot._view.engine
+    state, sight = snapshot._state, snapshot._sight
+    if keys is None:
+        keys = sorted({*state.keys(), *engine.visible})
+        if sight is not None:
+            keys = [key for key in keys if sight.can_read(key)]
     requests = []
     for key in keys:
         chain = engine.chains.get(key)
-        if chain is None:
-            continue
-        entry = chain.entry_at(snapshot.seq)
-        last = chain.last
-        assert last is not None
-        if entry is None or not is_visible(entry):
+        last = None if chain is None else chain.last
+        found = state.find(key)
+        if found is None or not found.is_visible:
             if is_visible(last):
                 requests.append(Request(key, "delete"))
             continue
-        if last is entry:
+        if last is not None and found.form is not None and is_visible(last) and form_of(last) is found.form:
             continue
-        content = content_of(chain, entry, snapshot._view.held)
+        content = found.content()
         if isinstance(content, str):
             if substitute is None:
-                index = chain.index_at(snapshot.seq)
-                commit = engine.commit_of(chain, index)
-                if commit is not None and snapshot._sight is not None:
-                    commit = snapshot._sight.filtered(commit)
-                raise unavailable_error(Unavailable(key, size_of(entry), content, commit))
+                raise unavailable_error(Unavailable(key, found.size, content, snapshot._author(found)))
             requests.append(Request(key, "pack", substitute))
             continue
-        form = form_of(entry)
-        assert form is not None
-        if is_visible(last) and (form_of(last) is form or _is_equal(present_content(chain), content)):
+        if chain is not None and is_visible(last) and _is_equal(present_content(chain), content):
             continue
-        requests.append(Request(key, "pack", form=form, content=content if isinstance(form, LargeRef) else None))
+        if found.form is None or chain is None:
+            requests.append(Request(key, "pack", join(content)))
+        else:
+            large = content if isinstance(found.form, LargeRef) else None
+            requests.append(Request(key, "pack", form=found.form, content=large))
     return requests
 
 
@@ -59,22 +62,14 @@ def _is_equal(one: Content | None, other: Content) -> bool:
     return one is not None and form_size(one) == form_size(other) and join(one) == join(other)
 
 
-def replacements(engine: Engine, seq: int, substitute: bytes | None) -> dict[str, Content]:
-    """What to put where large values as of `seq` are not within reach. Wants the store's lock."""
-    found: dict[str, Content] = {}
-    for key, chain in engine.chains.items():
-        entry = chain.entry_at(seq)
-        if entry is None or (form_of(entry) is None and not is_visible(entry)):
-            continue
-        reason = content_of(chain, entry, {})
-        if isinstance(reason, str):
-            if substitute is None:
-                commit = engine.commit_of(chain, chain.index_at(seq))
-                size = size_of(entry)
-                raise unavailable_error(Unavailable(key, size, reason, commit))
-            large = len(substitute) > engine.large_size
-            found[key] = as_content(substitute) if large else substitute
-    return found
+def replacements(state: State, large_size: int, substitute: bytes | None) -> dict[str, Content]:
+    """What to put where the bytes of values are not within reach, by key."""
+    replaced: dict[str, Content] = {}
+    for found in state.unreachable():
+        if substitute is None:
+            raise unavailable_error(Unavailable(found.key, found.size, str(found.content()), state.author(found)))
+        replaced[found.key] = as_content(substitute) if len(substitute) > large_size else substitute
+    return replaced
 
 
 def bisect(store: "Backpack", predicate: Callable[[Snapshot], object], good: int, bad: int) -> Commit:
@@ -96,67 +91,58 @@ def bisect(store: "Backpack", predicate: Callable[[Snapshot], object], good: int
 
 
 def replay(
-    store: "Backpack",
-    twin: "Backpack",
-    start: int,
-    skipped: set[int],
-    replaced: Mapping[int, Mapping[str, bytes]],
-    substitute: bytes | None,
+    states: Iterable[State], twin: "Backpack", replaced: Mapping[int, Mapping[str, bytes]], substitute: bytes | None
 ) -> None:
-    """Apply the commits behind `start` to the fork `twin` again. Wants the store's lock."""
-    engine = store._engine
-    for seq in range(start + 1, engine.timeline.head + 1):
-        if not engine.timeline.has(seq):
-            raise pruned_error(engine, seq, seq)
-        if seq in skipped:
-            continue
-        time_ns, label, _ = engine.timeline.facts(seq)
+    """Apply the commits of these states, which follow each other, to the fork `twin` again."""
+    engine = twin._engine
+    for state in states:
+        commit = state.commit()
+        assert commit is not None
         requests = {}
-        for chain in engine.timeline.changed(seq):
-            request = _again(engine, twin._engine, chain.key, seq, substitute)
+        for key, *_ in commit.raw_changes:
+            request = _again(state, engine, key, substitute)
             if request is not None:
-                requests[chain.key] = request
-        for key, payload in replaced.get(seq, {}).items():
+                requests[key] = request
+        for key, payload in replaced.get(state.seq, {}).items():
             requests[key] = Request(key, "pack", payload)
         if requests:
-            twin._engine.commit(list(requests.values()), label, time_ns)
+            engine.commit(list(requests.values()), commit.label, commit.time_ns)
 
 
-def _again(engine: Engine, twin: Engine, key: str, seq: int, substitute: bytes | None) -> Request | None:
-    """The change that commit `seq` made to a key, for another engine; None where it means nothing there."""
-    chain = engine.chains[key]
-    entry = chain.columns[1][chain.index_of(seq)]
-    assert entry is not None
-    kind = kind_of(entry)
+def _again(state: State, twin: Engine, key: str, substitute: bytes | None) -> Request | None:
+    """The change that the commit of a state made to a key, for another engine; None where it means nothing there."""
+    found = state.find(key)
+    assert found is not None
     present = twin.chains.get(key)
     last = None if present is None else present.last
-    if kind == "delete":
+    if found.kind == "delete":
         return Request(key, "delete") if is_visible(last) else None
-    if kind == "quarantine":
-        return Request(key, kind, reason=entry.reason) if isinstance(entry, Mark) and is_visible(last) else None
-    if kind == "release":
-        return Request(key, kind) if isinstance(last, Mark) and last.kind == "quarantine" else None
-    content = content_of(chain, entry, {})
+    if found.kind == "quarantine":
+        return Request(key, found.kind, reason=found.reason) if is_visible(last) else None
+    if found.kind == "release":
+        return Request(key, found.kind) if isinstance(last, Mark) and last.kind == "quarantine" else None
+    content = found.content()
     if isinstance(content, str):
         if substitute is None:
-            raise unavailable_error(Unavailable(key, size_of(entry), content, engine.commit_at(seq)))
+            raise unavailable_error(Unavailable(key, found.size, content, state.commit()))
         return Request(key, "pack", substitute)
     return Request(key, "pack", join(content))
 
 
-def run_before(engine: Engine, node: str, run: int) -> int | None:
-    """The `seq` before a run of a node: 0 is its first in memory, -1 its last; None if there is none such."""
-    timeline = engine.timeline
+def run_before(commits: Iterable[tuple[int, str | None]], node: str, run: int) -> int | None:
+    """The `seq` before a run of a node: 0 is its first, -1 its last; None if there is none such.
+
+    `commits` are those that can be read, as `(seq, node)`, oldest first; no more of them are taken than needed.
+    """
     starts: list[int] = []
     previous_node: str | None = None
     previous_seq = 0
-    for seq in timeline.seqs():
-        _, label, _ = timeline.facts(seq)
-        if label[0] == node and (previous_node != node or previous_seq != seq - 1):
+    for seq, author in commits:
+        if author == node and (previous_node != node or previous_seq != seq - 1):
             starts.append(seq)
             if 0 <= run < len(starts):
                 break
-        previous_node, previous_seq = label[0], seq
+        previous_node, previous_seq = author, seq
     try:
         return starts[run] - 1
     except IndexError:

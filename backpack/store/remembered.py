@@ -1,0 +1,165 @@
+"""The state of a commit in memory: a `View` of the engine, read through the chains of its keys.
+
+A read is one bisection. Reads that find the bytes at once take no lock (see `Chain`); all else takes the store's.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from backpack.core.chain import Chain, Entry, Mark, Purged, form_of, is_visible, kind_of, size_of
+from backpack.core.commit import Commit
+from backpack.core.engine import View
+from backpack.core.patterns import Pattern
+from backpack.core.payload import Content, LargeRef, Pieces, join
+from backpack.store.state import Found, State
+
+
+class Remembered:
+    """Every key as of the commit of a view. As long as it lives, so does the view, and the commit is not pruned."""
+
+    __slots__ = ("lock", "seq", "view")
+
+    def __init__(self, view: View, lock: AbstractContextManager[Any]) -> None:
+        self.view = view
+        self.seq = view.seq
+        self.lock = lock
+
+    # -- one key -------------------------------------------------------------------------------------------------
+
+    def at_hand(self, key: Any) -> bytes | None:
+        """The bytes of what is no large value, counted as an access. Cost: O(log versions)."""
+        engine, seq = self.view.engine, self.seq
+        try:
+            chain = engine.chains.get(key)
+        except TypeError:  # not hashable
+            return None
+        if chain is None:
+            return None
+        seqs, forms = chain.columns
+        index = bisect_right(seqs, seq) - 1
+        if index < 0:
+            return None
+        entry = forms[index]
+        if type(entry) is not bytes:
+            if type(entry) is not Pieces:
+                return None
+            entry = join(entry)
+        engine.timeline.touch(seq)
+        return entry
+
+    def find(self, key: str) -> Found | None:
+        """What the key was. Cost: O(log versions)."""
+        with self.lock:
+            chain = self.view.engine.chains.get(key)
+            return None if chain is None else self._found(chain, chain.index_at(self.seq))
+
+    def has(self, key: str) -> bool:
+        """Is there a visible value?"""
+        chain = self.view.engine.chains.get(key)
+        return chain is not None and is_visible(chain.entry_at(self.seq))
+
+    def author(self, found: Found) -> Commit | None:
+        """The commit that made the change: also one that was pruned while the change stays."""
+        with self.lock:
+            engine = self.view.engine
+            chain = engine.chains.get(found.key)
+            index = -1 if chain is None else chain.index_of(found.seq)
+            return None if chain is None or index < 0 else engine.commit_of(chain, index)
+
+    # -- many keys -----------------------------------------------------------------------------------------------
+
+    def keys(self) -> list[str]:
+        """The keys with a visible value. Cost: O(keys)."""
+        engine, seq = self.view.engine, self.seq
+        with self.lock:
+            return [key for key in engine.names if is_visible(engine.chains[key].entry_at(seq))]
+
+    def select(self, pattern: Pattern) -> list[str]:
+        """Those of them that fit. Cost: these, and keys that once fitted."""
+        engine, seq = self.view.engine, self.seq
+        with self.lock:
+            return [key for key in pattern.select(engine.names) if is_visible(engine.chains[key].entry_at(seq))]
+
+    def unreachable(self) -> list[Found]:
+        """Large values that nothing keeps, and purged ones. Cost: O(keys)."""
+        seq = self.seq
+        missing = []
+        with self.lock:
+            for chain in self.view.engine.chains.values():
+                entry = chain.entry_at(seq)
+                if entry is None or type(entry) is bytes or type(entry) is Pieces:
+                    continue
+                has_value = form_of(entry) is not None or is_visible(entry)
+                if has_value and isinstance(content_of(chain, entry, self.view), str):
+                    found = self._found(chain, chain.index_at(seq))
+                    assert found is not None
+                    missing.append(found)
+        return missing
+
+    def candidates(self, other: State) -> Iterable[str] | None:
+        """The keys that changed in between. Cost: those changes, or all keys if that is less."""
+        if not isinstance(other, Remembered) or other.view.engine is not self.view.engine:
+            return None
+        first, last = sorted((self.seq, other.seq))
+        engine = self.view.engine
+        with self.lock:
+            timeline, chains = engine.timeline, engine.chains
+            if last - first < len(chains) and all(timeline.has(seq) for seq in range(first + 1, last + 1)):
+                return {chain.key for seq in range(first + 1, last + 1) for chain in timeline.changed(seq)}
+            return [key for key, chain in chains.items() if chain.entry_at(first) is not chain.entry_at(last)]
+
+    # -- the commit ----------------------------------------------------------------------------------------------
+
+    def commit(self) -> Commit | None:
+        """Its own commit."""
+        if not self.seq:
+            return None
+        with self.lock:
+            return self.view.engine.commit_at(self.seq)
+
+    def touch(self) -> None:
+        """Count an access, for least-accessed pruning."""
+        self.view.engine.timeline.touch(self.seq)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _found(self, chain: Chain, index: int) -> Found | None:
+        """An entry as an answer. Wants the lock."""
+        if index < 0:
+            return None
+        seqs, forms = chain.columns
+        entry = forms[index]
+        if entry is None:
+            return None
+        form = form_of(entry)
+        return Found(
+            chain.key,
+            seqs[index],
+            kind_of(entry),
+            chain.version_of(index),
+            size_of(entry),
+            lambda: self._content(chain, entry),
+            is_large=isinstance(form, LargeRef),
+            reason=entry.reason if isinstance(entry, Mark) else "",
+            form=form,
+        )
+
+    def _content(self, chain: Chain, entry: Entry) -> Content | str:
+        with self.lock:
+            return content_of(chain, entry, self.view)
+
+
+def content_of(chain: Chain, entry: Entry, view: View) -> Content | str:
+    """The bytes of an entry, or the reason why they are not within reach. Wants the store's lock."""
+    if isinstance(entry, Purged):
+        return "purged"
+    form = entry.form if isinstance(entry, Mark) else entry
+    if not isinstance(form, LargeRef):
+        assert form is not None
+        return form
+    last = chain.last
+    if chain.content is not None and last is not None and form_of(last) is form:
+        return chain.content
+    return form.content() or view.held.get(chain.key) or "dropped"

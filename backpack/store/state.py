@@ -1,0 +1,107 @@
+"""A state: every key as of one commit, wherever it stands. What snapshots, diffs, restore and replay read.
+
+There is one kind for commits in memory (`Remembered`) and one for those on disk. A state knows nothing of values
+(it has packed bytes), of nodes or of their permissions. It takes the locks that it needs itself.
+
+Its commit stays readable for as long as the state lives; nothing that it answered ever becomes different, but for bytes
+that a purge erases and for large values that go out of reach.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from backpack.core.chain import PACK
+from backpack.core.commit import Commit
+from backpack.core.patterns import Pattern
+from backpack.core.payload import Content, Form
+
+
+class Found:
+    """What one key was as of a commit: its last change up to there. The value is in sight, or hidden by that change."""
+
+    __slots__ = ("content", "form", "identity", "is_large", "key", "kind", "reason", "seq", "size", "version")
+
+    def __init__(
+        self,
+        key: str,
+        seq: int,
+        kind: str,
+        version: int,
+        size: int,
+        content: Callable[[], Content | str],
+        *,
+        is_large: bool = False,
+        reason: str = "",
+        form: Form | None = None,
+        identity: Any = None,
+    ) -> None:
+        self.key = key
+        self.seq = seq
+        """The commit that made the change."""
+        self.kind = kind
+        """pack, delete, quarantine or release."""
+        self.version = version
+        self.size = size
+        """The packed size that the change reports: 0 where it brings nothing into sight."""
+        self.content = content
+        """Asks for the bytes of the value, or the reason why they are not within reach ("dropped", "purged"). May read
+        the disk. Of a quarantine: those that it hides. Not to be asked of a delete."""
+        self.is_large = is_large
+        self.reason = reason
+        """Why, of a quarantine."""
+        self.form = form
+        """How the memory of its store has the value, so that a restore there shares the bytes; None if it hasn't."""
+        self.identity = form if identity is None else identity
+        """Values of equal identities (not None) have the same bytes; for others the bytes have to be compared."""
+
+    @property
+    def is_visible(self) -> bool:
+        """Does a reader find a value (even one whose bytes are gone) there?"""
+        return self.kind == PACK or self.kind == "release"
+
+
+class State(Protocol):
+    """Every key as of commit `seq` (0: the empty beginning). Keys are absolute. Any thread may ask."""
+
+    @property
+    def seq(self) -> int: ...
+
+    def at_hand(self, key: Any) -> bytes | None:
+        """The packed bytes of a visible value, by the shortest way, counted as an access. None says nothing: `find`."""
+        ...
+
+    def find(self, key: str) -> Found | None:
+        """The last change of the key, visible or not. None: it never had one, or nothing but a delete is left of it."""
+        ...
+
+    def has(self, key: str) -> bool:
+        """Is there a visible value?"""
+        ...
+
+    def keys(self) -> list[str]:
+        """The keys with a visible value, sorted."""
+        ...
+
+    def select(self, pattern: Pattern) -> list[str]:
+        """Those of them that fit, sorted."""
+        ...
+
+    def unreachable(self) -> list[Found]:
+        """The values, in sight or in quarantine, whose bytes are not within reach."""
+        ...
+
+    def commit(self) -> Commit | None:
+        """Its own commit; None at the empty beginning."""
+        ...
+
+    def author(self, found: Found) -> Commit | None:
+        """The commit that made the change, as far as it is known."""
+        ...
+
+    def touch(self) -> None:
+        """Count an access to its commit."""
+        ...
+
+    def candidates(self, other: "State") -> Iterable[str] | None:
+        """The keys that may differ between the two; all others are equal. None: it can't tell, compare them all."""
+        ...
