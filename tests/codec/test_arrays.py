@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from msgpack import packb
 
-from backpack.codec import pack_value, unpack_value, verify
+from backpack.codec import pack_checked, pack_value, unpack_value
 from backpack.codec.extensions import NUMPY_ARRAY
 from backpack.errors import CorruptionError, UnstorableValueError
 from tests.codec.array_values import ARRAYS, SCALARS
@@ -19,7 +19,7 @@ def test_an_array_comes_back_with_dtype_shape_and_order_and_is_writable(index: i
         assert found.flags.writeable and found.flags.owndata
         assert found.flags.c_contiguous or not array.flags.c_contiguous
         assert found.flags.f_contiguous or not array.flags.f_contiguous
-    assert verify([array], pack_value([array])) is False
+    assert pack_checked([array]) == (pack_value([array]), False)
 
 
 @pytest.mark.parametrize("index", range(len(SCALARS)))
