@@ -980,7 +980,7 @@ class Backpack(MutableMapping[str, Any]):
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         named = None if keys is None else list(dict.fromkeys(checked_key(key) for key in keys))
         with self._changing:
-            requests = travel.restore_requests(self._engine, snapshot, named, substitute)
+            requests = travel.restore_requests(self._state(self._engine.timeline.head), snapshot, named, substitute)
             forbidden = [] if sight is None else [one.key for one in requests if not sight.can_write(one.key)]
             facts = self._engine.commit(requests, label, self._now()) if requests and not forbidden else None
         if forbidden and sight is not None:
