@@ -7,6 +7,8 @@
 {'query': 'hello'}
 """
 
+from backpack.archive.opened import Health
+from backpack.archive.opening import Recovery
 from backpack.codec import register
 from backpack.core.commit import Change, Commit
 from backpack.errors import (
@@ -37,6 +39,7 @@ from backpack.errors import (
 from backpack.store.differences import Diff, DiffEntry
 from backpack.store.events import Event, Subscription
 from backpack.store.node import Node
+from backpack.store.opening import open
 from backpack.store.records import Checkpoint, Item, PurgeReport, Unavailable
 from backpack.store.snapshot import Snapshot
 from backpack.store.store import Backpack
@@ -61,6 +64,7 @@ __all__ = [
     "DiffEntry",
     "DiskFullError",
     "Event",
+    "Health",
     "HistoryFullError",
     "InvalidArgumentError",
     "InvalidKeyError",
@@ -73,6 +77,7 @@ __all__ = [
     "PurgeReport",
     "QuarantineError",
     "ReadOnlyError",
+    "Recovery",
     "ReentryError",
     "Snapshot",
     "StorageError",
@@ -85,5 +90,6 @@ __all__ = [
     "UnstorableValueError",
     "ValueUnavailableError",
     "__version__",
+    "open",
     "register",
 ]

@@ -54,7 +54,7 @@ class Log:
 
     __slots__ = (
         "_cover",
-        "_file",
+        "_covers",
         "_frames",
         "_grown",
         "_recent",
@@ -62,6 +62,7 @@ class Log:
         "_source_sizes",
         "_source_starts",
         "_times",
+        "file",
         "head",
         "head_sum",
         "last_seq",
@@ -74,9 +75,10 @@ class Log:
     )
 
     def __init__(self, file: File, head: LogHead, covers: Covers) -> None:
-        self._file = file
+        self.file = file
         self.head = head
         self.seed = head.seed
+        self._covers = covers
         self._cover: Cover = covers.known(b"log:%d" % head.segment, head.cover_header)
         self.stop = head.size
         """Everything before it was read and is right."""
@@ -110,6 +112,16 @@ class Log:
         return self.head.first_seq
 
     @property
+    def last_ns(self) -> int:
+        """The time of the newest commit; 0 when there is none."""
+        return self._times[-1] if self._times else 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of it that were indexed."""
+        return self.stop
+
+    @property
     def commit_count(self) -> int:
         return len(self._frames)
 
@@ -125,13 +137,13 @@ class Log:
 
         `stop`: an offset where a frame ends, up to which everything is known to have been written.
         """
-        end = self._file.size() if stop is None else stop
+        end = self.file.size() if stop is None else stop
         window, begin = b"", self.stop
         while self.stop < end:
             at = self.stop - begin
             if len(window) - at < FRAME_SIZE:
                 begin, at = self.stop, 0
-                window = self._file.pread(min(_WINDOW, end - begin), begin)
+                window = self.file.pread(min(_WINDOW, end - begin), begin)
             frame = read_frame(self.head, self.seed, window, at)
             if frame is None:
                 return Fault(self.stop, self.last_seq + 1, "no frame of this log stands there")
@@ -140,7 +152,7 @@ class Log:
                 return Fault(self.stop, self.last_seq + 1, "the frame goes on behind the end of the log")
             if len(window) - at < size:
                 begin, at = self.stop, 0
-                window = self._file.pread(max(min(_WINDOW, end - begin), size), begin)
+                window = self.file.pread(max(min(_WINDOW, end - begin), size), begin)
             reason = self._take(frame, window[at + FRAME_SIZE : at + size])
             if reason:
                 return Fault(self.stop, self.last_seq + 1, reason)
@@ -152,15 +164,26 @@ class Log:
         if self.stop < stop:
             fault = self.scan(stop)
             if fault is not None:
-                raise damaged(self._file.name, fault.offset, fault.reason)
+                raise damaged(self.file.name, fault.offset, fault.reason)
+
+    def forget_behind(self, offset: int) -> None:
+        """A commit that was indexed has been cut off again."""
+        if self.stop <= offset:
+            return
+        fresh = Log(self.file, self.head, self._covers)
+        fault = fresh.scan(offset)
+        if fault is not None:
+            raise damaged(self.file.name, fault.offset, fault.reason)
+        for name in Log.__slots__:
+            setattr(self, name, getattr(fresh, name))
 
     def synced_behind(self, offset: int) -> int:
         """The highest `synced_upto` in any frame behind a bad one: what had been acknowledged all the same."""
         highest = 0
         marker = self.head.salt[:4]
-        end = self._file.size()
+        end = self.file.size()
         while offset < end:
-            window = self._file.pread(min(_WINDOW, end - offset) + FRAME_SIZE, offset)
+            window = self.file.pread(min(_WINDOW, end - offset) + FRAME_SIZE, offset)
             at = window.find(marker)
             while at >= 0:
                 frame = read_frame(self.head, self.seed, window, at)
@@ -241,7 +264,7 @@ class Log:
             fault = str(error)
         else:
             return CommitRow(seq, self._times[index], label, [one.change for one in placed])
-        raise damaged(self._file.name, offset, fault)
+        raise damaged(self.file.name, offset, fault)
 
     def commits(self, stop: int, start: int) -> Iterator[CommitRow]:
         """The commits before `stop` and behind `start`, newest first."""
@@ -305,7 +328,7 @@ class Log:
     def read(self, origin: int, number: int, start: int, stop: int) -> bytes:
         """A slice of a source; `CorruptionError` when it is not here."""
         if origin != self.head.segment or number >= self.next_source or stop > self.size_of(number):
-            raise damaged(self._file.name, 0, f"a value points to what the log does not hold (source {number})")
+            raise damaged(self.file.name, 0, f"a value points to what the log does not hold (source {number})")
         first: Piece = (
             0,
             self._source_frames[number],
@@ -334,26 +357,26 @@ class Log:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._file.close()
+        self.file.close()
 
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _bytes(self, frame: int, start: int, size: int) -> bytes:
         if self._cover.overhead:
             return self._body(frame)[start : start + size]
-        data = self._file.pread(size, frame + FRAME_SIZE + start)
+        data = self.file.pread(size, frame + FRAME_SIZE + start)
         if len(data) != size:
-            raise damaged(self._file.name, frame, "the log has become shorter")
+            raise damaged(self.file.name, frame, "the log has become shorter")
         return data
 
     def _body(self, offset: int) -> bytes:
-        data = self._file.pread(_WINDOW // 64, offset)
+        data = self.file.pread(_WINDOW // 64, offset)
         frame = read_frame(self.head, self.seed, data, 0)
         if frame is None:
-            raise damaged(self._file.name, offset, "the head of the frame has changed since it was read")
+            raise damaged(self.file.name, offset, "the head of the frame has changed since it was read")
         if len(data) < FRAME_SIZE + frame.size:
-            data = self._file.pread(FRAME_SIZE + frame.size, offset)
+            data = self.file.pread(FRAME_SIZE + frame.size, offset)
         covered = data[FRAME_SIZE : FRAME_SIZE + frame.size]
         if xxh3_64_intdigest(covered, self.seed) != frame.body_sum:
-            raise damaged(self._file.name, offset, "the frame has changed since it was read")
+            raise damaged(self.file.name, offset, "the frame has changed since it was read")
         return self._cover.uncover(covered, b"frame:%d" % offset)

@@ -120,6 +120,11 @@ class Blobs:
             self._unsynced.discard(digest)
         self._publish(write, is_durable=True)
 
+    @property
+    def is_synced(self) -> bool:
+        """Does everything that was put survive a power loss?"""
+        return not self._unsynced
+
     def sync_all(self) -> None:
         """Everything that was put or removed survives a power loss when this returns."""
         self._refuse_failed()

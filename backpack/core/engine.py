@@ -584,8 +584,7 @@ class Engine:
         """The commits that are checkpoints or have an open snapshot."""
         seqs = {seq for seq, link in list(self.views.items()) if link() is not None}
         seqs.update(self.checkpoint_counts)
-        seqs.discard(0)
-        return seqs
+        return {seq for seq in seqs if self.timeline.has(seq)}
 
     def _hold(self, chain: Chain, seq: int) -> None:
         """A large value goes out of sight: open views keep what they show of the key, as far as it is within reach."""
@@ -615,6 +614,23 @@ class Engine:
             if woken is not None:
                 return self._wake(woken, self.past)
         return chain
+
+    def quarantined(self) -> dict[str, str]:
+        """The keys in quarantine and why."""
+        found = {}
+        for key in self.names:
+            chain = self.chains.get(key)
+            if chain is None and self.past is not None and key not in self.visible:
+                chain = self.chain_of(key)
+            last = None if chain is None else chain.last
+            if isinstance(last, Mark) and last.kind == "quarantine":
+                found[key] = last.reason
+        return found
+
+    def hides(self, key: str) -> bool:
+        """Has the key a value, in sight or in quarantine, whose bytes are there?"""
+        chain = self.chain_of(key)
+        return chain is not None and present_content(chain) is not None
 
     def wake_all(self) -> None:
         """Have all keys in memory. Cost: reading those that sleep."""

@@ -38,6 +38,21 @@ class Past(Protocol):
     dormant_large: int
     """How many of them have a large value."""
 
+    @property
+    def commit_count(self) -> int:
+        """Commits that can be read, those in memory included."""
+        ...
+
+    @property
+    def archive_bytes(self) -> int:
+        """Bytes on disk but for blobs."""
+        ...
+
+    @property
+    def blob_bytes(self) -> int:
+        """Bytes on disk of blobs."""
+        ...
+
     def wake(self, key: str, /) -> Woken | None:
         """The newest change of a key, once; None when there is none that sleeps."""
         ...

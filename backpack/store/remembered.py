@@ -19,12 +19,14 @@ from backpack.store.state import Found, State
 class Remembered:
     """Every key as of the commit of a view. As long as it lives, so does the view, and the commit is not pruned."""
 
-    __slots__ = ("lock", "seq", "view")
+    __slots__ = ("loaded", "lock", "seq", "view")
 
     def __init__(self, view: View, lock: AbstractContextManager[Any]) -> None:
         self.view = view
         self.seq = view.seq
         self.lock = lock
+        self.loaded: dict[str, bytes] = {}
+        """Large values that were asked for beforehand and stand on disk."""
 
     # -- one key -------------------------------------------------------------------------------------------------
 
@@ -52,19 +54,18 @@ class Remembered:
     def find(self, key: str) -> Found | None:
         """What the key was. Cost: O(log versions)."""
         with self.lock:
-            chain = self.view.engine.chains.get(key)
+            chain = self.view.engine.chain_of(key)
             return None if chain is None else self._found(chain, chain.index_at(self.seq))
 
     def has(self, key: str) -> bool:
         """Is there a visible value?"""
-        chain = self.view.engine.chains.get(key)
-        return chain is not None and is_visible(chain.entry_at(self.seq))
+        return self._shows(key)
 
     def author(self, found: Found) -> Commit | None:
         """The commit that made the change: also one that was pruned while the change stays."""
         with self.lock:
             engine = self.view.engine
-            chain = engine.chains.get(found.key)
+            chain = engine.chain_of(found.key)
             index = -1 if chain is None else chain.index_of(found.seq)
             return None if chain is None or index < 0 else engine.commit_of(chain, index)
 
@@ -72,15 +73,13 @@ class Remembered:
 
     def keys(self) -> list[str]:
         """The keys with a visible value. Cost: O(keys)."""
-        engine, seq = self.view.engine, self.seq
         with self.lock:
-            return [key for key in engine.names if is_visible(engine.chains[key].entry_at(seq))]
+            return [key for key in self.view.engine.names if self._shows(key)]
 
     def select(self, pattern: Pattern) -> list[str]:
         """Those of them that fit. Cost: these, and keys that once fitted."""
-        engine, seq = self.view.engine, self.seq
         with self.lock:
-            return [key for key in pattern.select(engine.names) if is_visible(engine.chains[key].entry_at(seq))]
+            return [key for key in pattern.select(self.view.engine.names) if self._shows(key)]
 
     def unreachable(self) -> list[Found]:
         """Large values that nothing keeps, and purged ones. Cost: O(keys)."""
@@ -110,6 +109,16 @@ class Remembered:
                 return {chain.key for seq in range(first + 1, last + 1) for chain in timeline.changed(seq)}
             return [key for key, chain in chains.items() if chain.entry_at(first) is not chain.entry_at(last)]
 
+    def load(self, keys: Iterable[str] | None = None) -> None:
+        """Wake the keys that sleep; one at a time, so that nobody waits long for the lock."""
+        if self.view.engine.past is not None:
+            for key in self.keys() if keys is None else keys:
+                found = self.find(key)
+                if keys is not None and found is not None and found.is_large and found.is_visible:
+                    content = found.content()
+                    if not isinstance(content, str):
+                        self.loaded[key] = join(content)
+
     # -- the commit ----------------------------------------------------------------------------------------------
 
     def commit(self) -> Commit | None:
@@ -124,6 +133,16 @@ class Remembered:
         self.view.engine.timeline.touch(self.seq)
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _shows(self, key: str) -> bool:
+        engine = self.view.engine
+        chain = engine.chains.get(key)
+        if chain is not None:
+            return is_visible(chain.entry_at(self.seq))
+        if engine.past is None or not self.seq:
+            return False
+        with self.lock:
+            return key in engine.visible  # it sleeps: nothing has changed it since before any commit in memory
 
     def _found(self, chain: Chain, index: int) -> Found | None:
         """An entry as an answer. Wants the lock."""
@@ -147,8 +166,15 @@ class Remembered:
         )
 
     def _content(self, chain: Chain, entry: Entry) -> Content | str:
+        engine = self.view.engine
         with self.lock:
-            return content_of(chain, entry, self.view)
+            content = content_of(chain, entry, self.view)
+            seq = 0 if engine.past is None else chain.columns[0][chain.index_at(self.seq)]
+        if chain.key in self.loaded:
+            return self.loaded[chain.key]
+        if content == "dropped" and engine.past is not None:
+            return engine.past.content(chain.key, seq) or "dropped"
+        return content
 
 
 def content_of(chain: Chain, entry: Entry, view: View) -> Content | str:

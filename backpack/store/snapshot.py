@@ -122,6 +122,11 @@ class Snapshot(Mapping[str, Any]):
             values[key] = value
         return values
 
+    def load(self, keys: list[str] | None = None) -> None:
+        """Have at hand what reads will want: all but blobs, or these keys with theirs."""
+        prefix = "" if self._sight is None else self._sight.prefix
+        self._state.load(None if keys is None else [prefix + key for key in keys])
+
     def __repr__(self) -> str:
         return f"<Snapshot seq={self.seq} keys={len(self)}>"
 

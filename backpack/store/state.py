@@ -102,6 +102,10 @@ class State(Protocol):
         """Count an access to its commit."""
         ...
 
+    def load(self, keys: Iterable[str] | None = None) -> None:
+        """Have at hand what reads will want: all but large values, or these keys with theirs. Reads the disk."""
+        ...
+
     def candidates(self, other: "State") -> Iterable[str] | None:
         """The keys that may differ between the two; all others are equal. None: it can't tell, compare them all."""
         ...

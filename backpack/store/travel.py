@@ -66,14 +66,12 @@ def replacements(state: State, large_size: int, substitute: bytes | None) -> dic
 
 def bisect(store: "Backpack", predicate: Callable[[Snapshot], object], good: int, bad: int) -> Commit:
     """The first commit behind `good` and up to `bad` whose snapshot satisfies the predicate."""
-    timeline = store._engine.timeline
     if bad == 0 or not predicate(store.snapshot(bad)):
         raise CommitNotFoundError("the predicate is false at the end of the range: no commit turned it true", at=bad)
     while True:
-        with store._lock:
-            middle = timeline.next_from((good + bad) // 2 if bad - good > 1 else bad)
-            if middle >= bad or middle <= good:
-                middle = timeline.last_before(bad)
+        middle = store._history.last_before((good + bad) // 2 + 1) if bad - good > 1 else good
+        if middle <= good:  # nothing left in the lower half
+            middle = store._history.last_before(bad)
         if middle <= good:
             return store.commit(bad)
         if predicate(store.snapshot(middle)):
@@ -105,7 +103,7 @@ def _again(state: State, twin: Engine, key: str, substitute: bytes | None) -> Re
     """The change that the commit of a state made to a key, for another engine; None where it means nothing there."""
     found = state.find(key)
     assert found is not None
-    present = twin.chains.get(key)
+    present = twin.chain_of(key)
     last = None if present is None else present.last
     if found.kind == "delete":
         return Request(key, "delete") if is_visible(last) else None
@@ -121,22 +119,27 @@ def _again(state: State, twin: Engine, key: str, substitute: bytes | None) -> Re
     return Request(key, "pack", join(content))
 
 
-def run_before(commits: Iterable[tuple[int, str | None]], node: str, run: int) -> int | None:
+def run_before(commits: Iterable[Commit], node: str, run: int) -> int | None:
     """The `seq` before a run of a node: 0 is its first, -1 its last; None if there is none such.
 
-    `commits` are those that can be read, as `(seq, node)`, oldest first; no more of them are taken than needed.
+    `commits` are those that can be read, newest first; no more of them are taken than needed.
     """
     starts: list[int] = []
-    previous_node: str | None = None
-    previous_seq = 0
-    for seq, author in commits:
-        if author == node and (previous_node != node or previous_seq != seq - 1):
-            starts.append(seq)
-            if 0 <= run < len(starts):
-                break
-        previous_node, previous_seq = author, seq
+    start = 0
+    for commit in commits:
+        if commit.node == node:
+            if start and start != commit.seq + 1:
+                starts.append(start)
+            start = commit.seq
+        elif start:
+            starts.append(start)
+            start = 0
+        if run < 0 and len(starts) == -run:
+            return starts[-1] - 1
+    if start:
+        starts.append(start)
     try:
-        return starts[run] - 1
+        return starts[-1 - run] - 1
     except IndexError:
         return None
 
