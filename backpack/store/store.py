@@ -22,9 +22,9 @@ from backpack.core.chain import Mark, is_visible, size_of
 from backpack.core.commit import NO_LABEL, Commit, Facts, Label, new_object, set_facts
 from backpack.core.engine import Engine, Request
 from backpack.core.forking import fork
+from backpack.core.freezing import freeze
 from backpack.core.headers import array_header, read_array_header
 from backpack.core.ids import Epoch
-from backpack.core.image import freeze
 from backpack.core.limits import Limits
 from backpack.core.patterns import Pattern
 from backpack.core.payload import Content, LargeRef, form_size, head_of, join
