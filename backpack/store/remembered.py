@@ -1,4 +1,4 @@
-"""The state of a commit in memory: a `View` of the engine, read through the chains of its keys.
+"""The state of a commit in memory: a view of the engine that is read through the chains of its keys.
 
 A read is one bisection. Reads that find the bytes at once take no lock (see `Chain`); all else takes the store's.
 """
@@ -10,27 +10,28 @@ from typing import Any
 
 from backpack.core.chain import Chain, Entry, Mark, Purged, form_of, is_visible, kind_of, size_of
 from backpack.core.commit import Commit
-from backpack.core.engine import View
+from backpack.core.engine import Engine, View
 from backpack.core.patterns import Pattern
 from backpack.core.payload import Content, LargeRef, Pieces, join
 from backpack.store.state import Found, State
 
 
-class Remembered:
-    """Every key as of the commit of a view. As long as it lives, so does the view, and the commit is not pruned."""
+class Remembered(View):
+    """Every key as of a commit. As long as it lives, the commit is not pruned."""
 
-    __slots__ = ("lock", "seq", "view")
+    __slots__ = ("lock",)
 
-    def __init__(self, view: View, lock: AbstractContextManager[Any]) -> None:
-        self.view = view
-        self.seq = view.seq
+    def __init__(self, lock: AbstractContextManager[Any], engine: Engine, seq: int) -> None:
+        self.engine = engine
+        self.seq = seq
+        self.held = {}
         self.lock = lock
 
     # -- one key -------------------------------------------------------------------------------------------------
 
     def at_hand(self, key: Any) -> bytes | None:
         """The bytes of what is no large value, counted as an access. Cost: O(log versions)."""
-        engine, seq = self.view.engine, self.seq
+        engine, seq = self.engine, self.seq
         try:
             chain = engine.chains.get(key)
         except TypeError:  # not hashable
@@ -52,18 +53,18 @@ class Remembered:
     def find(self, key: str) -> Found | None:
         """What the key was. Cost: O(log versions)."""
         with self.lock:
-            chain = self.view.engine.chains.get(key)
+            chain = self.engine.chains.get(key)
             return None if chain is None else self._found(chain, chain.index_at(self.seq))
 
     def has(self, key: str) -> bool:
         """Is there a visible value?"""
-        chain = self.view.engine.chains.get(key)
+        chain = self.engine.chains.get(key)
         return chain is not None and is_visible(chain.entry_at(self.seq))
 
     def author(self, found: Found) -> Commit | None:
         """The commit that made the change: also one that was pruned while the change stays."""
         with self.lock:
-            engine = self.view.engine
+            engine = self.engine
             chain = engine.chains.get(found.key)
             index = -1 if chain is None else chain.index_of(found.seq)
             return None if chain is None or index < 0 else engine.commit_of(chain, index)
@@ -72,13 +73,13 @@ class Remembered:
 
     def keys(self) -> list[str]:
         """The keys with a visible value. Cost: O(keys)."""
-        engine, seq = self.view.engine, self.seq
+        engine, seq = self.engine, self.seq
         with self.lock:
             return [key for key in engine.names if is_visible(engine.chains[key].entry_at(seq))]
 
     def select(self, pattern: Pattern) -> list[str]:
         """Those of them that fit. Cost: these, and keys that once fitted."""
-        engine, seq = self.view.engine, self.seq
+        engine, seq = self.engine, self.seq
         with self.lock:
             return [key for key in pattern.select(engine.names) if is_visible(engine.chains[key].entry_at(seq))]
 
@@ -87,12 +88,12 @@ class Remembered:
         seq = self.seq
         missing = []
         with self.lock:
-            for chain in self.view.engine.chains.values():
+            for chain in self.engine.chains.values():
                 entry = chain.entry_at(seq)
                 if entry is None or type(entry) is bytes or type(entry) is Pieces:
                     continue
                 has_value = form_of(entry) is not None or is_visible(entry)
-                if has_value and isinstance(content_of(chain, entry, self.view), str):
+                if has_value and isinstance(content_of(chain, entry, self), str):
                     found = self._found(chain, chain.index_at(seq))
                     assert found is not None
                     missing.append(found)
@@ -100,10 +101,10 @@ class Remembered:
 
     def candidates(self, other: State) -> Iterable[str] | None:
         """The keys that changed in between. Cost: those changes, or all keys if that is less."""
-        if not isinstance(other, Remembered) or other.view.engine is not self.view.engine:
+        if not isinstance(other, Remembered) or other.engine is not self.engine:
             return None
         first, last = sorted((self.seq, other.seq))
-        engine = self.view.engine
+        engine = self.engine
         with self.lock:
             timeline, chains = engine.timeline, engine.chains
             if last - first < len(chains) and all(timeline.has(seq) for seq in range(first + 1, last + 1)):
@@ -117,11 +118,11 @@ class Remembered:
         if not self.seq:
             return None
         with self.lock:
-            return self.view.engine.commit_at(self.seq)
+            return self.engine.commit_at(self.seq)
 
     def touch(self) -> None:
         """Count an access, for least-accessed pruning."""
-        self.view.engine.timeline.touch(self.seq)
+        self.engine.timeline.touch(self.seq)
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -148,7 +149,7 @@ class Remembered:
 
     def _content(self, chain: Chain, entry: Entry) -> Content | str:
         with self.lock:
-            return content_of(chain, entry, self.view)
+            return content_of(chain, entry, self)
 
 
 def content_of(chain: Chain, entry: Entry, view: View) -> Content | str:

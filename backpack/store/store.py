@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from functools import partial
 from threading import RLock
 from typing import Any, Final, Self
 
@@ -101,6 +102,8 @@ class Backpack(MutableMapping[str, Any]):
         self._commit_one = engine.commit_one
         self._chains = engine.chains
         self._lock = RLock()
+        engine.make_view = partial(Remembered, self._lock)
+        self._view: Callable[[int], Remembered] = engine.view  # type: ignore[assignment]
         self._is_barred = False
         """No change may begin: one is under way in this very thread, or the store is closed."""
         self._changing = _Changing(self)
@@ -930,12 +933,12 @@ class Backpack(MutableMapping[str, Any]):
             raise closed_error()
         with self._lock:
             engine = self._engine
-            view = engine.view(at if type(at) is int and at > 0 and engine.timeline.has(at) else resolve(engine, at))
-        return Snapshot(self, Remembered(view, self._lock), sight)
+            view = self._view(at if type(at) is int and at > 0 and engine.timeline.has(at) else resolve(engine, at))
+        return Snapshot(self, view, sight)
 
     def _state(self, seq: int) -> State:
         """Every key as of a commit, which is `seq` itself and not what else an `at` may be. Wants the lock."""
-        return Remembered(self._engine.view(resolve(self._engine, seq)), self._lock)
+        return self._view(resolve(self._engine, seq))
 
     def _history(
         self, key: str | None, node: str | None, tag: str | None, start: int, stop: int, limit: int | None
