@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from backpack.core.commit import NO_LABEL, Commit
-from backpack.core.patterns import Patterns
+from backpack.core.patterns import Pattern, Patterns
 from backpack.errors import AccessDeniedError
 from backpack.store.events import Event
 
@@ -59,6 +59,10 @@ class Sight:
         self.require(key, "read")
         return key
 
+    def pattern(self, text: str) -> Pattern:
+        """The absolute pattern of one below the namespace."""
+        return Pattern(self.prefix + Pattern(text).text)
+
     def relative(self, key: str) -> str:
         """What the node calls an absolute key of its namespace."""
         return key[len(self.prefix) :]
@@ -72,6 +76,16 @@ class Sight:
     def require_everything(self, operation: str) -> None:
         """Raise unless the node sees the whole store."""
         if self.prefix or self._reads is not None or self._denies:
+            raise self.denied("**", operation)
+
+    def require_writing_everything(self, operation: str) -> None:
+        """Raise unless the node may write the whole store."""
+        if self.prefix or self._writes is not None or self._denies:
+            raise self.denied("**", operation)
+
+    def require_some_writing(self, operation: str) -> None:
+        """Raise for a node that may write nothing."""
+        if self._writes is not None and not self._writes:
             raise self.denied("**", operation)
 
     def denied(self, key: str, operation: str) -> AccessDeniedError:

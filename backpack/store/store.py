@@ -729,25 +729,7 @@ class Backpack(MutableMapping[str, Any]):
         >>> bp.snapshot(1).unpack("user.email").reason
         'purged'
         """
-        compiled = Pattern(pattern)
-        self._require_open()
-        commit = None
-        with self._changing:
-            keys = list(compiled.select(self._engine.names))
-            visible = [key for key in keys if present_content(self._chains[key]) is not None or self._is_visible(key)]
-            if visible and not dry_run:
-                label = (attributed_node(self), f"purge {pattern}", ())
-                commit = Commit(self._engine.adopt_deletes(visible, label, self._now()))
-            try:
-                versions, size = purge(self._engine, keys, dry_run=dry_run)
-            except BaseException:
-                self._engine.repair()
-                raise
-            gone = versions.keys() | set(visible)
-            keys = [key for key in keys if key in gone]
-        if commit is not None:
-            self._tell(commit)
-        return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit)
+        return self._purge(Pattern(pattern), dry_run, None)
 
     # -- one file ----------------------------------------------------------------------------------------------
 
@@ -999,6 +981,31 @@ class Backpack(MutableMapping[str, Any]):
         if forbidden and sight is not None:
             raise sight.denied(forbidden[0], "write")
         return None if facts is None else self._told(facts)
+
+    def _purge(self, pattern: Pattern, dry_run: bool, sight: Sight | None) -> PurgeReport:
+        self._require_open()
+        commit = None
+        with self._changing:
+            keys = [key for key in pattern.select(self._engine.names) if sight is None or sight.can_read(key)]
+            forbidden = [] if sight is None else [key for key in keys if not sight.can_write(key)]
+            if forbidden:
+                keys = []
+            visible = [key for key in keys if present_content(self._chains[key]) is not None or self._is_visible(key)]
+            if visible and not dry_run:
+                label = (attributed_node(self) if sight is None else sight.node, f"purge {pattern.text}", ())
+                commit = Commit(self._engine.adopt_deletes(visible, label, self._now()))
+            try:
+                versions, size = purge(self._engine, keys, dry_run=dry_run)
+            except BaseException:
+                self._engine.repair()
+                raise
+            gone = versions.keys() | set(visible)
+            keys = [key for key in keys if key in gone]
+        if forbidden and sight is not None:
+            raise sight.denied(forbidden[0], "write")
+        if commit is not None:
+            self._tell(commit)
+        return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit)
 
     def _append(self, key: str, count: int, appended: bytes, is_plain: bool, label: Label, now: int) -> Facts:
         """Add packed items to what may be a list, or may be missing. Wants the lock."""
