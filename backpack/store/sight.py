@@ -65,7 +65,7 @@ class Sight:
 
     def relative(self, key: str) -> str:
         """What the node calls an absolute key of its namespace."""
-        return key[len(self.prefix) :]
+        return key.removeprefix(self.prefix)
 
     def require(self, key: str, operation: str) -> None:
         """Raise `AccessDeniedError` unless the node may; tell the subscribers."""
@@ -112,12 +112,13 @@ class Sight:
         """The event as the node may see it, by relative keys; None when it is about nothing that it sees."""
         if not event.keys:
             return event if event.kind in ("prune", "archive") else None
-        keys = tuple(key for key in event.keys if self.can_read(key))
+        is_own_refusal = event.kind == "denied" and event.node == self.node
+        keys = tuple([key for key in event.keys if self.can_read(key) or is_own_refusal])
         if len(keys) == len(event.keys) and not self.prefix:
             return event
         if not keys:
-            return event if event.kind == "denied" and event.node == self.node else None
+            return None
         commit = None if event.commit is None else self.filtered(event.commit)
         size = event.size if len(keys) == len(event.keys) else 0 if commit is None else commit.size
-        keys = tuple(self.relative(key) for key in keys)
+        keys = tuple([self.relative(key) for key in keys])
         return Event(event.kind, keys, event.node, commit, size, event.count, event.detail)
