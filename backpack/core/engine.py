@@ -7,7 +7,7 @@ and only then *adopted*: memory changes last. Recovery comes in by the same door
 called that can be left out; everything unusual goes to `commit`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 from weakref import WeakValueDictionary, ref
 
@@ -150,6 +150,8 @@ class Engine:
         self.checkpoints: dict[str, tuple[int, str]] = {}
         """By name: `(seq, notes)`, in the order they were made."""
         self.checkpoint_counts: dict[int, int] = {}
+        self.make_view: Callable[[Engine, int], View] = View
+        """What a view of this engine is made with: whoever has the lock may want it in there."""
         self.views: dict[int, ref[View]] = {}
         self.views_limit = _VIEWS_MIN
         self.large_refs: LargeIndex = WeakValueDictionary()
@@ -553,7 +555,7 @@ class Engine:
         link = self.views.get(seq)
         view = None if link is None else link()
         if view is None:
-            view = View(self, seq)
+            view = self.make_view(self, seq)
             self.views[seq] = ref(view)
             if len(self.views) > self.views_limit:
                 self.views = {seq: link for seq, link in self.views.items() if link() is not None}

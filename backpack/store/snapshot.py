@@ -169,7 +169,7 @@ class Snapshot(Mapping[str, Any]):
         if pattern is None and not sight.prefix:
             keys = state.keys()
         else:
-            keys = state.select(Pattern(sight.prefix + ("**" if pattern is None else pattern)))
+            keys = state.select(sight.pattern("**" if pattern is None else pattern))
         return [sight.relative(key) for key in keys if sight.can_read(key)]
 
     def _author(self, found: Found) -> Commit | None:

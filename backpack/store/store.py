@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from threading import RLock
 from typing import Any, Final, Self
 
@@ -119,6 +120,8 @@ class Backpack(MutableMapping[str, Any]):
         self._commit_one = engine.commit_one
         self._chains = engine.chains
         self._lock = RLock()
+        engine.make_view = partial(Remembered, self._lock)
+        self._view: Callable[[int], Remembered] = engine.view  # type: ignore[assignment]
         self._is_barred = False
         """No change may begin: one is under way in this very thread, or the store is closed."""
         self._changing = _Changing(self)
@@ -756,25 +759,7 @@ class Backpack(MutableMapping[str, Any]):
         >>> bp.snapshot(1).unpack("user.email").reason
         'purged'
         """
-        compiled = Pattern(pattern)
-        self._require_open()
-        commit = None
-        with self._changing:
-            keys = list(compiled.select(self._engine.names))
-            visible = [key for key in keys if self._engine.hides(key) or self._is_visible(key)]
-            if visible and not dry_run:
-                label = (attributed_node(self), f"purge {pattern}", ())
-                commit = Commit(self._engine.adopt_deletes(visible, label, self._now()))
-            try:
-                versions, size = purge(self._engine, keys, dry_run=dry_run)
-            except BaseException:
-                self._engine.repair()
-                raise
-            gone = versions.keys() | set(visible)
-            keys = [key for key in keys if key in gone]
-        if commit is not None:
-            self._tell(commit)
-        return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit)
+        return self._purge(Pattern(pattern), dry_run, None)
 
     # -- one file ----------------------------------------------------------------------------------------------
 
@@ -1038,7 +1023,7 @@ class Backpack(MutableMapping[str, Any]):
         """Every key as of a commit that can be read. Wants the lock."""
         engine = self._engine
         if self._archive is None or not seq or engine.timeline.has(seq):
-            return Remembered(engine.view(seq), self._lock)
+            return self._view(seq)
         return Archived(self._archive, engine, seq, self._require_open)
 
     def _listed(
@@ -1066,7 +1051,7 @@ class Backpack(MutableMapping[str, Any]):
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         named = None if keys is None else list(dict.fromkeys(checked_key(key) for key in keys))
         with self._changing:
-            present = Remembered(self._engine.view(self._engine.timeline.head), self._lock)
+            present = self._view(self._engine.timeline.head)
             requests = travel.restore_requests(present, snapshot, named, substitute)
             forbidden = [] if sight is None else [one.key for one in requests if not sight.can_write(one.key)]
             facts = self._engine.commit(requests, label, self._now()) if requests and not forbidden else None
@@ -1084,6 +1069,31 @@ class Backpack(MutableMapping[str, Any]):
         if forbidden and sight is not None:
             raise sight.denied(forbidden[0], "write")
         return None if facts is None else self._told(facts)
+
+    def _purge(self, pattern: Pattern, dry_run: bool, sight: Sight | None) -> PurgeReport:
+        self._require_open()
+        commit = None
+        with self._changing:
+            keys = [key for key in pattern.select(self._engine.names) if sight is None or sight.can_read(key)]
+            forbidden = [] if sight is None else [key for key in keys if not sight.can_write(key)]
+            if forbidden:
+                keys = []
+            visible = [key for key in keys if self._engine.hides(key) or self._is_visible(key)]
+            if visible and not dry_run:
+                label = (attributed_node(self) if sight is None else sight.node, f"purge {pattern.text}", ())
+                commit = Commit(self._engine.adopt_deletes(visible, label, self._now()))
+            try:
+                versions, size = purge(self._engine, keys, dry_run=dry_run)
+            except BaseException:
+                self._engine.repair()
+                raise
+            gone = versions.keys() | set(visible)
+            keys = [key for key in keys if key in gone]
+        if forbidden and sight is not None:
+            raise sight.denied(forbidden[0], "write")
+        if commit is not None:
+            self._tell(commit)
+        return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit)
 
     def _append(self, key: str, count: int, appended: bytes, is_plain: bool, label: Label, now: int) -> Facts:
         """Add packed items to what may be a list, or may be missing. Wants the lock."""

@@ -158,10 +158,12 @@ def _collect(holders: dict[int | bytes, int], form: bytes | Pieces | LargeRef) -
             holders[source if isinstance(source, bytes) else id(source)] = weight_of(source)
 
 
-def largest_keys(engine: Engine) -> list[tuple[str, int]]:
-    """The keys with the most history bytes. Cost: O(entries)."""
+def largest_keys(engine: Engine, sees: Callable[[str], bool] | None = None) -> list[tuple[str, int]]:
+    """The keys with the most history bytes, of all or of those that someone sees. Cost: O(entries)."""
     sizes: list[tuple[int, str]] = []
     for key, chain in engine.chains.items():
+        if sees is not None and not sees(key):
+            continue
         holders: dict[int | bytes, int] = {}
         last_index = len(chain.columns[1]) - 1
         for index, entry in enumerate(chain.columns[1]):
