@@ -11,7 +11,6 @@ its own (the tail grows while it is read) it guards itself.
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from threading import RLock
 from typing import Final, Protocol
 
 from backpack.archive.content import BLOB, OWN, Change, CommitRow, Value
@@ -86,7 +85,6 @@ class Archive:
         self.placer = placer
         self.writer = writer
         self.first_seq = first_seq
-        self._lock = RLock()
         self._limit: int | None = None
         self._replaced: Mapping[str, Content] = {}
         self.retracted = 1 << 62
@@ -120,9 +118,7 @@ class Archive:
         `replaced`: what to put where the bytes of values are not within reach. Files stay readable for as long as one
         of the two lives.
         """
-        self._catch_up()
         twin = Archive(self.blobs, self.parts, Placer(_no_blob), None, self.first_seq)
-        twin._lock = self._lock
         twin._limit = seq
         twin._replaced = replaced
         twin.dormant = Dormant(*self.newest_at(seq))
@@ -216,8 +212,7 @@ class Archive:
             self.retreat(seq - 1)
             tail = self.parts[-1]
             if isinstance(tail, Log):
-                with self._lock:
-                    tail.forget_behind(writer.size)
+                tail.forget_behind(writer.size)
 
     # -- the past of the engine ----------------------------------------------------------------------------------
 
@@ -288,7 +283,6 @@ class Archive:
 
     def seq_at(self, time_ns: int) -> int:
         """The last commit made at or before a time; 0 when all came later. Cost: O(parts)."""
-        self._catch_up()
         for part in reversed(self.parts):
             seq = part.seq_at(time_ns) if part.commit_count else 0
             if seq:
@@ -308,8 +302,6 @@ class Archive:
         """The newest change of the key at or before a commit; None when there is none."""
         parts, firsts, _ = self._state
         index = bisect_right(firsts, seq) - 1
-        if index == len(parts) - 1:
-            self._catch_up()
         while index >= 0:
             change = parts[index].find(key, seq)
             if change is not None:
@@ -330,14 +322,11 @@ class Archive:
         """A commit; None when it is not there (any more)."""
         parts, firsts, _ = self._state
         index = bisect_right(firsts, seq) - 1
-        if index == len(parts) - 1:
-            self._catch_up()
         return parts[index].commit(seq) if index >= 0 else None
 
     def rows(self, stop: int, start: int) -> Iterator[CommitRow]:
         """The commits before `stop` and behind `start`, newest first, read as they are asked for."""
         parts, firsts, _ = self._state
-        self._catch_up()
         index = bisect_right(firsts, stop - 1) - 1
         while index >= 0 and parts[index].last_seq > start:
             yield from parts[index].commits(stop, start)
@@ -346,7 +335,6 @@ class Archive:
     def rows_of(self, key: str, stop: int, start: int) -> Iterator[CommitRow]:
         """Those of them that changed the key."""
         parts, firsts, _ = self._state
-        self._catch_up()
         index = bisect_right(firsts, stop - 1) - 1
         while index >= 0 and parts[index].last_seq > start:
             for seq in reversed(parts[index].seqs(key)):
@@ -362,7 +350,6 @@ class Archive:
         Cost: O(changes since the keyframe).
         """
         parts, firsts, _ = self._state
-        self._catch_up()
         later: dict[str, Newest] = {}
         for index in range(bisect_right(firsts, seq) - 1, -1, -1):
             part = parts[index]
@@ -401,17 +388,6 @@ class Archive:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _catch_up(self) -> None:
-        """Have the newest log indexed up to the last commit."""
-        writer = self.writer
-        if writer is None:
-            return
-        parts = self.parts
-        tail = parts[-1] if parts else None
-        if isinstance(tail, Log):
-            with self._lock:
-                tail.catch_up(writer.size)
-
     def _cut(self, value: Value, origin: int, number: int, start: int, stop: int) -> bytes:
         if origin == OWN:
             return value.own[start:stop]
@@ -422,8 +398,6 @@ class Archive:
         index = bisect_right(origins, origin) - 1
         if index < 0:
             raise damaged("", 0, f"a value points to a segment that is not there ({origin})")
-        if index == len(parts) - 1:
-            self._catch_up()
         return parts[index].read(origin, number, start, stop)
 
     def _stored(self, value: Value) -> Pieces:

@@ -12,8 +12,10 @@ from typing import Any, Final
 
 from backpack.archive.archive import Archive, Part
 from backpack.archive.cache import Cache
+from backpack.archive.gathering import contents_of
 from backpack.archive.keeping import Keeper
-from backpack.archive.keyframe import keyframe_of
+from backpack.archive.keyframing import keyframe_at
+from backpack.archive.layout import cover_name
 from backpack.archive.manifest import CleanMark, Manifest, SegmentInfo, publish_clean, publish_manifest
 from backpack.archive.scanning import Log
 from backpack.archive.sealing import seal
@@ -79,7 +81,6 @@ class Opened:
         self._unsynced: list[File] = []
         self._is_folder_unsynced = False
         self._is_closed = False
-        self._log_ends: dict[int, int] = {}
         self.syncer = Syncer(self._sync, manifest.head if writer is None else writer.synced_upto)
         self._keeper = Keeper(self._seal_next)
         if writer is not None:
@@ -130,6 +131,14 @@ class Opened:
         """Wait until every log but the newest is sealed."""
         self._keeper.drain()
 
+    def begin_tail(self) -> None:
+        """The log that the writer has just begun is the newest part."""
+        writer = self.writer
+        assert writer is not None
+        tail = Log(writer.file, writer.head, self.covers)
+        tail.follow(lambda: writer.size)
+        self.archive.set_parts([*self.archive.parts, tail])
+
     def publish(self, manifest: Manifest) -> None:
         """Make it the manifest."""
         publish_manifest(self.folder, manifest, self.covers)
@@ -147,7 +156,7 @@ class Opened:
         if writer.size > SEAL_SIZE_MIN:
             log = self.archive.parts[-1]
             assert isinstance(log, Log)
-            log.catch_up(writer.size)
+            log.catch_up()
             self.seal(log, is_last=True)
             publish_clean(self.folder, CleanMark(0, 0, 0, writer.last_seq))
         else:
@@ -185,13 +194,15 @@ class Opened:
         """Begin the next log. What the writer calls, under the store's lock."""
         writer = self.writer
         assert writer is not None
-        old = writer.file
+        old, end = writer.file, writer.size
         with self._parts_lock:
-            self._log_ends[writer.segment] = writer.size
+            tail = self.archive.parts[-1]
+            assert isinstance(tail, Log)
+            tail.follow(lambda: end)
             self._unsynced.append(old)
             self._is_folder_unsynced = True
             writer.start(writer.segment + 1, writer.head_sum)
-            self.archive.set_parts([*self.archive.parts, Log(writer.file, writer.head, self.covers)])
+            self.begin_tail()
         self._keeper.wake()
 
     def _seal_next(self) -> bool:
@@ -199,7 +210,7 @@ class Opened:
         parts = self.archive.parts
         for part in parts[:-1]:
             if isinstance(part, Log):
-                part.catch_up(self._log_ends[part.head.segment])
+                part.catch_up()
                 self.seal(part, is_last=False)
                 return True
         return False
@@ -211,9 +222,11 @@ class Opened:
         part: Part | None = None
         if log.commit_count:
             name = f"{segment:012d}.seg"
-            keyframe = keyframe_of(self.archive, log, is_last=is_last)
-            cover = self.covers.fresh(b"segment:%d" % segment)
-            chunks = seal(log.contents(), store_id=self.manifest.store_id, cover=cover, keyframe=keyframe, level=LEVEL)
+            keyframe = keyframe_at(self.archive, log.last_seq, is_last=is_last)
+            cover = self.covers.fresh(cover_name(log.origins))
+            chunks = seal(
+                contents_of(log), store_id=self.manifest.store_id, cover=cover, keyframe=keyframe, level=LEVEL
+            )
             publish(self.folder, name, chunks)
             sealed = Segment(self.folder.open(name), self.cache, self.covers, self.manifest.store_id)
             infos.append(
@@ -244,7 +257,6 @@ class Opened:
         self.publish(manifest)
         with self._parts_lock:
             self.archive.set_parts(list(_replaced(self.archive.parts, log, part)))
-            self._log_ends.pop(segment, None)
         self.syncer.advance(log.last_seq)
         self.folder.remove(log_name(segment))
 

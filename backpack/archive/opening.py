@@ -174,13 +174,14 @@ def _put_aside(folder: Folder, plan: Plan) -> Recovery:
 
 def _continue(opened: Opened, writer: Writer, plan: Plan, covers: Covers) -> None:
     """Have a log to write to."""
-    folder, archive = opened.folder, opened.archive
+    folder = opened.folder
     last = plan.logs[-1] if plan.logs else None
     if plan.is_clean and last is not None:
         folder.remove(CLEAN)
         folder.sync()
         cover = covers.known(b"log:%d" % last.head.segment, last.head.cover_header)
         writer.take(last.file, last.head, cover, last.stop, last.head_sum, last.next_source)
+        last.follow(lambda: writer.size)
         return
     segment = max([opened.manifest.next_segment, *(log.head.segment + 1 for log in plan.logs)])
     for log in plan.logs:
@@ -194,7 +195,7 @@ def _continue(opened: Opened, writer: Writer, plan: Plan, covers: Covers) -> Non
     writer.file.sync()
     folder.sync()
     opened.publish(replace(opened.manifest, next_segment=segment, last_log=segment))
-    archive.set_parts([*archive.parts, Log(writer.file, writer.head, covers)])
+    opened.begin_tail()
 
 
 def _sweep(folder: Folder, manifest: Manifest, writer: Writer) -> None:

@@ -402,11 +402,12 @@ class Engine:
         """The entries are made: now the commit is."""
         timeline = self.timeline
         is_single = len(changed) == 1
-        if not timeline.count:  # no snapshot in memory shows what was there before
-            for chain in changed:
-                dropping.release_before(self, chain, chain.index_of(timeline.head + 1), 0)
+        was_empty = not timeline.count
         self.entry_offset += len(changed) - 1
         timeline.append(now, label, changed[0] if is_single else changed)
+        if was_empty:  # no snapshot in memory shows what was there before
+            for chain in changed:
+                dropping.release_before(self, chain, chain.index_of(timeline.head), 0)
         if self.ledger.history_bytes > self.history_trigger or timeline.head > self.seq_trigger:
             self.pruner.step()
         return (self.epoch, timeline.head, now, label, changes[0] if is_single else changes)
