@@ -1,0 +1,73 @@
+"""What was read from segments lately, up to so many bytes for all segments of a store together.
+
+One table in the order of use: whatever was used longest ago leaves first. Values are immutable, so who has one keeps
+it when it leaves here. The lock is held for a look-up, never while something is read or decompressed: two threads
+may read the same thing at the same time, and one of the two results stays.
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from itertools import count
+from threading import Lock
+from typing import Final
+
+from backpack.limits import MIB
+
+CACHE_SIZE_DEFAULT: Final = 16 * MIB
+"""Enough for the indexes of a million small commits and some thousand of their blocks."""
+
+ENTRY_SIZE: Final = 240
+"""What an entry costs beside its value: the key, its place in the table, the pair."""
+
+
+class Cache:
+    """At most `size_max` bytes, by what each entry is said to take."""
+
+    __slots__ = ("_entries", "_lock", "_numbers", "size", "size_max")
+
+    def __init__(self, size_max: int = CACHE_SIZE_DEFAULT) -> None:
+        self.size_max = size_max
+        self.size = 0
+        self._entries: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
+        self._lock = Lock()
+        self._numbers = count(1)
+
+    def number(self) -> int:
+        """A number that no other segment of this cache has, for its keys."""
+        return next(self._numbers)
+
+    def get(self, key: Hashable) -> object:
+        """What was put there, if it is there still; None else."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None:
+                return None
+            self._entries.move_to_end(key)
+            return entry[0]
+
+    def put(self, key: Hashable, value: object, size: int) -> None:
+        """Keep a value of so many bytes. One that takes more than half of all room is not kept."""
+        size += ENTRY_SIZE
+        if size > self.size_max // 2:
+            return
+        entries = self._entries
+        with self._lock:
+            old = entries.pop(key, None)
+            if old is not None:
+                self.size -= old[1]
+            entries[key] = (value, size)
+            self.size += size
+            while self.size > self.size_max:
+                _, (_, freed) = entries.popitem(last=False)
+                self.size -= freed
+
+    def forget(self, number: int) -> None:
+        """Let go of everything of one segment (whose keys are tuples that begin with its number). O(entries)."""
+        with self._lock:
+            for key in [key for key in self._entries if isinstance(key, tuple) and key[0] == number]:
+                self.size -= self._entries.pop(key)[1]
+
+    def check(self) -> None:
+        """Every invariant."""
+        with self._lock:
+            assert self.size == sum(size for _, size in self._entries.values()) <= self.size_max

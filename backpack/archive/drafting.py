@@ -1,0 +1,289 @@
+"""The rows of a segment that is being sealed: taken in by commit, given out by key.
+
+Few steps a row, all in columns: sealing runs beside the threads that commit. Every method that takes long is a
+generator that stops now and then, so that its caller can give way to them.
+"""
+
+from array import array
+from collections.abc import Generator, Iterable
+from itertools import accumulate
+from typing import Final
+
+from backpack.archive.columns import COUNT_MAX, Packed, pack_bytes, pack_column
+from backpack.archive.content import CUTS_MAX, Change, Cut, SourceId
+from backpack.archive.contents import Contents
+from backpack.archive.frames import KIND_CODES
+from backpack.archive.layout import HAS_VALUE, IS_DETAILED, IS_LARGE, IS_PURGED, hash_of
+from backpack.core.commit import Label
+from backpack.errors import InvalidArgumentError
+
+Pauses = Generator[bytes, None, None]
+"""Yields nothing, now and then."""
+
+_STEP: Final = 64
+"""Commits between two pauses."""
+_WHOLE_KINDS: Final = {kind: code | HAS_VALUE for kind, code in KIND_CODES.items()}
+
+
+class Draft:
+    """Rows in the order they came in, and how they stand in the segment."""
+
+    __slots__ = (
+        "_by_key",
+        "_details",
+        "_kinds",
+        "_refs",
+        "_seqs",
+        "_versions",
+        "commits",
+        "contents",
+        "counts",
+        "id_places",
+        "ids",
+        "is_sorted",
+        "labels",
+        "names",
+        "order",
+        "place_ids",
+        "positions",
+        "row_of",
+        "times",
+    )
+
+    def __init__(self, contents: Contents) -> None:
+        self.contents = contents
+        self.ids: list[SourceId] = sorted(contents.sources)
+        self.positions: dict[SourceId, int] = {one: position for position, one in enumerate(self.ids)}
+        self._by_key: dict[str, list[int]] = {}
+        self._seqs: array[int] = array("Q")
+        self._versions: array[int] = array("Q")
+        self._kinds = bytearray()
+        self._refs: array[int] = array("q")
+        """Of a row whose value is a whole source: its position. Of another one: the number of its detail."""
+        self._details: list[Change] = []
+        self.commits: array[int] = array("Q")
+        self.times: array[int] = array("q")
+        self.labels: list[Label] = []
+        self.counts: array[int] = array("I")
+        self.names: list[str] = []
+        self.order: list[int] = []
+        """Rows as they stand, each by when it came in."""
+        self.row_of: array[int] = array("I")
+        """The reverse."""
+        self.id_places: array[int] = array("I")
+        self.place_ids: array[int] = array("I")
+        self.is_sorted = True
+
+    def take(self) -> Pauses:
+        """Take in all rows."""
+        contents = self.contents
+        for change in contents.base_rows:
+            self._take((change,))
+            self.is_sorted = False
+        last = contents.first_seq - 1
+        for row in contents.commits:
+            if not last < row.seq <= contents.last_seq:
+                raise InvalidArgumentError(f"the commits to be sealed are not in order: seq={row.seq}")
+            last = row.seq
+            self._take(row.changes)
+            self.commits.append(row.seq)
+            self.times.append(row.time_ns)
+            self.labels.append(row.label)
+            self.counts.append(len(row.changes))
+            if not len(self.commits) % _STEP:
+                yield b""
+        if len(self._kinds) > COUNT_MAX or len(self.ids) > COUNT_MAX:
+            raise InvalidArgumentError(f"too much for one segment: changes={len(self._kinds)} sources={len(self.ids)}")
+
+    def _take(self, changes: Iterable[Change]) -> None:
+        by_key, kinds, sources = self._by_key, self._kinds, self.contents.sources
+        for change in changes:
+            rows = by_key.get(change.key)
+            if rows is None:
+                rows = by_key[change.key] = []
+            rows.append(len(kinds))
+            self._seqs.append(change.seq)
+            self._versions.append(change.version)
+            value = change.value
+            if value is not None and len(value.cuts) == 1 and not change.is_purged and not change.reason:
+                origin, number, start, stop = value.cuts[0]
+                if not start and stop == sources.get((origin, number)):
+                    self._refs.append(self.positions[origin, number])
+                    kind = _WHOLE_KINDS[change.kind]
+                    kinds.append(kind | IS_LARGE if change.is_large else kind)
+                    continue
+            kind = KIND_CODES[change.kind] | (IS_LARGE if change.is_large else 0)
+            if value is None and not change.reason and not change.is_purged:
+                self._refs.append(0)
+                kinds.append(kind)
+                continue
+            self._refs.append(len(self._details))
+            self._details.append(change)
+            kind |= IS_DETAILED | (IS_PURGED if change.is_purged else 0) | (0 if value is None else HAS_VALUE)
+            kinds.append(kind)
+
+    # -- the order -----------------------------------------------------------------------------------------------
+
+    def arrange(self) -> Pauses:
+        """Put rows in order by key and seq, and sources in the order in which these first use them."""
+        by_key = self._by_key
+        self.names = names = sorted(by_key)
+        order = self.order
+        for name in names:
+            rows = by_key[name]
+            if not self.is_sorted:
+                rows.sort(key=self._seqs.__getitem__)
+            order += rows
+        yield b""
+        row_of = self.row_of = array("I", bytes(4 * len(order)))
+        for row, came in enumerate(order):
+            row_of[came] = row
+        yield b""
+        yield from self._place()
+
+    def _place(self) -> Pauses:
+        count = len(self.ids)
+        refs, kinds, positions = self._refs, self._kinds, self.positions
+        is_placed = bytearray(count)
+        place_ids = self.place_ids
+        for index, came in enumerate(self.order):
+            kind = kinds[came]
+            if kind & IS_DETAILED:
+                value = self._details[refs[came]].value
+                used = [] if value is None else [positions.get(cut[:2], -1) for cut in value.cuts]
+                for position in used:
+                    if position >= 0 and not is_placed[position]:
+                        is_placed[position] = 1
+                        place_ids.append(position)
+            elif kind & HAS_VALUE:
+                position = refs[came]
+                if not is_placed[position]:
+                    is_placed[position] = 1
+                    place_ids.append(position)
+            if not index & 0x7FF:
+                yield b""
+        if len(place_ids) < count:
+            place_ids.extend([position for position in range(count) if not is_placed[position]])
+        id_places = self.id_places = array("I", bytes(4 * count))
+        for place, position in enumerate(place_ids):
+            id_places[position] = place
+        yield b""
+
+    # -- columns -------------------------------------------------------------------------------------------------
+
+    def key_columns(self) -> Generator[bytes, None, list[Packed]]:
+        """Hashes to first versions."""
+        names = [name.encode() for name in self.names]
+        hashes = list(map(hash_of, names))
+        by_hash = sorted(range(len(names)), key=hashes.__getitem__)
+        yield b""
+        by_key, versions = self._by_key, self._versions
+        row_starts = [0, *accumulate(len(by_key[name]) for name in self.names)]
+        return [
+            pack_column([hashes[number] for number in by_hash], is_plain=True),
+            pack_column(by_hash, is_plain=True),
+            pack_column([0, *accumulate(map(len, names))], is_plain=True),
+            pack_bytes(b"".join(names)),
+            pack_column(row_starts, is_plain=True),
+            pack_column([versions[self.order[start]] for start in row_starts[:-1]]),
+        ]
+
+    def row_columns(self) -> Generator[bytes, None, list[Packed]]:
+        """Seqs to details. Numbers the details anew, in the order of the rows."""
+        order = self.order
+        seqs = pack_column([self._seqs[came] for came in order])
+        yield b""
+        kinds = bytes([self._kinds[came] for came in order])
+        yield b""
+        versions = pack_column((yield from self._version_gaps()))
+        yield b""
+        refs, id_places = self._refs, self.id_places
+        details = self._details
+        self._details = []
+        offsets = []
+        for row, came in enumerate(order):
+            kind = kinds[row]
+            if kind & IS_DETAILED:
+                offsets.append(len(self._details) - row)
+                self._details.append(details[refs[came]])
+            else:
+                offsets.append(id_places[refs[came]] - row if kind & HAS_VALUE else 0)
+            if not row & 0x7FF:
+                yield b""
+        return [seqs, pack_column(kinds, is_plain=True), versions, pack_column(offsets)]
+
+    def _version_gaps(self) -> Generator[bytes, None, list[int]]:
+        versions = self._versions
+        gaps: list[int] = []
+        for name in self.names:
+            rows = self._by_key[name]
+            column = [versions[came] for came in rows]
+            first = column[0]
+            if column[-1] - first == len(column) - 1 and column == list(range(first, first + len(column))):
+                gaps += bytes(len(column))
+            else:
+                gaps += [version - first - index for index, version in enumerate(column)]
+            if not len(gaps) & 0x3F:
+                yield b""
+        return gaps
+
+    def source_columns(self) -> Generator[bytes, None, list[Packed]]:
+        """Origins to starts."""
+        origins: list[int] = []
+        id_starts: list[int] = []
+        is_dense = True
+        for position, (origin, number) in enumerate(self.ids):
+            if not origins or origins[-1] != origin:
+                origins.append(origin)
+                id_starts.append(position)
+            is_dense = is_dense and number == position - id_starts[-1]
+        id_starts.append(len(self.ids))
+        yield b""
+        sources, ids = self.contents.sources, self.ids
+        sizes = [sources[ids[position]] for position in self.place_ids]
+        return [
+            pack_column(origins),
+            pack_column(id_starts),
+            pack_column([] if is_dense else [number for _, number in ids]),
+            pack_column(self.id_places, is_plain=True),
+            pack_column(self.place_ids, is_plain=True),
+            pack_column([0, *accumulate(sizes)], is_plain=True),
+        ]
+
+    def detail_columns(self) -> Generator[bytes, None, list[Packed]]:
+        """Starts of cuts to reasons."""
+        cut_counts, owns, blob_counts, reasons, sizes = [], [], [], [], []
+        cuts: list[Cut] = []
+        blobs: list[bytes] = []
+        for index, change in enumerate(self._details):
+            value = change.value
+            reasons.append(change.reason.encode())
+            if value is None or change.is_purged:
+                sizes.append(0 if value is None else value.size)
+                cut_counts.append(0)
+                owns.append(b"")
+                blob_counts.append(0)
+                continue
+            if len(value.cuts) > CUTS_MAX:
+                raise InvalidArgumentError(f"a value of too many cuts: seq={change.seq} count={len(value.cuts)}")
+            sizes.append(0)
+            cut_counts.append(len(value.cuts))
+            owns.append(value.own)
+            blob_counts.append(len(value.blobs))
+            cuts += value.cuts
+            blobs += value.blobs
+            if not index & 0xFF:
+                yield b""
+        digest_size = len(blobs[0]) if blobs else 0
+        columns = list(zip(*cuts, strict=True)) or [(), (), (), ()]
+        return [
+            pack_column([0, *accumulate(cut_counts)]),
+            pack_column([0, *accumulate(map(len, owns))]),
+            pack_column([0, *accumulate(count * digest_size for count in blob_counts)]),
+            pack_column([0, *accumulate(map(len, reasons))]),
+            pack_column(sizes),
+            *map(pack_column, columns),
+            pack_bytes(b"".join(owns)),
+            pack_bytes(b"".join(blobs)),
+            pack_bytes(b"".join(reasons)),
+        ]

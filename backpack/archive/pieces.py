@@ -1,0 +1,275 @@
+"""The pieces of one segment's file (sections, pages, blocks), from the cache or else from the file.
+
+Here is where bytes become believed: the checksum first, then the cover, then the promised size, then the shape. What
+is wrong with any of them is `CorruptionError` with the file and the offset of the piece.
+"""
+
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
+
+from xxhash import xxh3_64_intdigest
+from zstandard import ZstdCompressionDict
+
+from backpack.archive.cache import Cache
+from backpack.archive.columns import Column, read_table
+from backpack.archive.compressing import as_dictionary, inflate, unpack_section
+from backpack.archive.frames import damaged
+from backpack.archive.index import Index
+from backpack.archive.keyframe import KeyframeTable
+from backpack.archive.layout import (
+    BLOCK_SIZE_MAX,
+    DICTIONARY,
+    HEADER_SIZE_MAX,
+    INDEX,
+    KEYFRAME,
+    PAGES,
+    PAGES_COLUMNS,
+    SECTION_NAMES,
+    SECTION_SIZE_MAX,
+    Directory,
+    Place,
+    cover_name,
+    read_directory,
+    read_header,
+    read_trailer,
+)
+from backpack.archive.pages import Page
+from backpack.errors import BackpackError, CorruptionError
+from backpack.storage.cover import Covers
+from backpack.storage.protocol import File
+
+_DICTIONARY_OVERHEAD: Final = 32 * 1024
+"""What a dictionary that was made ready takes beside its bytes."""
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+class PageTable:
+    """Where the pages of commits stand."""
+
+    __slots__ = ("checksums", "count", "first_seqs", "first_times", "offsets", "size", "sizes")
+
+    def __init__(self, data: bytes) -> None:
+        """ValueError when it isn't one."""
+        first_seqs, first_times, offsets, sizes, checksums = read_table(data, PAGES_COLUMNS)
+        self.count = count = len(first_seqs)
+        if not count == len(first_times) == len(sizes) == len(checksums) == len(offsets) - 1:
+            raise ValueError("the columns of the table of pages do not belong together")
+        self.first_seqs: Column = first_seqs
+        self.first_times: Column = first_times
+        self.offsets: Column = offsets
+        self.sizes: Column = sizes
+        self.checksums: Column = checksums
+        self.size = len(data) + 1024
+
+
+class _HasPieces(Protocol):
+    @property
+    def pieces(self) -> "Pieces": ...
+
+
+_Self = TypeVar("_Self", bound=_HasPieces)
+
+
+def believing(
+    section: int,
+) -> Callable[[Callable[Concatenate[_Self, _Arguments], _Result]], Callable[Concatenate[_Self, _Arguments], _Result]]:
+    """For a method that reads the columns of a section: what is wrong with these is a `CorruptionError`."""
+
+    def decorated(
+        method: Callable[Concatenate[_Self, _Arguments], _Result],
+    ) -> Callable[Concatenate[_Self, _Arguments], _Result]:
+        def guarded(self: _Self, /, *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
+            try:
+                return method(self, *arguments, **named)
+            except BackpackError:
+                raise
+            except (ValueError, IndexError) as error:
+                fault = _told(error)
+            raise self.pieces.damaged(section, fault)
+
+        update_wrapper(guarded, method)
+        return guarded
+
+    return decorated
+
+
+def _told(error: Exception) -> str:
+    """What is wrong, without a byte of what was stored."""
+    return str(error) if type(error) is ValueError else f"it says what none says ({type(error).__name__})"
+
+
+class Pieces:
+    """One file of a segment, open."""
+
+    __slots__ = (
+        "_cache",
+        "_cover",
+        "_dictionary_key",
+        "_index_key",
+        "_page_table_key",
+        "directory",
+        "file",
+        "number",
+        "origins",
+        "size",
+    )
+
+    def __init__(self, file: File, cache: Cache, covers: Covers, store_id: bytes) -> None:
+        """Reads the two ends; `CorruptionError` when they are not those of a segment of this store."""
+        self.file = file
+        self.size = file.size()
+        header = read_header(file.pread(HEADER_SIZE_MAX, 0), file.name)
+        if header.store_id != store_id:
+            raise damaged(file.name, 0, "the segment is of another store")
+        self.origins = header.origins
+        offset, stored = read_trailer(file, self.size, header)
+        self._cover = covers.known(cover_name(header.origins), header.cover_header)
+        self._cache = cache
+        self.number = cache.number()
+        self._index_key = (self.number, INDEX)
+        self._page_table_key = (self.number, PAGES)
+        self._dictionary_key = (self.number, DICTIONARY)
+        fault = ""
+        try:
+            self.directory: Directory = read_directory(self._uncovered(stored, b"directory", offset), offset)
+        except CorruptionError:
+            raise
+        except ValueError as error:
+            fault = _told(error)
+        if fault:
+            raise damaged(file.name, offset, fault)
+
+    def damaged(self, section: int, fault: str) -> CorruptionError:
+        """The error for a section that says what it can't."""
+        return damaged(self.file.name, self.directory.places[section].offset, f"the segment is damaged, {fault}")
+
+    def close(self) -> None:
+        """Let go of the file and of what the cache has of it. Idempotent."""
+        self._cache.forget(self.number)
+        self.file.close()
+
+    # -- what is kept --------------------------------------------------------------------------------------------
+
+    def index(self) -> Index:
+        """The index. Cost, when it isn't in the cache: one pread and a decompression."""
+        index: Index | None = self._cache.get(self._index_key)  # type: ignore[assignment]
+        return index if index is not None else self._made(INDEX, Index)
+
+    def page_table(self) -> PageTable:
+        """Where the pages of commits stand."""
+        table: PageTable | None = self._cache.get(self._page_table_key)  # type: ignore[assignment]
+        return table if table is not None else self._made(PAGES, PageTable)
+
+    def keyframe(self) -> KeyframeTable:
+        """The keyframe, if there is one."""
+        table: KeyframeTable | None = self._cache.get((self.number, KEYFRAME))  # type: ignore[assignment]
+        return table if table is not None else self._made(KEYFRAME, KeyframeTable)
+
+    def _made(self, section: int, make: Callable[[bytes], "_Kept"]) -> "_Kept":
+        data = self.section(section)
+        try:
+            made = make(data)
+        except (ValueError, IndexError) as error:
+            fault = _told(error)
+        else:
+            self._cache.put((self.number, section), made, made.size)
+            return made
+        raise self.damaged(section, fault)
+
+    def page(self, number: int) -> Page:
+        """A page of commits."""
+        key = (self.number, b"page", number)
+        page: Page | None = self._cache.get(key)  # type: ignore[assignment]
+        if page is not None:
+            return page
+        table = self.page_table()
+        if not 0 <= number < table.count:
+            raise self.damaged(PAGES, "there is no such page")
+        offset = table.offsets[number]
+        place = Place(offset, table.offsets[number + 1] - offset, table.sizes[number], table.checksums[number])
+        if not 0 <= place.size <= SECTION_SIZE_MAX:
+            raise self.damaged(PAGES, "a page is longer than one can be")
+        data = self._read(place, b"page:%d" % number)
+        try:
+            page = Page(unpack_section(data, place.size), table.first_seqs[number], table.first_times[number])
+        except (ValueError, IndexError) as error:
+            fault = _told(error)
+        else:
+            self._cache.put(key, page, page.size)
+            return page
+        raise damaged(self.file.name, offset, f"a page of commits is damaged, {fault}")
+
+    def block(self, index: Index, number: int) -> bytes:
+        """The bytes of a block. Cost, when it isn't in the cache: one pread and a decompression."""
+        key = (self.number, b"block", number)
+        block: bytes | None = self._cache.get(key)  # type: ignore[assignment]
+        if block is None:
+            block = self.read_block(index, number)
+            self._cache.put(key, block, len(block))
+        return block
+
+    # -- what is read --------------------------------------------------------------------------------------------
+
+    def read_block(self, index: Index, number: int) -> bytes:
+        """The bytes of a block from the file, whatever the cache has."""
+        if not 0 <= number < index.block_count:
+            raise self.damaged(INDEX, "a source stands outside of the blocks")
+        size = index.block_starts[number + 1] - index.block_starts[number]
+        offset = index.block_offsets[number]
+        if not 0 < size <= BLOCK_SIZE_MAX:
+            raise self.damaged(INDEX, "a block is not as long as one can be")
+        place = Place(offset, index.block_offsets[number + 1] - offset, size, index.block_checksums[number])
+        frame = self._read(place, b"block:%d" % number)
+        dictionary = self._dictionary() if self.directory.places[DICTIONARY].size else None
+        fault = ""
+        try:
+            return inflate(frame, size, dictionary)
+        except ValueError as error:
+            fault = _told(error)
+        raise damaged(self.file.name, offset, f"a block is damaged, {fault}")
+
+    def section(self, number: int) -> bytes:
+        """The bytes of a section from the file."""
+        place = self.directory.places[number]
+        stored = self._read(place, SECTION_NAMES[number])
+        try:
+            return unpack_section(stored, place.size)
+        except ValueError as error:
+            fault = _told(error)
+        raise self.damaged(number, fault)
+
+    def _dictionary(self) -> ZstdCompressionDict:
+        dictionary: ZstdCompressionDict | None = self._cache.get(self._dictionary_key)  # type: ignore[assignment]
+        if dictionary is None:
+            data = self.section(DICTIONARY)
+            dictionary = as_dictionary(data)
+            self._cache.put(self._dictionary_key, dictionary, 2 * len(data) + _DICTIONARY_OVERHEAD)
+        return dictionary
+
+    def _read(self, place: Place, name: bytes) -> bytes:
+        """A piece, uncovered; `CorruptionError` when it is not what was written."""
+        size = place.stored_size
+        if not 0 < size <= self.size - place.offset or place.offset < 0:
+            raise damaged(self.file.name, 0, "a piece of the segment stands outside of it")
+        stored = self.file.pread(size, place.offset)
+        if len(stored) != size or xxh3_64_intdigest(stored) != place.checksum:
+            raise damaged(self.file.name, place.offset, "a piece of the segment is not what was written")
+        return self._uncovered(stored, name, place.offset)
+
+    def _uncovered(self, stored: bytes, name: bytes, offset: int) -> bytes:
+        fault = ""
+        try:
+            return self._cover.uncover(stored, name)
+        except CorruptionError as error:
+            fault = str(error)
+        raise damaged(self.file.name, offset, fault)
+
+
+class _Sized(Protocol):
+    size: int
+
+
+_Kept = TypeVar("_Kept", bound=_Sized)

@@ -1,0 +1,260 @@
+"""Sealing: the bytes of a segment, made of what it shall contain. The layout is in layout.py.
+
+The bytes come in pieces, and some are empty: a place to give way to threads that commit, about every 100 us of
+work. Each source is read when its turn comes, so memory holds the rows of the segment as columns and little else.
+"""
+
+from array import array
+from collections.abc import Generator, Iterator
+from typing import Final
+
+from xxhash import xxh3_64_intdigest
+from zstandard import ZstdCompressionDict
+
+from backpack.archive.columns import pack_column, pack_table
+from backpack.archive.compressing import (
+    SAMPLE_COUNT,
+    SAMPLES_SIZE_MAX,
+    SMALL_SIZE_MIN,
+    Deflater,
+    pack_section,
+    train,
+)
+from backpack.archive.contents import Bytes, Contents
+from backpack.archive.drafting import Draft, Pauses
+from backpack.archive.keyframe import Keyframe, pack_keyframe
+from backpack.archive.layout import (
+    BLOCK_SIZE,
+    DICTIONARY,
+    INDEX,
+    KEYFRAME,
+    LARGE_BLOCK_SIZE,
+    PAGES,
+    SECTION_NAMES,
+    SECTION_SIZE_MAX,
+    SUM,
+    Directory,
+    Place,
+    pack_header,
+    pack_trailer,
+)
+from backpack.archive.pages import PageDraft
+from backpack.errors import InvalidArgumentError
+from backpack.storage.cover import Cover
+
+LEVEL_DEFAULT: Final = 3
+_PIECE_SIZE: Final = 64 * 1024
+"""Bytes of sources that one piece of the file is made of, about."""
+
+
+def seal(
+    contents: Contents,
+    *,
+    store_id: bytes,
+    cover: Cover,
+    keyframe: Keyframe | None = None,
+    level: int = LEVEL_DEFAULT,
+    block_size: int = BLOCK_SIZE,
+) -> Iterator[bytes]:
+    """The file, piece by piece. `InvalidArgumentError` when the contents can't be a segment."""
+    sealing = _Sealing(contents, cover, level, block_size)
+    yield from sealing.run(store_id, keyframe)
+
+
+class _Sealing:
+    """One segment on its way to disk."""
+
+    __slots__ = (
+        "_block_size",
+        "_block_starts",
+        "_contents",
+        "_cover",
+        "_deflater",
+        "_draft",
+        "_level",
+        "_offset",
+        "_offsets",
+        "_places",
+        "_sums",
+    )
+
+    def __init__(self, contents: Contents, cover: Cover, level: int, block_size: int) -> None:
+        self._contents = contents
+        self._cover = cover
+        self._level = level
+        self._block_size = block_size
+        self._draft = Draft(contents)
+        self._deflater = Deflater(level)
+        self._offset = 0
+        self._block_starts: array[int] = array("Q", [0])
+        self._offsets: array[int] = array("Q")
+        self._sums: array[int] = array("Q")
+        self._places = [Place() for _ in SECTION_NAMES]
+
+    def run(self, store_id: bytes, keyframe: Keyframe | None) -> Iterator[bytes]:
+        draft, contents = self._draft, self._contents
+        header = pack_header(contents.origins, store_id, self._cover.header)
+        self._offset = len(header)
+        yield header
+        yield from draft.take()
+        yield from draft.arrange()
+        dictionary = self._dictionary()
+        yield b""
+        yield from self._blocks(dictionary)
+        pages = yield from self._pages()
+        if dictionary is not None:
+            yield self._section(DICTIONARY, dictionary.as_bytes())
+        columns = yield from draft.key_columns()
+        columns += yield from draft.row_columns()
+        columns += yield from draft.source_columns()
+        columns += [
+            pack_column(self._block_starts, is_plain=True),
+            pack_column(self._offsets, is_plain=True),
+            pack_column(self._sums, is_plain=True),
+        ]
+        columns += yield from draft.detail_columns()
+        yield self._section(INDEX, pack_table(columns))
+        yield self._section(PAGES, pages)
+        if keyframe is not None:
+            yield self._section(KEYFRAME, pack_keyframe(keyframe))
+        times = draft.times
+        directory = Directory(
+            contents.first_seq,
+            contents.last_seq,
+            len(times),
+            times[0] if times else 0,
+            times[-1] if times else 0,
+            self._block_starts[-1],
+            self._places,
+        )
+        stored = self._cover.cover(directory.packed(), b"directory")
+        checksum = SUM.unpack_from(header, len(header) - SUM.size)[0]
+        yield stored + pack_trailer(self._offset, len(stored), xxh3_64_intdigest(stored), checksum)
+
+    # -- blocks --------------------------------------------------------------------------------------------------
+
+    def _dictionary(self) -> ZstdCompressionDict | None:
+        """One for the sources that share blocks, if there are enough."""
+        sources, ids, limit = self._contents.sources, self._draft.ids, self._block_size // 2
+        small = [position for position in self._draft.place_ids if 0 < sources[ids[position]] <= limit]
+        total = sum(sources[ids[position]] for position in small)
+        if total < SMALL_SIZE_MIN:
+            return None
+        count = min(SAMPLE_COUNT, SAMPLES_SIZE_MAX * len(small) // total)
+        step = max(len(small) // count, 1)
+        samples = [b"".join(self._contents.parts_of(ids[position])) for position in small[::step]]
+        return train(samples, self._level)
+
+    def _blocks(self, dictionary: ZstdCompressionDict | None) -> Pauses:
+        small = self._deflater if dictionary is None else Deflater(self._level, dictionary)
+        sources, ids, parts_of = self._contents.sources, self._draft.ids, self._contents.parts_of
+        room = block_size = self._block_size
+        parts: list[Bytes] = []
+        pieces: list[bytes] = []
+        left = _PIECE_SIZE
+        for position in self._draft.place_ids:
+            one = ids[position]
+            size = sources[one]
+            if size > room and parts:
+                pieces.append(self._block(_joined(parts, block_size - room), small))
+                parts = []
+                left -= block_size - room
+                room = block_size
+                if left <= 0:
+                    yield b"".join(pieces)
+                    pieces, left = [], _PIECE_SIZE
+            if size <= block_size:
+                parts.extend(parts_of(one))
+                room -= size
+                continue
+            if pieces:
+                yield b"".join(pieces)
+                pieces, left = [], _PIECE_SIZE
+            yield from self._large(one, size)
+        if parts:
+            pieces.append(self._block(_joined(parts, block_size - room), small))
+        self._offsets.append(self._offset)
+        yield b"".join(pieces)
+
+    def _large(self, one: tuple[int, int], size: int) -> Pauses:
+        """Blocks of its own for a long source."""
+        pending = bytearray()
+        done = 0
+        for part in self._contents.parts_of(one):
+            pending += part
+            while len(pending) >= LARGE_BLOCK_SIZE:
+                done += LARGE_BLOCK_SIZE
+                yield self._block(bytes(pending[:LARGE_BLOCK_SIZE]), self._deflater)
+                del pending[:LARGE_BLOCK_SIZE]
+        if pending:
+            yield self._block(bytes(pending), self._deflater)
+        if done + len(pending) != size:
+            raise InvalidArgumentError(f"a source is not as long as it should be: source={one} {size=}")
+
+    def _block(self, data: bytes, deflater: Deflater) -> bytes:
+        stored = self._cover.cover(deflater.deflate(data), b"block:%d" % len(self._sums))
+        self._sums.append(xxh3_64_intdigest(stored))
+        self._offsets.append(self._offset)
+        self._offset += len(stored)
+        self._block_starts.append(self._block_starts[-1] + len(data))
+        return stored
+
+    # -- commits -------------------------------------------------------------------------------------------------
+
+    def _pages(self) -> Generator[bytes, None, bytes]:
+        """All pages; returns the table of them."""
+        draft = self._draft
+        came = len(self._contents.base_rows)
+        row_of = draft.row_of
+        first_seqs: list[int] = []
+        first_times: list[int] = []
+        sizes: list[int] = []
+        offsets = [self._offset]
+        sums: list[int] = []
+        page = PageDraft()
+
+        def finished() -> bytes:
+            data = page.packed()
+            stored = self._cover.cover(pack_section(data, self._deflater), b"page:%d" % len(sums))
+            first_seqs.append(page.seqs[0])
+            first_times.append(page.times[0])
+            sizes.append(len(data))
+            sums.append(xxh3_64_intdigest(stored))
+            self._offset += len(stored)
+            offsets.append(self._offset)
+            return stored
+
+        for seq, time_ns, label, count in zip(draft.commits, draft.times, draft.labels, draft.counts, strict=True):
+            if page.is_full:
+                yield finished()
+                page = PageDraft()
+            page.add(seq, time_ns, label, row_of[came : came + count])
+            came += count
+        if page.seqs:
+            yield finished()
+        return pack_table(
+            [
+                pack_column(first_seqs),
+                pack_column(first_times),
+                pack_column(offsets, is_plain=True),
+                pack_column(sizes, is_plain=True),
+                pack_column(sums, is_plain=True),
+            ]
+        )
+
+    # -- sections ------------------------------------------------------------------------------------------------
+
+    def _section(self, number: int, data: bytes) -> bytes:
+        if len(data) > SECTION_SIZE_MAX:
+            raise InvalidArgumentError(f"too much for one segment: size={len(data)}")
+        stored = self._cover.cover(pack_section(data, self._deflater), SECTION_NAMES[number])
+        self._places[number] = Place(self._offset, len(stored), len(data), xxh3_64_intdigest(stored))
+        self._offset += len(stored)
+        return stored
+
+
+def _joined(parts: list[Bytes], size: int) -> bytes:
+    data = b"".join(parts)
+    if len(data) != size:
+        raise InvalidArgumentError(f"sources are not as long as they should be: {size=} present={len(data)}")
+    return data

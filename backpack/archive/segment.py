@@ -1,0 +1,254 @@
+"""A sealed segment as something to read from: an immutable file of commits, through a cache that it shares.
+
+Opening reads the two ends of the file. The index, pages of commits and blocks of bytes are read when they are asked
+for and kept by the cache for as long as there is room. A cold read of a small value is two bisections, one pread of
+about 1 KB and its decompression; nothing here has state of its own, so any number of threads may read.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+
+from backpack.archive.cache import Cache
+from backpack.archive.content import Change, CommitRow, SourceId
+from backpack.archive.dormant import Newest, newest_of
+from backpack.archive.frames import damaged
+from backpack.archive.keyframe import Keyframe
+from backpack.archive.layout import INDEX, KEYFRAME, PAGES
+from backpack.archive.pages import Page
+from backpack.archive.pieces import Pieces, believing
+from backpack.core.commit import Label
+from backpack.storage.cover import Covers
+from backpack.storage.protocol import File
+
+Accept = Callable[[Label], bool]
+"""Is a commit with this label wanted?"""
+
+
+class Segment:
+    """One sealed segment."""
+
+    __slots__ = ("pieces",)
+
+    def __init__(self, file: File, cache: Cache, covers: Covers, store_id: bytes) -> None:
+        """Reads the two ends; `CorruptionError` when they are not those of a segment of this store."""
+        self.pieces = Pieces(file, cache, covers, store_id)
+
+    @property
+    def name(self) -> str:
+        """Of the file."""
+        return self.pieces.file.name
+
+    @property
+    def size(self) -> int:
+        """Of the file, in bytes."""
+        return self.pieces.size
+
+    @property
+    def origins(self) -> tuple[int, int]:
+        """The first and last number of the segments whose sources stand here."""
+        return self.pieces.origins
+
+    @property
+    def first_seq(self) -> int:
+        """The first commit it answers for."""
+        return self.pieces.directory.first_seq
+
+    @property
+    def last_seq(self) -> int:
+        """The last commit it answers for."""
+        return self.pieces.directory.last_seq
+
+    @property
+    def commit_count(self) -> int:
+        """Commits that can be read."""
+        return self.pieces.directory.commit_count
+
+    @property
+    def last_ns(self) -> int:
+        """The time of the newest commit; 0 when there is none."""
+        return self.pieces.directory.last_time
+
+    @property
+    def raw_size(self) -> int:
+        """Bytes of all its sources."""
+        return self.pieces.directory.size
+
+    @property
+    def has_keyframe(self) -> bool:
+        """Does it say where every key stands as of its last commit?"""
+        return self.pieces.directory.places[KEYFRAME].size > 0
+
+    def close(self) -> None:
+        """Let go of the file and of what the cache has of it. Idempotent."""
+        self.pieces.close()
+
+    # -- changes -------------------------------------------------------------------------------------------------
+
+    @believing(INDEX)
+    def find(self, key: str, seq: int) -> Change | None:
+        """The newest change of a key at or before a commit, if it stands here. Cost: two bisections."""
+        index = self.pieces.index()
+        number = index.number_of(key)
+        row = index.row_before(number, seq)
+        return None if row < 0 else index.change(row, key, number)
+
+    @believing(INDEX)
+    def changes(self, key: str) -> list[Change]:
+        """Every change of a key, oldest first."""
+        index = self.pieces.index()
+        number = index.number_of(key)
+        return [index.change(row, key, number) for row in range(*index.rows_of(number))]
+
+    @believing(INDEX)
+    def seqs(self, key: str) -> Sequence[int]:
+        """The commits that changed a key, oldest first."""
+        index = self.pieces.index()
+        return index.seqs(*index.rows_of(index.number_of(key)))
+
+    @believing(INDEX)
+    def keys(self) -> list[str]:
+        """Every key that is changed here, sorted."""
+        index = self.pieces.index()
+        return list(map(index.name_of, range(index.key_count)))
+
+    def newest(self, seq: int) -> Iterator[tuple[str, Newest]]:
+        """The last change of each key at or before a commit. Cost: O(keys)."""
+        for number in range(self.pieces.index().key_count):
+            change = self._last(number, seq)
+            if change is not None:
+                yield change.key, newest_of(change)
+
+    def rows(self) -> Iterator[Change]:
+        """Every change, by key and then by commit."""
+        for number in range(self.pieces.index().key_count):
+            yield from self._of_number(number)
+
+    @believing(INDEX)
+    def _last(self, number: int, seq: int) -> Change | None:
+        index = self.pieces.index()
+        row = index.row_before(number, seq)
+        return None if row < 0 else index.change(row, index.name_of(number), number)
+
+    @believing(INDEX)
+    def _of_number(self, number: int) -> list[Change]:
+        index = self.pieces.index()
+        key = index.name_of(number)
+        return [index.change(row, key, number) for row in range(*index.rows_of(number))]
+
+    # -- commits -------------------------------------------------------------------------------------------------
+
+    @believing(PAGES)
+    def commit(self, seq: int) -> CommitRow | None:
+        """A commit with its changes; None when it is not here."""
+        number = bisect_right(self.pieces.page_table().first_seqs, seq) - 1
+        if number < 0:
+            return None
+        page = self.pieces.page(number)
+        at = bisect_left(page.seqs, seq)
+        return self._row(page, at) if at < len(page.seqs) and page.seqs[at] == seq else None
+
+    def commits(self, stop: int, start: int, accept: Accept | None = None) -> Iterator[CommitRow]:
+        """The commits before `stop` and behind `start`, newest first, page by page as they are asked for.
+
+        `accept` is asked once for each label of a page: a page without one that it accepts is passed over.
+        """
+        for page, at in self._positions(stop, start, accept):
+            yield self._row(page, at)
+
+    def facts(self, stop: int, start: int, accept: Accept | None = None) -> Iterator[tuple[int, int, Label]]:
+        """`(seq, time, label)` of the same commits, without their changes: much cheaper."""
+        for page, at in self._positions(stop, start, accept):
+            yield page.seqs[at], page.times[at], page.labels[page.numbers[at]]
+
+    @believing(PAGES)
+    def seq_at(self, time_ns: int) -> int:
+        """The last commit made at or before a time; 0 when all came later. Cost: two bisections."""
+        number = bisect_right(self.pieces.page_table().first_times, time_ns) - 1
+        if number < 0:
+            return 0
+        page = self.pieces.page(number)
+        return page.seqs[max(bisect_right(page.times, time_ns) - 1, 0)]
+
+    def _positions(self, stop: int, start: int, accept: Accept | None) -> Iterator[tuple[Page, int]]:
+        number = self._page_before(stop)
+        while number >= 0:
+            page = self.pieces.page(number)
+            accepted = None if accept is None else [accept(label) for label in page.labels]
+            if accepted is None or any(accepted):
+                for at in range(bisect_left(page.seqs, stop) - 1, -1, -1):
+                    if page.seqs[at] <= start:
+                        return
+                    if accepted is None or accepted[page.numbers[at]]:
+                        yield page, at
+            if page.seqs[0] <= start + 1:
+                return
+            number -= 1
+
+    @believing(PAGES)
+    def _page_before(self, stop: int) -> int:
+        return bisect_left(self.pieces.page_table().first_seqs, stop) - 1
+
+    @believing(INDEX)
+    def _row(self, page: Page, at: int) -> CommitRow:
+        index = self.pieces.index()
+        changes = []
+        for row in page.rows_at(at):
+            number = index.number_at(row)
+            changes.append(index.change(row, index.name_of(number), number))
+        if any(change.seq != page.seqs[at] for change in changes):
+            raise ValueError("a commit names the change of another one")
+        return CommitRow(page.seqs[at], page.times[at], page.labels[page.numbers[at]], changes)
+
+    # -- bytes ---------------------------------------------------------------------------------------------------
+
+    @believing(INDEX)
+    def size_of(self, source: SourceId) -> int:
+        """Bytes of a source; `CorruptionError` when it is not here."""
+        start, stop = self.pieces.index().span_of(*source)
+        if start < 0:
+            raise damaged(self.name, 0, f"a value points to what the segment does not hold: source={source}")
+        return stop - start
+
+    @believing(INDEX)
+    def sources(self) -> list[SourceId]:
+        """All sources that stand here, in order."""
+        return list(self.pieces.index().ids())
+
+    @believing(INDEX)
+    def read(self, origin: int, number: int, start: int, stop: int) -> bytes:
+        """A slice of a source. Cost: the blocks it touches. `CorruptionError` when it is not here."""
+        index = self.pieces.index()
+        first, last = index.span_of(origin, number)
+        if first < 0 or not 0 <= start <= stop <= last - first:
+            place = f"source={origin, number} {start=} {stop=}"
+            raise damaged(self.name, 0, f"a value points to what the segment does not hold: {place}")
+        start += first
+        stop += first
+        if start == stop:
+            return b""
+        starts = index.block_starts
+        number = bisect_right(starts, start) - 1
+        data = self.pieces.block(index, number)
+        before = starts[number]
+        if stop <= before + len(data):
+            return data[start - before : stop - before]
+        chunks = [data[start - before :]]
+        before += len(data)
+        while before < stop:
+            number += 1
+            data = self.pieces.block(index, number)
+            chunks.append(data[: stop - before])
+            before += len(data)
+        return b"".join(chunks)
+
+    # -- the keyframe --------------------------------------------------------------------------------------------
+
+    @believing(KEYFRAME)
+    def keyframe(self) -> Keyframe | None:
+        """The newest change of every key as of `last_seq`, if it was written. Cost: an object for each name."""
+        return self.pieces.keyframe().read() if self.has_keyframe else None
+
+    @believing(KEYFRAME)
+    def keyframe_seq_of(self, key: str) -> int:
+        """The newest commit up to `last_seq` that changed a key; 0 when none did. Cost: one bisection."""
+        return self.pieces.keyframe().seq_of(key)
