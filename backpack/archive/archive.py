@@ -328,21 +328,21 @@ class Archive:
         """The commits before `stop` and behind `start`, newest first, read as they are asked for."""
         parts, firsts, _ = self._state
         index = bisect_right(firsts, stop - 1) - 1
-        while index >= 0 and parts[index].last_seq > start:
+        while index >= 0:
             yield from parts[index].commits(stop, start)
-            index -= 1
+            index = -1 if firsts[index] <= start + 1 else index - 1
 
     def rows_of(self, key: str, stop: int, start: int) -> Iterator[CommitRow]:
         """Those of them that changed the key."""
         parts, firsts, _ = self._state
         index = bisect_right(firsts, stop - 1) - 1
-        while index >= 0 and parts[index].last_seq > start:
+        while index >= 0:
             for seq in reversed(parts[index].seqs(key)):
                 if start < seq < stop:
                     row = parts[index].commit(seq)
                     if row is not None:
                         yield row
-            index -= 1
+            index = -1 if firsts[index] <= start + 1 else index - 1
 
     def newest_at(self, seq: int) -> tuple[Columns | None, dict[str, Newest]]:
         """The newest change of every key as of a commit: those of the keyframe before it, and those after that.

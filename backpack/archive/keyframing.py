@@ -26,10 +26,7 @@ def keyframe_at(archive: Archive, seq: int, *, is_last: bool) -> Keyframe | None
     if not later or (columns is not None and len(later) * share < count):
         return None
     merged: dict[str, Newest] = dict(later)
-    if columns is None:
-        names = sorted(merged)
-    else:
-        names = _union(list(columns.names), sorted(later))
+    names = sorted(merged) if columns is None else _union(list(columns.names), sorted(later))
     seqs: array[int] = array("Q")
     versions: array[int] = array("Q")
     sizes: array[int] = array("Q")
