@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,27 @@ def test_a_publication_takes_the_place_of_whatever_is_there(
     assert folder.names() == ["a"]
     assert folder.open("a").pread(9, 0) == b"new"
     assert (tmp_path / "outside").read_bytes() == b"not of the store"
+
+
+def test_what_stands_under_a_name_is_seen_and_not_what_it_leads_to(
+    path: Path, folder: DiskFolder, trap: dict[str, Callable[[], None]]
+) -> None:
+    trap["dangling link"]()
+    assert folder.has("a")
+    folder.remove("a")
+    assert not folder.has("a")
+
+
+def test_two_may_make_a_folder_at_once(path: Path, folder: DiskFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.mkdir
+
+    def second(name: str, mode: int, *, dir_fd: int) -> None:
+        real(name, mode, dir_fd=dir_fd)
+        real(name, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr("os.mkdir", second)
+    folder.folder("inner").create("a")
+    assert mode(path / "inner") == 0o700
 
 
 def test_names_that_no_store_makes_are_not_seen(path: Path, folder: DiskFolder) -> None:
@@ -395,13 +417,12 @@ def test_short_reads_go_on_and_an_error_is_not_the_end(folder: DiskFolder, monke
 
 
 def test_a_huge_size_reserves_no_memory(folder: DiskFolder) -> None:
-    import tracemalloc
-
     file = folder.create("a")
     file.append(b"x")
     tracemalloc.start()
     try:
         assert file.pread(2**40, 0) == b"x"
+        assert file.pread(2**40, 2**30) == b""
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
         tracemalloc.stop()
