@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import Any, Final, Self
 
-from backpack.codec import array_header, pack_checked, pack_value, read_array_header, unpack_value
+from backpack.codec import pack_checked, pack_value, unpack_value
 from backpack.core.addresses import At, resolve
 from backpack.core.chain import Mark, is_visible, size_of
 from backpack.core.commit import NO_LABEL, Commit, Facts, Label, new_object, set_facts
 from backpack.core.engine import Engine, Request
 from backpack.core.forking import fork
 from backpack.core.freezing import freeze
+from backpack.core.headers import array_header, read_array_header
 from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
 from backpack.core.patterns import Pattern
@@ -979,7 +980,7 @@ class Backpack(MutableMapping[str, Any]):
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         named = None if keys is None else list(dict.fromkeys(checked_key(key) for key in keys))
         with self._changing:
-            requests = travel.restore_requests(self._engine, snapshot, named, substitute)
+            requests = travel.restore_requests(self._state(self._engine.timeline.head), snapshot, named, substitute)
             forbidden = [] if sight is None else [one.key for one in requests if not sight.can_write(one.key)]
             facts = self._engine.commit(requests, label, self._now()) if requests and not forbidden else None
         if forbidden and sight is not None:

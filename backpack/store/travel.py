@@ -4,62 +4,54 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from backpack.core.addresses import At, resolve
-from backpack.core.chain import Mark, form_of, is_visible
+from backpack.core.chain import Mark, is_visible
 from backpack.core.commit import Commit
 from backpack.core.engine import Engine, Request
-from backpack.core.payload import Content, LargeRef, as_content, form_size, join
-from backpack.core.shaping import present_content
+from backpack.core.payload import Content, as_content, join
 from backpack.errors import CommitNotFoundError
 from backpack.store.records import Unavailable
 from backpack.store.snapshot import Snapshot, unavailable_error
-from backpack.store.state import State
+from backpack.store.state import State, has_same_bytes
 
 if TYPE_CHECKING:
     from backpack.store.store import Backpack
 
 
 def restore_requests(
-    engine: Engine, snapshot: Snapshot, keys: Iterable[str] | None, substitute: bytes | None
+    present: State, snapshot: Snapshot, keys: Iterable[str] | None, substitute: bytes | None
 ) -> list[Request]:
-    """The changes that make the present of these (absolute) keys equal a snapshot of the same store. Wants its lock.
+    """The changes that make these (absolute) keys, as they are in `present`, equal a snapshot of the same store.
 
     `keys`: None is all that the snapshot's node sees. `substitute`: the payload for values that are not within reach;
     without it they raise `ValueUnavailableError`. Bytes that memory has are shared, others are packed again.
     """
     state, sight = snapshot._state, snapshot._sight
     if keys is None:
-        keys = sorted({*state.keys(), *engine.visible})
+        keys = state.candidates(present)
+        keys = sorted({*state.keys(), *present.keys()} if keys is None else keys)
         if sight is not None:
             keys = [key for key in keys if sight.can_read(key)]
     requests = []
     for key in keys:
-        chain = engine.chains.get(key)
-        last = None if chain is None else chain.last
-        found = state.find(key)
+        found, now = state.find(key), present.find(key)
+        if now is not None and not now.is_visible:
+            now = None
         if found is None or not found.is_visible:
-            if is_visible(last):
+            if now is not None:
                 requests.append(Request(key, "delete"))
             continue
-        if last is not None and found.form is not None and is_visible(last) and form_of(last) is found.form:
+        if now is not None and has_same_bytes(found, now):
             continue
         content = found.content()
         if isinstance(content, str):
             if substitute is None:
                 raise unavailable_error(Unavailable(key, found.size, content, snapshot._author(found)))
             requests.append(Request(key, "pack", substitute))
-            continue
-        if chain is not None and is_visible(last) and _is_equal(present_content(chain), content):
-            continue
-        if found.form is None or chain is None:
+        elif found.form is None:
             requests.append(Request(key, "pack", join(content)))
         else:
-            large = content if isinstance(found.form, LargeRef) else None
-            requests.append(Request(key, "pack", form=found.form, content=large))
+            requests.append(Request(key, "pack", form=found.form, content=content if found.is_large else None))
     return requests
-
-
-def _is_equal(one: Content | None, other: Content) -> bool:
-    return one is not None and form_size(one) == form_size(other) and join(one) == join(other)
 
 
 def replacements(state: State, large_size: int, substitute: bytes | None) -> dict[str, Content]:
