@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from backpack.blobs.blob import Blob
 from backpack.blobs.newlines import after_newline
 from backpack.blobs.store import Blobs
+from backpack.blobs.text import text_lines
+from backpack.codec import pack_value
 from backpack.errors import InvalidArgumentError
 from backpack.limits import KIB, MIB
 from backpack.storage.cover import PLAIN, Covers
@@ -86,6 +88,8 @@ def test_newlines_are_found_far_into_long_bytes() -> None:
         assert after_newline(content, number) == number * 100
     assert after_newline(content, 5_001) is None
     assert after_newline(content, 1, len(content)) is None
+    for number in range(1, 1_001):
+        assert after_newline(b"\n" * 1_000, number) == number
 
 
 def test_a_slice_of_a_gigabyte_reads_some_kilobytes_of_table_and_the_frames_it_touches() -> None:
@@ -114,6 +118,16 @@ def test_a_slice_of_a_gigabyte_reads_some_kilobytes_of_table_and_the_frames_it_t
             line // noise.count(b"\n") * frame_size
         )
         assert watch.read_size <= 2 * (4 * KIB + frame_size + 100)
+
+
+def test_neighbouring_slices_of_a_text_read_nothing_more() -> None:
+    folder = WatchedFolder(MemoryFolder())
+    blobs = Blobs(folder, PLAIN, frame_size=KIB)
+    blob = blobs.open(blobs.put_bytes(pack_value("a line of some bytes\n" * 10_000), is_durable=False))
+    text_lines(blob, 5_000, 5_001)
+    folder.watch.read_size = 0
+    assert text_lines(blob, 5_002, 5_003) == "a line of some bytes\n" * 2
+    assert folder.watch.read_size == 0
 
 
 CHILD = """

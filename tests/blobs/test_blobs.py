@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from backpack.blobs import writing
 from backpack.blobs.store import Blobs
 from backpack.errors import CorruptionError, DiskFullError, InvalidArgumentError, StorageError
 from backpack.storage.cover import PLAIN
@@ -32,6 +33,14 @@ def blobs(folder: WatchedFolder) -> Blobs:
 def reopened(folder: WatchedFolder | MemoryFolder) -> Blobs:
     """As the next process would."""
     return Blobs(folder, PLAIN, frame_size=FRAME_SIZE)
+
+
+def syncs(folder: WatchedFolder) -> list[str]:
+    """The files that were synced since the last time; `""` is the folder. Nothing else was changed."""
+    events = [event for event in folder.watch.events if event[0] not in ("pread", "reopen")]
+    folder.watch.events.clear()
+    assert {operation for operation, _ in events} <= {"sync"}
+    return [name for _, name in events]
 
 
 def content_of(blobs: Blobs, digest: bytes) -> bytes:
@@ -94,14 +103,14 @@ def test_what_was_put_without_a_sync_is_synced_when_that_is_asked_for(blobs: Blo
     assert all(operation != "sync" for operation, _ in folder.watch.events)
     folder.watch.events.clear()
     blobs.put_bytes(CONTENT, is_durable=True)
-    assert folder.watch.events == [("sync", digest.hex()), ("sync", "")]
+    assert syncs(folder) == [digest.hex(), ""]
     other = blobs.put_bytes(CONTENT + b"!", is_durable=False)
     folder.watch.events.clear()
     blobs.sync_all()
-    assert folder.watch.events == [("sync", other.hex()), ("sync", "")]
+    assert syncs(folder) == [other.hex(), ""]
     folder.watch.events.clear()
     blobs.sync_all()
-    assert folder.watch.events == [("sync", "")]
+    assert syncs(folder) == [""]
 
 
 def test_a_blob_of_another_process_is_read_and_synced_once_before_it_is_relied_on(
@@ -111,7 +120,7 @@ def test_a_blob_of_another_process_is_read_and_synced_once_before_it_is_relied_o
     later = reopened(folder)
     folder.watch.events.clear()
     later.put_bytes(CONTENT, is_durable=True)
-    assert [event for event in folder.watch.events if event[0] != "pread"] == [("sync", digest.hex()), ("sync", "")]
+    assert syncs(folder) == [digest.hex(), ""]
     folder.watch.events.clear()
     later.put_bytes(CONTENT, is_durable=True)
     assert folder.watch.events == []
@@ -123,7 +132,7 @@ def test_a_found_blob_that_was_not_asked_to_be_durable_waits_for_sync_all(blobs:
     later.put_bytes(CONTENT, is_durable=False)
     folder.watch.events.clear()
     later.sync_all()
-    assert folder.watch.events == [("sync", digest.hex()), ("sync", "")]
+    assert syncs(folder) == [digest.hex(), ""]
 
 
 @pytest.mark.parametrize("at", [0, 30, -1])
@@ -282,6 +291,35 @@ def test_a_removed_content_is_written_again(blobs: Blobs) -> None:
     assert not blobs.has(digest)
     blobs.put_bytes(CONTENT, is_durable=True)
     assert content_of(blobs, digest) == CONTENT
+
+
+@pytest.mark.parametrize("moment", ["sync", "reopen"])
+def test_what_is_removed_while_all_is_synced_is_not_taken_to_be_there(
+    blobs: Blobs, folder: WatchedFolder, moment: str
+) -> None:
+    digest = blobs.put_bytes(CONTENT, is_durable=False)
+    folder.watch.before[moment] = lambda: blobs.remove(digest)
+    blobs.sync_all()
+    assert not blobs.has(digest)
+    blobs.put_bytes(CONTENT, is_durable=True)
+    assert content_of(blobs, digest) == CONTENT
+
+
+def test_a_blob_that_vanished_is_missed_when_it_is_synced(blobs: Blobs, folder: WatchedFolder) -> None:
+    digest = blobs.put_bytes(CONTENT, is_durable=False)
+    folder.inner.remove(digest.hex())
+    with pytest.raises(StorageError, match=digest.hex()):
+        blobs.sync_all()
+
+
+def test_a_content_beyond_the_limit_is_refused_without_a_trace(
+    blobs: Blobs, folder: WatchedFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "BLOB_SIZE_MAX", len(CONTENT))
+    assert blobs.put([CONTENT[:9], CONTENT[9:]], is_durable=False)
+    with pytest.raises(InvalidArgumentError, match="limit"):
+        blobs.put([CONTENT, b"!"], is_durable=False)
+    assert len(folder.names()) == 1
 
 
 def test_an_open_blob_outlives_its_removal(blobs: Blobs) -> None:

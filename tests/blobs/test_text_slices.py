@@ -203,3 +203,11 @@ def test_a_text_that_is_no_utf_8_is_damage_that_shows_no_byte_of_it() -> None:
         text_lines(BytesReader(b"\xa6secre\xff"), 1, 1)
     assert "secre" not in repr(caught.value)
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("value", ["text\n", "\ud800", b"bytes", bytearray(b"bytes"), "x" * 300])
+def test_a_header_that_says_another_size_is_damage(value: Any) -> None:
+    payload = pack_value(value)
+    for wrong in (payload + b"x", payload[:-1]):
+        with pytest.raises(CorruptionError, match="size"):
+            byte_slice(BytesReader(wrong), 0, 1)

@@ -1,5 +1,7 @@
 """A folder that tells what was asked of it, and fails where it is told to."""
 
+from collections.abc import Callable
+
 from backpack.errors import DiskFullError, StorageError
 from backpack.storage.memory import MemoryFile, MemoryFolder, MemoryLock
 
@@ -14,8 +16,11 @@ class Watch:
         self.open_count = 0
         self.fail: dict[str, int] = {}
         """Name of an operation -> how many of them still succeed."""
+        self.before: dict[str, Callable[[], None]] = {}
+        """Name of an operation -> what another thread does at that moment, once."""
 
     def tell(self, operation: str, name: str) -> None:
+        self.before.pop(operation, lambda: None)()
         if operation in self.fail:
             if not self.fail[operation]:
                 error = DiskFullError if operation == "append" else StorageError
@@ -86,6 +91,7 @@ class WatchedFolder:
         return WatchedFile(self.inner.create(name), self.watch)
 
     def reopen(self, name: str) -> WatchedFile:
+        self.watch.tell("reopen", name)
         return WatchedFile(self.inner.reopen(name), self.watch)
 
     def rename(self, old: str, new: str) -> None:
