@@ -1,8 +1,8 @@
 """One blob: any bytes of a large value, and any line, at the cost of the frames in which they stand.
 
 Opening reads the header and the last 4 KiB; both levels of the table are proved before a number of them is used. The
-last page and the last frame are kept, so neighbouring slices are cheap: at most 1 MiB a blob and 256 KiB as a rule. Any
-number of threads may read one blob: what is kept is exchanged as a whole.
+last page and the last two frames are kept, so neighbouring slices are cheap: 512 KiB a blob. Any number of threads may
+read one blob: what is kept is exchanged as a whole.
 """
 
 from bisect import bisect_left
@@ -18,6 +18,8 @@ from backpack.storage.cover import Cover, Covers
 from backpack.storage.protocol import File
 
 _TAIL_SIZE: Final = 4 * KIB
+_FRAMES_KEPT: Final = 2
+"""One for the slice, one for the header of the text: every search for a line begins behind it."""
 
 T = TypeVar("T")
 
@@ -31,7 +33,7 @@ class Blob:
         "_digest",
         "_directory",
         "_file",
-        "_last_frame",
+        "_last_frames",
         "_last_page",
         "_page_size",
         "file_size",
@@ -49,7 +51,7 @@ class Blob:
         self._directory = self._read_directory(header_size)
         self._page_size = layout.PAGE_FRAMES * layout.FRAME_ROW_SIZE + self._cover.overhead
         self._last_page: tuple[int, layout.Page] | None = None
-        self._last_frame: tuple[int, bytes] | None = None
+        self._last_frames: tuple[tuple[int, bytes], ...] = ()
 
     def __enter__(self) -> "Blob":
         return self
@@ -193,11 +195,12 @@ class Blob:
 
     def _frame(self, number: int) -> bytes:
         """The raw bytes of a frame, kept for the next slice."""
-        kept = self._last_frame
-        if kept is not None and kept[0] == number:
-            return kept[1]
+        kept = self._last_frames
+        for found in kept:
+            if found[0] == number:
+                return found[1]
         raw = self._expanded(number)
-        self._last_frame = number, raw
+        self._last_frames = ((number, raw), *kept[: _FRAMES_KEPT - 1])
         return raw
 
     def _expanded(self, number: int) -> bytes:

@@ -206,14 +206,11 @@ def read_page(data: bytes, directory: Directory, number: int, overhead: int) -> 
         raise CorruptionError(f"a page of the table has the wrong size: page={number} size={len(data)} {count=}")
     fields = unpack(f"<{2 * count}I{count}Q", data)
     sizes, newlines, checksums = fields[:count], fields[count : 2 * count], fields[2 * count :]
-    raw_size = directory.frame_size
-    size_max = squeezed_size_max(raw_size) + overhead
+    size_max = squeezed_size_max(directory.frame_size) + overhead
     starts = tuple(accumulate(sizes, initial=directory.starts[number]))
     before = tuple(accumulate(newlines, initial=directory.newlines[number]))
     if (
         max(sizes) > size_max
-        or min(sizes) <= overhead
-        or max(newlines) > raw_size
         or starts[-1] != directory.starts[number + 1]
         or before[-1] != directory.newlines[number + 1]
     ):
