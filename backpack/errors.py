@@ -3,11 +3,12 @@
     BackpackError
       ask differently    KeyNotFoundError, CommitNotFoundError, CommitPrunedError, ValueUnavailableError
       mend the call      InvalidKeyError, InvalidArgumentError, UnstorableValueError, NotAListError,
-                         CheckpointExistsError, QuarantineError, ReadOnlyError, ReentryError,
+                         NotTextError, CheckpointExistsError, QuarantineError, ReadOnlyError, ReentryError,
                          ClosedError
       ask for rights     AccessDeniedError
       make room          HistoryFullError, DiskFullError
-      mend the store     UnknownTypeError, CorruptionError, StorageError, StoreLockedError, StoreNotFoundError
+      mend the store     UnknownTypeError, WrongKeyError, CorruptionError, StorageError, MissingFileError,
+                         StoreLockedError, StoreNotFoundError
 
 Each also derives from the builtin that people already catch. Facts are attributes (`error.key`), given by
 keyword at the raise; errors pickle; no error ever carries a value of the user's.
@@ -91,6 +92,12 @@ class NotAListError(InvalidArgumentError, TypeError):
     key: str
 
 
+class NotTextError(InvalidArgumentError, TypeError):
+    """Only text has lines, only text and bytes have slices of bytes. Facts: `kind`, what the value is."""
+
+    kind: str
+
+
 class CheckpointExistsError(InvalidArgumentError):
     """The name is taken. Facts: `name`."""
 
@@ -143,12 +150,18 @@ class StorageError(BackpackError, OSError):
     """The disk refused; only reopening recovers."""
 
 
+class MissingFileError(StorageError, FileNotFoundError):
+    """A file that the store needs is not there. Facts: `file`."""
+
+    file: str
+
+
 class DiskFullError(StorageError):
     """No space left; nothing is lost, and the store works again when there is space."""
 
 
 class StoreLockedError(BackpackError, BlockingIOError):
-    """Another writer holds the store. Facts: `pid`."""
+    """Another writer holds the store. Facts: `pid`, 0 where it can't be known."""
 
     pid: int
 
@@ -165,3 +178,9 @@ class UnknownTypeError(CorruptionError):
     """Stored bytes name an extension or a class that is not registered here. Facts: `name`."""
 
     name: str
+
+
+class WrongKeyError(CorruptionError):
+    """Bytes are encrypted with a key that was not given. Facts: `key_id`."""
+
+    key_id: str

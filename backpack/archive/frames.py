@@ -5,13 +5,13 @@
     frame   := marker 4s  kind u8  zero u8  zero u16  size u32  previous u32  seq u64  time_ns u64  synced_upto u64
                body_sum u64  head_sum u64  body
     body    := commit | note                 (as covered: see storage/cover.py; `size` is that of the covered bytes)
-    commit  := count u32  label_size u32  change{count}  label  data{count}
+    commit  := count u32  label_size u32  first_source u32  change{count}  label  data{count}
     change  := key_size u16  kind u8  form u8  version u64  size u64
     data    := key  payload                  form 1: `size` bytes that are a new source of this segment
              | key  detail                   form 2: `size` bytes of msgpack and what is new
              | key                           form 0: no value
     detail  := msgpack_size u32  msgpack [own, [origin, number, start, stop ...], [digest ...], reason,
-               [number, size ...]]  new bytes
+               [number, offset, size ...]]  new bytes
     label   := msgpack [node, message, [tag ...]], empty when there is nothing to say
     note    := msgpack, about the store rather than a key: checkpoints made and deleted
 
@@ -42,9 +42,9 @@ LOG_HEAD: Final = Struct("<8sHHQQII16s8s")
 FRAME: Final = Struct("<4sBBHIIQQQQ")
 SUM: Final = Struct("<Q")
 FRAME_SIZE: Final = FRAME.size + SUM.size
-_COMMIT: Final = Struct("<II")
+_COMMIT: Final = Struct("<III")
 _CHANGE: Final = Struct("<HBBQQ")
-ONE: Final = Struct("<IIHBBQQ")
+ONE: Final = Struct("<IIIHBBQQ")
 """`commit` and its `change`, when there is only one."""
 
 COMMIT: Final = 1
@@ -222,16 +222,18 @@ class Written:
 
     __slots__ = ("added", "change", "payload")
 
-    def __init__(self, change: Change, payload: bytes | None = None, added: tuple[tuple[int, bytes], ...] = ()) -> None:
+    def __init__(
+        self, change: Change, payload: bytes | None = None, added: tuple[tuple[int, int, bytes], ...] = ()
+    ) -> None:
         self.change = change
         self.payload = payload
         """All its bytes, when they are one new source."""
         self.added = added
-        """`(number, bytes)` for each source of this segment that it makes or makes longer."""
+        """`(number, offset, bytes)` for each source of this segment that it makes (offset 0) or makes longer."""
 
 
-def pack_commit(label: bytes, changes: list[Written]) -> bytes:
-    """The body of the frame of a commit."""
+def pack_commit(label: bytes, changes: list[Written], first_source: int) -> bytes:
+    """The body of the frame of a commit. `first_source`: the number of the next source when it began."""
     heads: list[bytes] = []
     datas: list[bytes] = []
     for written in changes:
@@ -249,16 +251,20 @@ def pack_commit(label: bytes, changes: list[Written]) -> bytes:
             heads.append(_CHANGE.pack(len(key), kind, DETAIL, change.version, sum(map(len, detail))))
             datas.append(key)
             datas += detail
-    return b"".join((_COMMIT.pack(len(changes), len(label)), *heads, label, *datas))
+    return b"".join((_COMMIT.pack(len(changes), len(label), first_source), *heads, label, *datas))
 
 
-def _pack_detail(change: Change, added: tuple[tuple[int, bytes], ...]) -> list[bytes]:
+def _pack_detail(change: Change, added: tuple[tuple[int, int, bytes], ...]) -> list[bytes]:
     value = change.value
     assert value is not None
-    sizes = [number for source, data in added for number in (source, len(data))]
+    sizes = [number for source, offset, data in added for number in (source, offset, len(data))]
     flat = [number for cut in value.cuts for number in cut]
     packed = bytes(msgpack.packb([value.own, flat, list(value.blobs), change.reason, sizes]))
-    return [_DETAIL_SIZE.pack(len(packed)), packed, *[data for _, data in added]]
+    return [_DETAIL_SIZE.pack(len(packed)), packed, *[data for _, _, data in added]]
+
+
+Added = tuple[int, int, int, int]
+"""`(number, offset, start, size)`: bytes of a frame's body, from `start` on, that go on a source at `offset`."""
 
 
 class Placed:
@@ -266,18 +272,19 @@ class Placed:
 
     __slots__ = ("added", "change")
 
-    def __init__(self, change: Change, added: tuple[tuple[int, int, int], ...]) -> None:
+    def __init__(self, change: Change, added: tuple[Added, ...]) -> None:
         self.change = change
         self.added = added
-        """`(number, start, size)`: bytes of the frame's body that continue a source of this segment."""
 
 
-def read_commit(body: bytes, seq: int, segment: int, next_source: int) -> tuple[Label, list[Placed], int]:
-    """`(label, changes, the number of the next new source)`; ValueError when the body is not a commit."""
+def read_commit(body: bytes, seq: int, segment: int) -> tuple[Label, list[Placed], int, int]:
+    """`(label, changes, the number of the next source before it, and behind it)`; ValueError when the body is not a
+    commit."""
     try:
-        count, label_size = _COMMIT.unpack_from(body)
+        count, label_size, next_source = _COMMIT.unpack_from(body)
         if not 0 < count <= _COUNT_MAX or _COMMIT.size + count * _CHANGE.size + label_size > len(body):
             raise ValueError("the counts are longer than the frame")
+        first_source = next_source
         at = _COMMIT.size + count * _CHANGE.size
         label = read_label(body[at : at + label_size])
         at += label_size
@@ -291,11 +298,11 @@ def read_commit(body: bytes, seq: int, segment: int, next_source: int) -> tuple[
             kind = KINDS[code & 0x0F]
             is_large = bool(code & IS_LARGE)
             value: Value | None = None
-            added: tuple[tuple[int, int, int], ...] = ()
+            added: tuple[Added, ...] = ()
             reason = ""
             if form == WHOLE:
                 value = Value(((segment, next_source, 0, size),), size=size)
-                added = ((next_source, stop, size),)
+                added = ((next_source, 0, stop, size),)
                 next_source += 1
             elif form == DETAIL:
                 value, reason, added, next_source = _read_detail(body, stop, size, next_source)
@@ -308,15 +315,13 @@ def read_commit(body: bytes, seq: int, segment: int, next_source: int) -> tuple[
             at = stop + size
         if at != len(body):
             raise ValueError("the frame is longer than what it says")
-        return label, placed, next_source
+        return label, placed, first_source, next_source
     except (StructError, UnicodeDecodeError, IndexError, TypeError, msgpack.UnpackException) as error:
         fault = f"not a commit ({type(error).__name__})"
     raise ValueError(fault)
 
 
-def _read_detail(
-    body: bytes, at: int, size: int, next_source: int
-) -> tuple[Value, str, tuple[tuple[int, int, int], ...], int]:
+def _read_detail(body: bytes, at: int, size: int, next_source: int) -> tuple[Value, str, tuple[Added, ...], int]:
     packed_size = _DETAIL_SIZE.unpack_from(body, at)[0]
     begin = at + _DETAIL_SIZE.size
     stop = at + size
@@ -325,15 +330,17 @@ def _read_detail(
     packed = msgpack.unpackb(body[begin : begin + packed_size], strict_map_key=True)
     own, flat, blobs, reason, sizes = checked_list(packed, 5)
     value = checked_value(own, flat, blobs)
-    if type(reason) is not str or type(sizes) is not list or len(sizes) % 2:
+    if type(reason) is not str or type(sizes) is not list or len(sizes) % 3:
         raise ValueError("not a detail")
     added = []
     at = begin + packed_size
-    for number, length in zip(sizes[::2], sizes[1::2], strict=True):
-        if type(number) is not int or type(length) is not int or not 0 <= number <= next_source or length < 0:
+    if any(type(number) is not int or not 0 <= number < 1 << 62 for number in sizes):
+        raise ValueError("a source that is none")
+    for number, offset, length in zip(sizes[::3], sizes[1::3], sizes[2::3], strict=True):
+        if number > next_source or (number == next_source and offset):
             raise ValueError("a source that is none")
         next_source += number == next_source
-        added.append((number, at, length))
+        added.append((number, offset, at, length))
         at += length
     if at != stop:
         raise ValueError("the detail is not as long as its change")

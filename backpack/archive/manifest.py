@@ -177,10 +177,10 @@ def _checked(fields: Any) -> Manifest:
     before = 0
     last_origin = 0
     for one in segments:
-        if one.first_seq > one.last_seq + 1 or one.first_seq <= before or one.origins[0] != last_origin + 1:
+        if one.first_seq > one.last_seq + 1 or one.first_seq <= before or one.origins[0] <= last_origin:
             raise ValueError("the segments do not follow one another")
         before, last_origin = max(before, one.last_seq), one.origins[1]
-    if before > head or last_origin + 1 != next_segment:
+    if before > head or last_origin >= next_segment:
         raise ValueError("the segments do not lead up to the head")
     return Manifest(
         store_id,

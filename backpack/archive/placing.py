@@ -127,7 +127,7 @@ class Placer:
         self._buffers: WeakKeyDictionary[Buffer, Place] = WeakKeyDictionary()
         self._payloads: dict[int, tuple[bytes, Place]] = {}
         self._sweep_at = _SWEEP_MIN
-        self._added: list[tuple[int, bytes]] = []
+        self._added: list[tuple[int, int, bytes]] = []
         self._undo: list[tuple[Source, Place | None]] = []
         self.segment = 0
         self.next_source = 0
@@ -237,10 +237,10 @@ class Placer:
         place = Place()
         place.starts, place.cuts, place.size = list(before.starts), list(before.cuts), before.size
         more = bytes(source.data[before.size : stop])
-        origin, number, _ = place.cuts[-1]
+        origin, number, start = place.cuts[-1]
         if origin == self.segment and isinstance(number, int) and len(more) <= TAIL_SIZE_MAX:
             # the source ends where the place does: only this buffer is written to it
-            self._added.append((number, more))
+            self._added.append((number, start + before.size - before.starts[-1], more))
             place.size = stop
         else:
             tail = self._written(more, is_large)
@@ -255,7 +255,7 @@ class Placer:
             place.add(BLOB, self._put_blob(data), 0, len(data))
         else:
             place.add(self.segment, self.next_source, 0, len(data))
-            self._added.append((self.next_source, data))
+            self._added.append((self.next_source, 0, data))
             self.next_source += 1
         return place
 

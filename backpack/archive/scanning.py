@@ -5,7 +5,7 @@ somebody asks for what only the log has, and by recovery and sealing, which read
 """
 
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -13,10 +13,12 @@ import msgpack
 from xxhash import xxh3_64_intdigest
 
 from backpack.archive.content import Change, CommitRow
+from backpack.archive.dormant import Newest, newest_of
 from backpack.archive.frames import (
     COMMIT,
     FRAME_SIZE,
     LOG_HEAD_SIZE_MAX,
+    Added,
     Frame,
     LogHead,
     damaged,
@@ -31,8 +33,8 @@ from backpack.storage.protocol import File
 _WINDOW: Final = 1 << 20
 """Bytes of a log that are read at once."""
 
-Part = tuple[int, int, int, int]
-"""`(start in the source, offset of the frame, start in its body, size)`."""
+Piece = tuple[int, int, int, int]
+"""`(offset in the source, offset of the frame, start in its body, size)`."""
 
 
 class Fault:
@@ -55,6 +57,7 @@ class Log:
         "_file",
         "_frames",
         "_grown",
+        "_recent",
         "_source_frames",
         "_source_sizes",
         "_source_starts",
@@ -90,7 +93,9 @@ class Log:
         self._source_frames: array[int] = array("Q")
         self._source_starts: array[int] = array("Q")
         self._source_sizes: array[int] = array("Q")
-        self._grown: dict[int, list[Part]] = {}
+        self._grown: dict[int, list[Piece]] = {}
+        self._recent: tuple[int, dict[str, Change]] = (0, {})
+        """The commit that `find` read last: one of many keys is read for each of them."""
 
     @classmethod
     def opened(cls, file: File, covers: Covers, store_id: bytes) -> "Log":
@@ -182,17 +187,21 @@ class Log:
                 return "the commit is not the next one"
             try:
                 body = self._cover.uncover(covered, b"frame:%d" % self.stop)
-                _, placed, next_source = read_commit(body, frame.seq, self.head.segment, self.next_source)
+                _, placed, first_source, next_source = read_commit(body, frame.seq, self.head.segment)
             except (ValueError, CorruptionError):
                 return "the commit in the frame can't be read"
+            if first_source != self.next_source:
+                return "the commit does not go on with the sources of the one before"
+            if not all(self._is_next(one.added) for one in placed):
+                return "the commit makes a source longer that ends elsewhere"
             for one in placed:
                 key = one.change.key
                 row = self.rows.get(key)
                 if row is None:
                     row = self.rows[key] = array("Q")
                 row.append(frame.seq)
-                for number, start, size in one.added:
-                    self._add_part(number, self.stop, start, size)
+                for number, offset, start, size in one.added:
+                    self._add_piece(number, offset, self.stop, start, size)
             self.next_source = next_source
             self._frames.append(self.stop)
             self._times.append(frame.time_ns)
@@ -201,19 +210,21 @@ class Log:
         self.synced_upto = max(self.synced_upto, frame.synced_upto)
         return ""
 
-    def _add_part(self, number: int, frame: int, start: int, size: int) -> None:
+    def _is_next(self, added: tuple[Added, ...]) -> bool:
+        sizes: dict[int, int] = {}
+        for number, offset, _, size in added:
+            if number < self.next_source and offset != sizes.get(number, self.size_of(number)):
+                return False
+            sizes[number] = offset + size
+        return True
+
+    def _add_piece(self, number: int, offset: int, frame: int, start: int, size: int) -> None:
         if number == len(self._source_frames):
             self._source_frames.append(frame)
             self._source_starts.append(start)
             self._source_sizes.append(size)
-            return
-        parts = self._grown.get(number)
-        if parts is None:
-            parts = self._grown[number] = []
-            before = self._source_sizes[number]
         else:
-            before = parts[-1][0] + parts[-1][3]
-        parts.append((before, frame, start, size))
+            self._grown.setdefault(number, []).append((offset, frame, start, size))
 
     # -- reading from it -----------------------------------------------------------------------------------------
 
@@ -225,7 +236,7 @@ class Log:
         offset = self._frames[index]
         body = self._body(offset)
         try:
-            label, placed, _ = read_commit(body, seq, self.head.segment, self._first_source_of(offset))
+            label, placed, _, _ = read_commit(body, seq, self.head.segment)
         except ValueError as error:
             fault = str(error)
         else:
@@ -245,9 +256,14 @@ class Log:
         index = 0 if rows is None else bisect_right(rows, seq)
         if rows is None or not index:
             return None
-        commit = self.commit(rows[index - 1])
-        assert commit is not None
-        return next(change for change in commit.changes if change.key == key)
+        seq = rows[index - 1]
+        read_seq, changes = self._recent
+        if read_seq != seq:
+            row = self.commit(seq)
+            assert row is not None
+            changes = {change.key: change for change in row.changes}
+            self._recent = (seq, changes)
+        return changes[key]
 
     def seqs(self, key: str) -> "array[int]":
         """The commits of this log that changed the key, oldest first."""
@@ -262,6 +278,25 @@ class Log:
         index = bisect_right(self._times, time_ns)
         return self.first_seq + index - 1 if index else 0
 
+    has_keyframe = False
+
+    def keyframe_seq_of(self, key: str) -> int:
+        """A log has no keyframe."""
+        raise NotImplementedError
+
+    def keyframe(self) -> None:
+        """A log has no keyframe."""
+        return None
+
+    def newest(self, seq: int) -> Iterator[tuple[str, Newest]]:
+        """The last change of each key at or before a commit."""
+        seen: set[str] = set()
+        for row in self.commits(seq + 1, 0):
+            for change in row.changes:
+                if change.key not in seen:
+                    seen.add(change.key)
+                    yield change.key, newest_of(change)
+
     def size_of(self, number: int) -> int:
         """Bytes of a source."""
         parts = self._grown.get(number)
@@ -271,17 +306,17 @@ class Log:
         """A slice of a source; `CorruptionError` when it is not here."""
         if origin != self.head.segment or number >= self.next_source or stop > self.size_of(number):
             raise damaged(self._file.name, 0, f"a value points to what the log does not hold (source {number})")
-        first: Part = (
+        first: Piece = (
             0,
             self._source_frames[number],
             self._source_starts[number],
             self._source_sizes[number],
         )
-        parts = [first, *self._grown.get(number, ())]
-        index = bisect_right(parts, start, key=lambda part: part[0]) - 1
+        pieces = [first, *self._grown.get(number, ())]
+        index = bisect_right(pieces, start, key=lambda piece: piece[0]) - 1
         chunks = []
         while start < stop:
-            before, frame, at, size = parts[index]
+            before, frame, at, size = pieces[index]
             end = min(stop, before + size)
             chunks.append(self._bytes(frame, at + start - before, end - start))
             start = end
@@ -302,10 +337,6 @@ class Log:
         self._file.close()
 
     # -- inside --------------------------------------------------------------------------------------------------
-
-    def _first_source_of(self, frame: int) -> int:
-        """The number of the first source that the commit in a frame brings in."""
-        return bisect_left(self._source_frames, frame)
 
     def _bytes(self, frame: int, start: int, size: int) -> bytes:
         if self._cover.overhead:

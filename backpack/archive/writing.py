@@ -135,7 +135,12 @@ class Writer:
         packed = labels[label] if label in labels else self._label(label)
         name = key.encode()
         body = b"".join(
-            (ONE.pack(1, len(packed), len(name), _PACK, WHOLE, version, len(payload)), packed, name, payload)
+            (
+                ONE.pack(1, len(packed), self.placer.next_source, len(name), _PACK, WHOLE, version, len(payload)),
+                packed,
+                name,
+                payload,
+            )
         )
         seed, size, placer = self._seed, self.size, self.placer
         head = FRAME.pack(
@@ -173,7 +178,7 @@ class Writer:
     def write(self, seq: int, time_ns: int, label: Label, changes: Sequence[Written]) -> None:
         """The commit of any number of changes, which the placer has packed since `begin`."""
         try:
-            body = pack_commit(self._labels.get(label) or self._label(label), list(changes))
+            body = pack_commit(self._labels.get(label) or self._label(label), list(changes), self.placer.first_source)
             self._frame(COMMIT, seq, time_ns, body)
         except BaseException:
             self.placer.undo()

@@ -25,6 +25,8 @@ CODES: Final = frozenset({NUMPY_ARRAY, NUMPY_SCALAR})
 
 _SIMPLE = re.compile(r"[<>|=]?(?:[biufcSUV]\d{1,10}|[mM]8(?:\[\d{0,10}[A-Za-z]{1,7}\])?)", re.ASCII)
 _DTYPE_DEPTH_MAX = 32
+_LONG_DOUBLES: Final = ("g", "G")
+_SIZE_OF_80_BITS: Final = 10
 
 
 def encode(value: Any) -> tuple[int, bytes] | None:
@@ -81,15 +83,31 @@ def decode(code: int, body: bytes) -> Any:
 
 
 def _data(array: Any, order: Any) -> bytes:
-    """The elements. What lies between the fields of a structure is chance, and zeros here: equal gives equal."""
+    """The elements. What lies between the fields of a structure or fills up a long double is chance, and zeros here:
+    equal gives equal."""
     import numpy as np
 
-    if array.dtype.names is not None:
+    if array.dtype.names is not None or array.dtype.char in _LONG_DOUBLES:
         clean = np.zeros(array.shape, array.dtype, order)
         clean[...] = array
+        _blank(clean)
         array = clean
     data: bytes = array.tobytes(order)
     return data
+
+
+def _blank(array: Any) -> None:
+    """Zeros instead of the bytes that fill up a long double of 80 bits, as those of x86 are, wherever there is one."""
+    import numpy as np
+
+    if array.dtype.names is not None:
+        for name in array.dtype.names:
+            _blank(array[name])
+    elif array.dtype.char in _LONG_DOUBLES and np.finfo(np.longdouble).nmant == 63:
+        itemsize, size = array.dtype.itemsize, np.dtype(np.longdouble).itemsize
+        for start in range(_SIZE_OF_80_BITS if array.dtype.isnative else 0, itemsize, size):
+            field = {"names": ["x"], "formats": [f"V{size - _SIZE_OF_80_BITS}"], "offsets": [start]}
+            array.view({**field, "itemsize": itemsize})["x"] = b""
 
 
 def _pack(header: Any) -> bytes:

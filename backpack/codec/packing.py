@@ -6,7 +6,7 @@ cannot be entered twice. Whole chains of writers wait in a pool: taking one and 
 What msgpack gets wrong by itself, and what is done about it:
 
 - bytearray and memoryview are packed as bytes and never reach the hook. Inside an extension they are looked for
-  here, in the value itself by `verify`, which has to walk it anyway.
+  here, in the value itself by `proving`, which has to walk it anyway.
 - lone surrogates raise; both this and a bytearray lead to a second, *careful* pass, which packs a copy of the lists
   and dicts in which those stand as extensions. Writers below a careful one are careful, so no nesting doubles work.
 - deep values: one Python frame a nesting of extensions, so 256 fit on the stack. Lists in lists recurse in C, up to
@@ -35,6 +35,7 @@ from backpack.codec.extensions import (
 )
 from backpack.codec.measure import TOO_DEEP, find_problem, survey
 from backpack.codec.registry import entry_of_class
+from backpack.core.headers import array_header
 from backpack.errors import UnstorableValueError
 from backpack.limits import VALUE_DEPTH_MAX
 
@@ -198,12 +199,3 @@ def unstorable(value: Any, fault: type[Exception] = Refusal, depth: int = 0) -> 
     path, reason = find_problem(value, depth) or ("", f"packing it raised {type_name(fault)}")
     where = f"; path={path}" if path else ""
     return UnstorableValueError(f"cannot be stored: {reason}{where}", path=path)
-
-
-def array_header(count: int) -> bytes:
-    """The bytes that stand before the `count` items of a packed list."""
-    if count < 16:
-        return bytes((0x90 | count,))
-    if count < 1 << 16:
-        return b"\xdc" + count.to_bytes(2, "big")
-    return b"\xdd" + count.to_bytes(4, "big")

@@ -101,23 +101,3 @@ def _refuse_timestamps(value: Any, payload: bytes) -> None:
         if Timestamp in set(map(type, level)):
             raise UnknownTypeError("stored bytes hold an extension that is not known here", name="extension -1")
         level = referents([item for item in level if type(item) is list or type(item) is dict])
-
-
-def read_array_header(payload: bytes | bytearray | memoryview) -> tuple[int, int] | None:
-    """Count of items and size of the header of a packed list; None when the payload is no list.
-
-    The first five bytes of the payload are enough. `CorruptionError` when the header is cut short.
-    """
-    if not len(payload):
-        raise CorruptionError("not a payload: it is empty")
-    head = payload[0]
-    if 0x90 <= head <= 0x9F:
-        count, size = head & 0x0F, 1
-    elif head == 0xDC or head == 0xDD:
-        size = 3 if head == 0xDC else 5
-        count = int.from_bytes(payload[1:size], "big")
-    else:
-        return None
-    if len(payload) < size:
-        raise CorruptionError("not a payload: its header is cut short")
-    return count, size

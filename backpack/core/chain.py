@@ -81,7 +81,7 @@ def is_visible(entry: Entry | None) -> bool:
 class Tip:
     """Where a payload grows: at `stop` of `buffer`, under a header of `header_size` bytes that says `count`.
 
-    `count` is that of the items of a list in its long form, and -1 for a text, bytes or a list of up to 15 items.
+    `count` is that of the items of a list, and -1 for a text or bytes.
     """
 
     __slots__ = ("buffer", "count", "header_size", "pieces", "stop")

@@ -16,6 +16,7 @@ from sortedcontainers import SortedList
 from backpack.core import checking, dropping
 from backpack.core.chain import DELETED, PACK, Chain, Entry, Mark, form_of, is_visible, kind_of, size_of
 from backpack.core.commit import Commit, Facts, Label, RawChange
+from backpack.core.headers import HEADER_SIZES, array_count, array_header, header_size
 from backpack.core.ids import Epoch
 from backpack.core.index import SHARD_SHIFT, SHORT_MAX
 from backpack.core.ledger import Ledger
@@ -25,11 +26,11 @@ from backpack.core.payload import LARGE_REF_SIZE, Content, Form, LargeRef, Piece
 from backpack.core.pruning import Pruner
 from backpack.core.repairing import repair
 from backpack.core.shaping import Grown, LargeIndex, Shaped, as_large, present_content, shape, shape_append
-from backpack.core.sharing import EDIT_SIZE_MIN, GROWTH_SIZE_MIN, Undo, header_size, tip_of, undo_growth
+from backpack.core.sharing import EDIT_SIZE_MIN, GROWTH_SIZE_MIN, Undo, tip_of, undo_growth
 from backpack.core.timeline import BLOCK_MASK, Timeline
 from backpack.errors import HistoryFullError, StorageError
 
-_CAN_GROW: Final = bytes(1 if header_size(bytes([first])) else 0 for first in range(256))
+_CAN_GROW: Final = HEADER_SIZES
 """By the first byte of a payload: is it a list, a text or bytes?"""
 
 _VIEWS_MIN: Final = 64
@@ -289,12 +290,12 @@ class Engine:
         size = old.size + more
         count = tip.count
         if header:
-            count = -1 if count < 0 else int.from_bytes(header[1:], "big")
+            count = -1 if count < 0 else array_count(header)
         elif count < 0:
             return None
         else:
             count += added
-            header = b"\xdc" + count.to_bytes(2, "big") if count <= 0xFFFF else b"\xdd" + count.to_bytes(4, "big")
+            header = array_header(count)
         if len(header) != tip.header_size or (size > self.large_size and not is_large):
             return None
         buffer = tip.buffer

@@ -4,6 +4,7 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from backpack.core.chain import Chain, form_of
+from backpack.core.headers import header_size
 from backpack.core.payload import Buffer, Content, Form, LargeRef, Pieces, as_content, head_of, join
 from backpack.core.sharing import (
     EDIT_SIZE_MIN,
@@ -12,7 +13,6 @@ from backpack.core.sharing import (
     edit,
     grow,
     grown_from,
-    header_size,
     is_worth_sharing,
     undo_growth,
 )

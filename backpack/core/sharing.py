@@ -17,6 +17,7 @@ longer than itself, so that a short value never keeps a long dead one in memory.
 from typing import Final
 
 from backpack.core.chain import Chain, Tip
+from backpack.core.headers import FAMILIES, HEADER_SIZES, LIST, array_count, header_size
 from backpack.core.payload import CUTS_MAX, Buffer, Content, Pieces, Source, head_of, join, make_cuts, slices_of
 
 GROWTH_SIZE_MIN: Final = 32
@@ -33,8 +34,6 @@ _MATCH_MIN: Final = 48
 _MISSES_MAX: Final = 6
 _SAMPLES: Final = 8
 
-_LONG_HEADERS: Final = {0xD9: 2, 0xDA: 3, 0xDB: 5, 0xDC: 3, 0xDD: 5, 0xC4: 2, 0xC5: 3, 0xC6: 5}
-
 Match = tuple[int, int, int]
 """`(start in old, start in new, size)`."""
 
@@ -48,29 +47,15 @@ def undo_growth(undo: Undo) -> None:
         buffer.cut(size)
 
 
-_HEADER_SIZES: Final = bytes(1 if 0x90 <= first <= 0xBF else _LONG_HEADERS.get(first, 0) for first in range(256))
-
-
-def header_size(head: bytes) -> int:
-    """The size of the msgpack header of a list, text or bytes; 0 for anything else."""
-    return _HEADER_SIZES[head[0]]
-
-
-def _family(first: int) -> str:
-    if 0x90 <= first <= 0x9F or first in (0xDC, 0xDD):
-        return "list"
-    return "text" if 0xA0 <= first <= 0xBF or 0xD9 <= first <= 0xDB else "bytes"
-
-
 def grown_from(old: Content, payload: bytes) -> int:
     """Where in `payload` the appended part begins, if it is `old` made longer; 0 if it is not."""
     old_size = len(old) if type(old) is bytes else old.size  # type: ignore[union-attr]
     if len(payload) < old_size or old_size < GROWTH_SIZE_MIN:
         return 0
-    head = head_of(old)
-    old_header, new_header = header_size(head), header_size(payload)
-    if not old_header or not new_header or _family(head[0]) != _family(payload[0]):
+    first = head_of(old)[0]
+    if not FAMILIES[first] or FAMILIES[first] != FAMILIES[payload[0]]:
         return 0
+    old_header, new_header = HEADER_SIZES[first], HEADER_SIZES[payload[0]]
     stop = new_header + old_size - old_header
     if stop > len(payload):
         return 0
@@ -114,14 +99,14 @@ def tip_of(pieces: Pieces) -> Tip | None:
     cuts, own = pieces.cuts, pieces.own
     if len(cuts) < 6 or cuts[0] or cuts[1] or not cuts[-3] or cuts[-3] != len(pieces.sources):
         return None
-    size = _HEADER_SIZES[own[0]]
+    size = HEADER_SIZES[own[0]]
     buffer = pieces.sources[-1]
     if not size or cuts[2] < size or type(buffer) is not Buffer or buffer.is_sealed:
         return None
     stop = slices_of(pieces)[-1][2]
     if stop != len(buffer.data):
         return None
-    count = int.from_bytes(own[1:size], "big") if own[0] in (0xDC, 0xDD) else -1
+    count = array_count(own[:size]) if FAMILIES[own[0]] == LIST else -1
     return Tip(pieces, buffer, stop, size, count)
 
 
@@ -155,7 +140,7 @@ def is_worth_sharing(pieces: Pieces) -> bool:
 
 def _is_similar(old: bytes, new: bytes) -> bool:
     """A cheap guess: do samples at equal distance from the start, or from the end, agree?"""
-    if header_size(new) and _family(new[0]) == "list" and header_size(old) and _family(old[0]) == "list":
+    if FAMILIES[new[0]] == FAMILIES[old[0]] == LIST:
         return True  # a list whose head was cut is aligned with nothing
     size = min(len(old), len(new)) - 16
     hits = 0

@@ -4,12 +4,33 @@ Everything that can go wrong is one of our errors: `DiskFullError` when there is
 refusal. An I/O error on reading is never the end of the file.
 """
 
+import re
 from collections.abc import Iterable
-from typing import Protocol
+from contextlib import suppress
+from typing import Final, Protocol
+
+from backpack.errors import InvalidArgumentError, StorageError
+
+_NAME: Final = re.compile(r"[a-z0-9_-][a-z0-9._-]{0,127}")
+
+
+def is_name(name: str) -> bool:
+    """Can a file of a store have that name? Lower case, so that no two names are one anywhere; no leading dot."""
+    return _NAME.fullmatch(name) is not None
+
+
+def check_name(name: str) -> None:
+    """`InvalidArgumentError` for a name that a file of a store can't have: nothing foreign becomes a path."""
+    if not is_name(name):
+        raise InvalidArgumentError(f"no name for a file of a store: name={name!r}; use a-z, 0-9 and . - _", name=name)
 
 
 class File(Protocol):
-    """One open file. Any number of threads may `pread`; one at a time may append."""
+    """One open file. Any number of threads may `pread`; one at a time may append.
+
+    A file that nobody refers to any more is closed. So whoever can't know that no other thread is reading lets go of
+    the file and doesn't `close` it.
+    """
 
     @property
     def name(self) -> str:
@@ -29,11 +50,12 @@ class File(Protocol):
         ...
 
     def truncate(self, size: int, /) -> None:
-        """Cut it to that size."""
+        """Cut it to that size; `InvalidArgumentError` when it is shorter."""
         ...
 
     def sync(self) -> None:
-        """Its bytes survive a power loss from here on. Never to be tried again after it failed."""
+        """Its bytes survive a power loss from here on. After one that failed every change is refused: what was written
+        can be read and may be lost, and a second try would say that all is well."""
         ...
 
     def close(self) -> None:
@@ -58,7 +80,7 @@ class Folder(Protocol):
         ...
 
     def names(self) -> list[str]:
-        """The files and folders in it, sorted."""
+        """The files and folders in it, sorted; not those whose names aren't of a store's making."""
         ...
 
     def has(self, name: str, /) -> bool:
@@ -86,31 +108,41 @@ class Folder(Protocol):
         ...
 
     def sync(self) -> None:
-        """Its entries survive a power loss from here on."""
+        """Its entries survive a power loss from here on. After one that failed every change is refused."""
         ...
 
     def folder(self, name: str, /) -> "Folder":
-        """A folder in it, made when missing (and the store may be written)."""
+        """A folder in it; made when missing and the store may be written, and then its entry is synced."""
         ...
 
     def lock(self, name: str, /, *, shared: bool = False) -> Lock:
         """Hold the lock of that name; `StoreLockedError` names the pid that has it."""
         ...
 
+    def close(self) -> None:
+        """Idempotent; files and folders that were opened in it stay open. A folder that nobody refers to is closed."""
+        ...
+
 
 def publish(folder: Folder, name: str, chunks: Iterable[bytes]) -> None:
     """Put a whole file in place: after a crash at any point there is the old one, or the new one, or none.
 
-    Written under another name, synced, renamed, and the folder synced.
+    Written under another name, synced, renamed, and the folder synced. An error from the last step leaves the new one
+    in place: whether it survives a power loss isn't known.
     """
     temporary = name + ".tmp"
     folder.remove(temporary)
     file = folder.create(temporary)
     try:
-        for chunk in chunks:
-            file.append(chunk)
-        file.sync()
-    finally:
-        file.close()
-    folder.rename(temporary, name)
+        try:
+            for chunk in chunks:
+                file.append(chunk)
+            file.sync()
+        finally:
+            file.close()
+        folder.rename(temporary, name)
+    except BaseException:
+        with suppress(StorageError):  # it takes room that the store may need; the next publication removes it too
+            folder.remove(temporary)
+        raise
     folder.sync()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from backpack.codec import array_header, read_array_header
+from backpack.core.headers import array_header, read_array_header
 from backpack.errors import NotAListError
 
 

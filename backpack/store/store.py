@@ -12,12 +12,13 @@ from functools import partial
 from threading import RLock
 from typing import Any, Final, Self
 
-from backpack.codec import array_header, pack_checked, pack_value, read_array_header, unpack_value
+from backpack.codec import pack_checked, pack_value, unpack_value
 from backpack.core.addresses import At, resolve
 from backpack.core.chain import Mark, is_visible, size_of
 from backpack.core.commit import NO_LABEL, Commit, Facts, Label, new_object, set_facts
 from backpack.core.engine import Engine, Request
 from backpack.core.forking import fork
+from backpack.core.headers import array_header, read_array_header
 from backpack.core.ids import Epoch
 from backpack.core.image import freeze
 from backpack.core.limits import Limits

@@ -8,8 +8,9 @@ commit. The block may be left by an exception: then nothing has happened.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from backpack.codec import array_header, pack_value, unpack_value
+from backpack.codec import pack_value, unpack_value
 from backpack.core.commit import Commit, Label
+from backpack.core.headers import array_header
 from backpack.core.patterns import Pattern
 from backpack.core.payload import head_of, join
 from backpack.errors import AccessDeniedError, ClosedError, KeyNotFoundError

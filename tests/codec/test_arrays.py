@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from msgpack import packb
 
-from backpack.codec import pack_value, unpack_value, verify
+from backpack.codec import pack_checked, pack_value, unpack_value
 from backpack.codec.extensions import NUMPY_ARRAY
 from backpack.errors import CorruptionError, UnstorableValueError
 from tests.codec.array_values import ARRAYS, SCALARS
@@ -15,11 +15,12 @@ def test_an_array_comes_back_with_dtype_shape_and_order_and_is_writable(index: i
     array = ARRAYS[index]
     for found in (unpack_value(pack_value(array)), unpack_value(pack_value({"a": [(array,)]}))["a"][0][0]):
         assert type(found) is np.ndarray and found.dtype == array.dtype and found.shape == array.shape
-        assert found.tobytes() == array.tobytes()
+        assert pack_value(found) == pack_value(array)
+        assert found.tobytes() == array.tobytes() or array.dtype == np.longdouble
         assert found.flags.writeable and found.flags.owndata
         assert found.flags.c_contiguous or not array.flags.c_contiguous
         assert found.flags.f_contiguous or not array.flags.f_contiguous
-    assert verify([array], pack_value([array])) is False
+    assert pack_checked([array]) == (pack_value([array]), False)
 
 
 @pytest.mark.parametrize("index", range(len(SCALARS)))
@@ -27,7 +28,23 @@ def test_a_numpy_scalar_keeps_its_exact_type(index: int) -> None:
     scalar = SCALARS[index]
     found = unpack_value(pack_value((scalar,)))[0]
     assert type(found) is type(scalar) and found.dtype == scalar.dtype
-    assert found.tobytes() == scalar.tobytes() if scalar.dtype.kind in "Vfcm M" else found == scalar
+    assert pack_value(found) == pack_value(scalar)
+    assert found == scalar or (found != found and scalar != scalar)
+
+
+@pytest.mark.parametrize("dtype", ["g", ">g", "G", ">G", [("a", "g"), ("b", [("c", "G", (2, 3))])], [("a", "i1")]])
+def test_equal_numbers_have_equal_bytes_whatever_fills_them_up(dtype: Any) -> None:
+    numbers = np.ones(2, np.dtype(dtype, align=True))
+    payload = pack_value(numbers)
+    image = bytearray(numbers.tobytes())
+    for position in range(len(image)):
+        image[position] ^= 0xAA
+        with np.errstate(all="ignore"):
+            if not (np.frombuffer(image, numbers.dtype) == numbers).all():
+                image[position] ^= 0xAA
+    filled = np.frombuffer(image, numbers.dtype)
+    assert pack_value(filled) == payload and pack_value(filled[0]) == pack_value(numbers[0])
+    assert (unpack_value(payload) == numbers).all()
 
 
 def test_arrays_of_objects_and_subclasses_are_refused() -> None:

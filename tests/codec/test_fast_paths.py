@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgpack import ExtType, Packer, Timestamp
 
-from backpack.codec import encode, pack_checked, pack_value, packing, register, unpack_value, verify
+from backpack.codec import pack_checked, pack_value, packing, register, unpack_value
 from backpack.errors import UnstorableValueError
 from backpack.limits import VALUE_DEPTH_MAX
 from tests.codec.test_refusals import MyInt, MyList, MyStr
@@ -37,6 +37,7 @@ FILLERS: dict[str, dict[Any, Any]] = {
     "huge": {"body": "y" * 300_000, "z": [1]},
 }
 KINDS = ["", "l", "d", "dl", "ddd", "d" * 20]
+CASES = [(filler, kinds) for filler in FILLERS for kinds in KINDS if filler != "huge" or kinds in ("", "d")]
 
 
 def as_made(value: Any) -> Any:
@@ -51,11 +52,19 @@ def collected(value: Any) -> Any:
 def frozen(value: Any) -> Any:
     gc.collect()
     gc.freeze()
-    gc.unfreeze()
     return value
 
 
-TREATMENTS: list[Callable[[Any], Any]] = [as_made, collected, frozen]
+TREATMENTS: list[Callable[[Any], Any]] = [as_made, collected]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def only_new_objects_are_collected() -> Iterator[None]:
+    """What other tests have left behind would make each collection take a hundred times as long."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def placed(odd: Any, filler: dict[Any, Any]) -> Iterator[Any]:
@@ -69,10 +78,9 @@ def placed(odd: Any, filler: dict[Any, Any]) -> Iterator[Any]:
     yield grown
 
 
-@pytest.mark.parametrize("kinds", KINDS)
-@pytest.mark.parametrize("filler", FILLERS)
+@pytest.mark.parametrize(("filler", "kinds"), CASES)
 @pytest.mark.parametrize("treat", TREATMENTS)
-def test_a_forgery_is_refused_as_a_value_and_as_a_key(kinds: str, filler: str, treat: Callable[[Any], Any]) -> None:
+def test_a_forgery_is_refused_as_a_value_and_as_a_key(filler: str, kinds: str, treat: Callable[[Any], Any]) -> None:
     values = [one for odd in FORGERIES for one in placed(odd, FILLERS[filler])]
     values += [{odd: 1, **FILLERS[filler]} for odd in FORGERIES]
     values += [{**FILLERS[filler], odd: 1} for odd in FORGERIES]
@@ -83,28 +91,23 @@ def test_a_forgery_is_refused_as_a_value_and_as_a_key(kinds: str, filler: str, t
             pack_value(value)
         with pytest.raises(UnstorableValueError):
             pack_checked(value)
-        with pytest.raises(UnstorableValueError):
-            verify(value, encode(value))
 
 
-@pytest.mark.parametrize("kinds", KINDS)
-@pytest.mark.parametrize("filler", FILLERS)
+@pytest.mark.parametrize(("filler", "kinds"), CASES)
 @pytest.mark.parametrize("treat", TREATMENTS)
-def test_a_bytearray_comes_back_as_one_and_is_not_plain(kinds: str, filler: str, treat: Callable[[Any], Any]) -> None:
+def test_a_bytearray_comes_back_as_one_and_is_not_plain(filler: str, kinds: str, treat: Callable[[Any], Any]) -> None:
     values = [one for size in (0, 3, 300, 70_000) for one in placed(bytearray(size), FILLERS[filler])]
     values = [nest(value, kinds, len(kinds)) for value in values]
     treat(values)
     for value in values:
         payload = pack_value(value)
         assert pack_checked(value) == (payload, False)
-        assert encode(value) == payload and verify(value, payload) is False
         assert same(unpack_value(payload), value)
 
 
-@pytest.mark.parametrize("kinds", KINDS)
-@pytest.mark.parametrize("filler", FILLERS)
+@pytest.mark.parametrize(("filler", "kinds"), CASES)
 @pytest.mark.parametrize("treat", TREATMENTS)
-def test_plain_values_and_bytes_are_told_apart(kinds: str, filler: str, treat: Callable[[Any], Any]) -> None:
+def test_plain_values_and_bytes_are_told_apart(filler: str, kinds: str, treat: Callable[[Any], Any]) -> None:
     bare = Packer(strict_types=True).pack
     odds = ((1, True), ("\u00c4", True), ([], True), (b"", False), (b"x" * 300, False))
     cases = [(nest(one, kinds, len(kinds)), plain) for odd, plain in odds for one in placed(odd, FILLERS[filler])]
@@ -114,6 +117,16 @@ def test_plain_values_and_bytes_are_told_apart(kinds: str, filler: str, treat: C
         assert pack_checked(value) == (bare(value), is_plain)
     for value in placed((1,), FILLERS[filler]):
         assert pack_checked(value) == (pack_value(value), False)
+
+
+@pytest.mark.parametrize("filler", FILLERS)
+def test_a_value_that_was_frozen_is_proved_like_any_other(filler: str) -> None:
+    for odd in FORGERIES:
+        for value in frozen(list(placed(odd, FILLERS[filler]))):
+            with pytest.raises(UnstorableValueError):
+                pack_value(value)
+    for value in frozen(list(placed(bytearray(3), FILLERS[filler]))):
+        assert same(unpack_value(pack_value(value)), value)
 
 
 @pytest.mark.parametrize("odd", [MyStr("s"), MyInt(77), MyList()])
@@ -128,8 +141,10 @@ def test_a_subclass_is_refused_as_a_value_and_as_a_key(odd: Any, filler: str) ->
 
 
 @pytest.mark.parametrize("last", [{}, {"a": 1}, [], [1], (), (1,), {"a": b""}, {"a": bytearray(300)}, {1: None}])
-@pytest.mark.parametrize("kinds", ["l", "d", "ld", "ddl"])
-@pytest.mark.parametrize("beside", [None, "x" * 300, "x" * 5_000, 0xC4])
+@pytest.mark.parametrize(
+    ("kinds", "beside"),
+    [("l", None), ("d", None), ("ld", None), ("ddl", None), ("ddl", "x" * 300), ("ld", "x" * 5_000), ("d", 0xC4)],
+)
 @pytest.mark.parametrize("treat", TREATMENTS)
 def test_256_levels_are_the_most_whatever_the_last_one_is(
     last: Any, kinds: str, beside: Any, treat: Callable[[Any], Any]

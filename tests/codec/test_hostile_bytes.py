@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgpack import ExtType, Timestamp, packb
 
-from backpack.codec import check_payload, pack_value, read_array_header, unpack_value
+from backpack.codec import check_payload, pack_value, unpack_value
 from backpack.codec.extensions import BUILDERS, CUSTOM, LEAF_READERS, NUMPY_ARRAY, NUMPY_SCALAR, RECORD, TUPLE
+from backpack.core.headers import read_array_header
 from backpack.errors import CorruptionError, UnknownTypeError
 from tests.codec.array_values import ARRAYS, SCALARS
 from tests.codec.classes import OBJECTS

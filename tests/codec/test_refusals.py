@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgpack import ExtType, Timestamp
 
-from backpack.codec import encode, pack_checked, pack_value, unpack_value, verify
+from backpack.codec import pack_checked, pack_value, unpack_value
 from backpack.errors import UnstorableValueError
 from backpack.limits import VALUE_DEPTH_MAX
 from tests.codec.values import nest, same
@@ -200,14 +200,14 @@ def test_an_empty_container_is_a_level() -> None:
             pack_checked(value, depth=256)
 
 
-def test_the_depth_of_items_after_start_counts_the_list() -> None:
+def test_the_depth_of_items_after_known_ones_counts_the_list() -> None:
     for kinds in ("l", "t", "ltd"):
         good, bad = [0, nest(1, kinds, 255)], [0, nest(1, kinds, 256)]
-        verify(good, encode(good), 1)
+        pack_checked(good, lambda payload: 1)
         with pytest.raises(UnstorableValueError):
-            verify(bad, encode(bad), 1)
+            pack_checked(bad, lambda payload: 1)
         with pytest.raises(UnstorableValueError):
-            verify(good, encode(good), 1, 1)
+            pack_checked(good, lambda payload: 1, depth=1)
 
 
 @pytest.mark.parametrize("kinds", ["l", "t", "d", "ltd", "l" * 400 + "t", "s", "tl", "o", "l" * 200 + "d" * 300 + "q"])
@@ -231,7 +231,7 @@ def test_a_zone_without_a_key_is_refused() -> None:
 def test_a_failure_leaves_the_next_call_whole() -> None:
     for _ in range(3):
         with pytest.raises(UnstorableValueError):
-            encode([(1, (2, object()))])
+            pack_value([(1, (2, object()))])
         assert unpack_value(pack_value([(1, (2, "x"))])) == [(1, (2, "x"))]
 
 

@@ -3,7 +3,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from backpack.codec import encode, pack_value, register, registry, unpack_value, verify
+from backpack.codec import pack_checked, pack_value, register, registry, unpack_value
 from backpack.errors import BackpackError, CorruptionError, InvalidArgumentError, UnknownTypeError, UnstorableValueError
 from tests.codec.classes import OBJECTS, Access, Box, Color, Count, Finding, Frozen, Model, Point, Word
 from tests.codec.values import nest
@@ -15,7 +15,7 @@ def test_an_object_of_a_registered_class_comes_back_at_every_depth(index: int) -
     for wrapped in (value, [value], {"a": (value,)}, Box([value]), nest(value, "ltdoqf", 40)):
         found = unpack_value(pack_value(wrapped))
         assert found == wrapped and type(found) is type(wrapped)
-        assert verify(wrapped, encode(wrapped)) is False
+        assert pack_checked(wrapped) == (pack_value(wrapped), False)
     assert type(unpack_value(pack_value([value]))[0]) is type(value)
 
 

@@ -125,9 +125,8 @@ def test_the_core_touches_nothing(file: str) -> None:
     assert not called & {"open", "input", "print"}
 
 
-def test_lock_and_clock_are_in_one_place() -> None:
-    holders = {file for file in files() if imports_of(file).outside & {"time", "threading"}}
-    assert holders == {"store/store.py", "store/events.py", "codec/registry.py"}
+def test_the_clock_is_in_one_place() -> None:
+    assert {file for file in files() if "time" in imports_of(file).outside} == {"store/store.py"}
 
 
 def test_every_decision_has_its_parts() -> None:

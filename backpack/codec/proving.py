@@ -20,7 +20,7 @@ from collections.abc import Set as AbstractSet
 from gc import get_referents, is_tracked
 from typing import Any, Final
 
-from msgpack import ExtType, Packer, Timestamp
+from msgpack import ExtType, Timestamp
 
 from backpack.codec.extensions import FORGED, LEAVES, PLAIN, Refusal
 from backpack.codec.measure import check_payload, referents, survey
@@ -104,33 +104,6 @@ def pack_checked(value: Any, known: Callable[[bytes], int] | None = None, depth:
     return _proved(value, payload, is_used, start, depth, is_careful)
 
 
-def encode(value: Any) -> bytes:
-    """The payload of a value, right for every value that `verify` accepts: the first half of `pack_checked`.
-
-    Raises `UnstorableValueError` for what cannot be packed; depth and forged extensions are found by `verify`.
-    """
-    payload, _, is_careful = _first(value)
-    if not is_careful and (0xC4 in payload or 0xC5 in payload or 0xC6 in payload):
-        try:
-            _, strangers = survey([value], 0, len(payload) + 1)
-        except Refusal:
-            strangers = {bytearray}
-        if bytearray in strangers:
-            return pack_carefully(value)
-    return payload
-
-
-def verify(value: Any, payload: bytes, start: int = 0, depth: int = 0) -> bool:
-    """Whether a value is plain, after proving that it can be stored as the `payload` that `encode` made of it: the
-    second half of `pack_checked`, and slower, since it cannot know whether the hook was used.
-
-    `depth` is how deep the value stands. When it is a list, its first `start` items are not looked at.
-    """
-    start = start if type(value) is list else 0
-    _, is_plain = _proved(value, payload, None, start, depth, is_careful=True)
-    return is_plain
-
-
 def _first(value: Any) -> tuple[bytes, bool, bool]:
     """The payload, whether the hook was used, and whether the payload is that of the careful pass."""
     try:
@@ -149,21 +122,21 @@ def _first(value: Any) -> tuple[bytes, bool, bool]:
 
 
 def _proved(
-    value: Any, payload: bytes, is_used: bool | None, start: int, depth: int, is_careful: bool = False
+    value: Any, payload: bytes, is_used: bool, start: int, depth: int, is_careful: bool = False
 ) -> tuple[bytes, bool]:
-    """The right payload and whether the value is plain; `start` items of it are. `is_used` is None when unknown."""
+    """The right payload and whether the value is plain; `start` items of it are."""
     is_hiding = False
     try:
         tail = value[start:] if start else value
-        strangers = _strangers(tail, payload, depth) if is_used is False else None
+        strangers = None if is_used else _strangers(tail, payload, depth)
         if strangers is None:
             _, strangers = survey([tail], depth, len(payload) + 1)
         is_hiding = bytearray in strangers and not is_careful
         if any(cls is not bytes and cls not in LEAVES for cls in strangers):
-            own = encode(tail) if start else payload
+            own = _first(tail)[0] if start else payload
             if depth + len(own) > VALUE_DEPTH_MAX:
                 check_payload(own, depth=depth)
-        is_plain = not strangers and (_is_native(tail) if is_used is None else not is_used)
+        is_plain = not strangers and not is_used
     except (Refusal, CorruptionError):
         payload = b""  # raised outside, so that nothing is carried along
     if not payload:
@@ -203,12 +176,3 @@ def _strangers(value: Any, payload: bytes, depth: int) -> AbstractSet[type] | No
 def _may_hide(payload: bytes, count: int) -> bool:
     """Whether the types of `count` values must be looked at: there is a mark of bytes, or looking is cheaper."""
     return len(payload) > _SIZE_OF_SCANNED * count or 0xC4 in payload or 0xC5 in payload or 0xC6 in payload
-
-
-def _is_native(value: Any) -> bool:
-    """Whether msgpack packs it without help; an int beyond 64 bits and a lone surrogate have plain types, too."""
-    try:
-        Packer(strict_types=True).pack(value)
-    except (OverflowError, UnicodeEncodeError):
-        return False
-    return True

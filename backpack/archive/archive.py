@@ -1,0 +1,386 @@
+"""The archive of one store: all its commits on disk, in sealed segments and the logs that are not sealed yet.
+
+It is the journal of the engine (a commit is written down before it is adopted) and its past (what has left memory, and
+the keys that were not asked for yet). Parts are kept in the order of their commits; a read as of commit s begins at the
+part that holds s and goes back from part to part; at the first part with a keyframe the keyframe says where the key
+changed last, so the way is never long. Nothing is replayed.
+
+The tuple of parts is replaced as a whole, never changed: readers take it once and need no lock. What a part needs of
+its own (the tail grows while it is read) it guards itself.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from threading import RLock
+from typing import Final, Protocol
+
+from backpack.archive.content import BLOB, OWN, Change, CommitRow, Value
+from backpack.archive.dormant import Columns, Dormant, Newest
+from backpack.archive.frames import damaged
+from backpack.archive.placing import Placer
+from backpack.archive.writing import Writer
+from backpack.blobs.store import Blobs
+from backpack.core.chain import Mark, form_of, kind_of
+from backpack.core.commit import Label, RawChange
+from backpack.core.engine import Planned
+from backpack.core.past import Woken
+from backpack.core.payload import Buffer, Content, LargeRef, Pieces, make_cuts
+from backpack.errors import BackpackError
+
+_VISIBLE: Final = frozenset({"pack", "release"})
+_NAMED: Final = frozenset({"pack", "release", "quarantine"})
+
+
+class Part(Protocol):
+    """A run of commits: a sealed segment, or a log."""
+
+    @property
+    def origins(self) -> tuple[int, int]: ...
+    @property
+    def first_seq(self) -> int: ...
+    @property
+    def last_seq(self) -> int: ...
+    @property
+    def commit_count(self) -> int: ...
+    @property
+    def has_keyframe(self) -> bool: ...
+    def keyframe_seq_of(self, key: str, /) -> int: ...
+    def find(self, key: str, seq: int, /) -> Change | None: ...
+    def commit(self, seq: int, /) -> CommitRow | None: ...
+    def commits(self, stop: int, start: int, /) -> Iterator[CommitRow]: ...
+    def seqs(self, key: str, /) -> Sequence[int]: ...
+    def newest(self, seq: int, /) -> Iterator[tuple[str, Newest]]: ...
+    def keyframe(self) -> Columns | None: ...
+    def seq_at(self, time_ns: int, /) -> int: ...
+    def read(self, origin: int, number: int, start: int, stop: int, /) -> bytes: ...
+    def close(self) -> None: ...
+
+
+class Stored(Buffer):
+    """A part of a large value that stays on disk: its bytes are read when they are asked for, each time."""
+
+    __slots__ = ("_archive", "_size", "_value")
+
+    def __init__(self, archive: "Archive", value: Value) -> None:
+        self._archive = archive
+        self._value = value
+        self.is_sealed = True
+        self.is_large = True
+
+    @property
+    def data(self) -> bytes:  # type: ignore[override]
+        """All its bytes. `CorruptionError`, `StorageError`."""
+        return self._archive.payload(self._value)
+
+
+class Archive:
+    """Reads anything that was ever committed; writes through its `writer`, which is None for readers."""
+
+    def __init__(
+        self, blobs: Blobs, parts: Sequence[Part], placer: Placer, writer: Writer | None, first_seq: int
+    ) -> None:
+        self.blobs = blobs
+        self.placer = placer
+        self.writer = writer
+        self.first_seq = first_seq
+        self._lock = RLock()
+        self.dormant = Dormant(None, {})
+        self.set_parts(parts)
+
+    def set_parts(self, parts: Sequence[Part]) -> None:
+        """Other parts from here on; commits and sources must be the same."""
+        parts = tuple(parts)
+        self._state = (parts, [part.first_seq for part in parts], [part.origins[0] for part in parts])
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """In the order of their commits."""
+        return self._state[0]
+
+    @property
+    def head(self) -> int:
+        """The newest commit."""
+        parts = self.parts
+        return self.writer.last_seq if self.writer is not None else parts[-1].last_seq if parts else 0
+
+    @property
+    def commit_count(self) -> int:
+        """Commits that can be read."""
+        return sum(part.commit_count for part in self.parts)
+
+    # -- the journal of the engine -------------------------------------------------------------------------------
+
+    def write_one(self, seq: int, time_ns: int, label: Label, key: str, version: int, payload: bytes) -> None:
+        """Write a commit of one payload like none before."""
+        assert self.writer is not None
+        self.writer.write_one(seq, time_ns, label, key, version, payload)
+
+    def write(
+        self, seq: int, time_ns: int, label: Label, changes: Sequence[Planned], records: Mapping[int, object]
+    ) -> None:
+        """Write any commit."""
+        writer = self.writer
+        assert writer is not None
+        writer.begin(records)
+        placer = self.placer
+        try:
+            written = []
+            for plan in changes:
+                entry = plan.entry
+                form = form_of(entry)
+                is_large = isinstance(form, LargeRef)
+                content: Content | None = plan.content if is_large else form  # type: ignore[assignment]
+                written.append(
+                    placer.pack(
+                        plan.chain.key,
+                        seq,
+                        kind_of(entry),
+                        plan.chain.version + 1,
+                        content,
+                        is_new=plan.is_new,
+                        is_large=is_large,
+                        reason=entry.reason if isinstance(entry, Mark) else "",
+                    )
+                )
+        except BaseException:
+            placer.undo()
+            raise
+        writer.write(seq, time_ns, label, written)
+
+    def retract(self, seq: int) -> None:
+        """Take the commit out again, if it is the last that was written."""
+        if self.writer is not None:
+            self.writer.retract(seq)
+
+    # -- the past of the engine ----------------------------------------------------------------------------------
+
+    @property
+    def dormant_bytes(self) -> int:
+        """Live bytes of the keys that have not woken."""
+        return self.dormant.live_bytes
+
+    @dormant_bytes.setter
+    def dormant_bytes(self, size: int) -> None:
+        self.dormant.live_bytes = size
+
+    @property
+    def dormant_large(self) -> int:
+        """How many of them have a large value."""
+        return self.dormant.large_count
+
+    @dormant_large.setter
+    def dormant_large(self, count: int) -> None:
+        self.dormant.large_count = count
+
+    def dormant_kinds(self) -> Iterator[tuple[str, str]]:
+        """The keys that sleep, each with the kind of its newest change."""
+        return self.dormant.kinds()
+
+    def names(self) -> tuple[list[str], list[str]]:
+        """The keys that sleep and were not deleted, and those of them with a visible value; sorted."""
+        return self.dormant.names(_NAMED), self.dormant.names(_VISIBLE)
+
+    def wake(self, key: str) -> Woken | None:
+        """The newest change of a key that sleeps, once. Cost: one cold read."""
+        newest = self.dormant.take(key)
+        if newest is None:
+            return None
+        try:
+            change = self.find(key, newest.seq)
+            if change is None or change.seq != newest.seq:
+                raise damaged("", 0, f"the newest change of a key is not where it should be (commit {newest.seq})")
+            value = change.value
+            form: bytes | LargeRef | None = None
+            content: Content | None = None
+            if value is not None and not change.is_purged:
+                if change.is_large:
+                    content = self._stored(value)
+                    form = LargeRef(content)
+                else:
+                    form = self.payload(value)
+                    self.placer.know(form, value)
+            return Woken(key, change.seq, change.kind, change.version, form, content, change.reason)
+        except BaseException:
+            self.dormant.give_back(key, newest)
+            raise
+
+    def has(self, seq: int) -> bool:
+        """Can the commit be read?"""
+        if not 0 < seq <= self.head:
+            return False
+        return seq >= self.first_seq or self.row(seq) is not None
+
+    def facts(self, seq: int) -> tuple[int, Label, tuple[RawChange, ...]]:
+        """`(time, label, changes)` of a commit."""
+        row = self.row(seq)
+        if row is None:
+            raise damaged("", 0, f"commit {seq} is not where it should be")
+        return facts_of(row)
+
+    def seq_at(self, time_ns: int) -> int:
+        """The last commit made at or before a time; 0 when all came later. Cost: O(parts)."""
+        self._catch_up()
+        for part in reversed(self.parts):
+            seq = part.seq_at(time_ns) if part.commit_count else 0
+            if seq:
+                return seq
+        return 0
+
+    def content(self, key: str, seq: int) -> Content | None:
+        """The bytes of what a commit put at a key; None when they are not within reach."""
+        change = self.find(key, seq)
+        if change is None or change.seq != seq or change.value is None or change.is_purged:
+            return None
+        return self.content_of(change)
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def find(self, key: str, seq: int) -> Change | None:
+        """The newest change of the key at or before a commit; None when there is none."""
+        parts, firsts, _ = self._state
+        index = bisect_right(firsts, seq) - 1
+        if index == len(parts) - 1:
+            self._catch_up()
+        while index >= 0:
+            change = parts[index].find(key, seq)
+            if change is not None:
+                return change
+            index -= 1
+            if index >= 0 and parts[index].has_keyframe:
+                last = parts[index].keyframe_seq_of(key)
+                if not last:
+                    return None
+                index = bisect_right(firsts, last) - 1
+                change = parts[index].find(key, last)
+                if change is None or change.seq != last:
+                    raise damaged("", 0, f"a keyframe names a change that is not there (commit {last})")
+                return change
+        return None
+
+    def row(self, seq: int) -> CommitRow | None:
+        """A commit; None when it is not there (any more)."""
+        parts, firsts, _ = self._state
+        index = bisect_right(firsts, seq) - 1
+        if index == len(parts) - 1:
+            self._catch_up()
+        return parts[index].commit(seq) if index >= 0 else None
+
+    def rows(self, stop: int, start: int) -> Iterator[CommitRow]:
+        """The commits before `stop` and behind `start`, newest first, read as they are asked for."""
+        parts, firsts, _ = self._state
+        self._catch_up()
+        index = bisect_right(firsts, stop - 1) - 1
+        while index >= 0 and parts[index].last_seq > start:
+            yield from parts[index].commits(stop, start)
+            index -= 1
+
+    def rows_of(self, key: str, stop: int, start: int) -> Iterator[CommitRow]:
+        """Those of them that changed the key."""
+        parts, firsts, _ = self._state
+        self._catch_up()
+        index = bisect_right(firsts, stop - 1) - 1
+        while index >= 0 and parts[index].last_seq > start:
+            for seq in reversed(parts[index].seqs(key)):
+                if start < seq < stop:
+                    row = parts[index].commit(seq)
+                    if row is not None:
+                        yield row
+            index -= 1
+
+    def newest_at(self, seq: int) -> tuple[Columns | None, dict[str, Newest]]:
+        """The newest change of every key as of a commit: those of the keyframe before it, and those after that.
+
+        Cost: O(changes since the keyframe).
+        """
+        parts, firsts, _ = self._state
+        self._catch_up()
+        later: dict[str, Newest] = {}
+        for index in range(bisect_right(firsts, seq) - 1, -1, -1):
+            part = parts[index]
+            if part.has_keyframe and part.last_seq <= seq:
+                return part.keyframe(), later
+            for key, newest in part.newest(seq):
+                later.setdefault(key, newest)
+        return None, later
+
+    def payload(self, value: Value) -> bytes:
+        """All bytes of a value."""
+        return self.slice(value, 0, value.size)
+
+    def slice(self, value: Value, start: int, stop: int) -> bytes:
+        """Some bytes of a value. Cost: those, at most `CUTS_MAX` reads."""
+        chunks = []
+        before = 0
+        for origin, number, first, last in value.cuts:
+            size = last - first
+            begin, end = max(start - before, 0), min(stop - before, size)
+            if begin < end:
+                chunks.append(self._cut(value, origin, number, first + begin, first + end))
+            before += size
+            if before >= stop:
+                break
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def content_of(self, change: Change) -> Content:
+        """The bytes of a change that has some: of a large value, to be read when they are asked for."""
+        assert change.value is not None
+        return self._stored(change.value) if change.is_large else self.payload(change.value)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for part in self.parts:
+            part.close()
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _catch_up(self) -> None:
+        """Have the newest log indexed up to the last commit."""
+        writer = self.writer
+        if writer is None:
+            return
+        parts = self.parts
+        tail = parts[-1] if parts else None
+        catch_up = getattr(tail, "catch_up", None)
+        if catch_up is not None:
+            with self._lock:
+                catch_up(writer.size)
+
+    def _cut(self, value: Value, origin: int, number: int, start: int, stop: int) -> bytes:
+        if origin == OWN:
+            return value.own[start:stop]
+        if origin == BLOB:
+            return self.blobs.open(value.blobs[number]).read(start, stop - start)
+        parts, _, origins = self._state
+        index = bisect_right(origins, origin) - 1
+        if index < 0:
+            raise damaged("", 0, f"a value points to a segment that is not there ({origin})")
+        if index == len(parts) - 1:
+            self._catch_up()
+        return parts[index].read(origin, number, start, stop)
+
+    def _stored(self, value: Value) -> Pieces:
+        """A large value whose bytes stay where they are."""
+        sources = []
+        flat: list[int] = []
+        own = bytearray()
+        for origin, number, start, stop in value.cuts:
+            if origin == OWN:
+                flat += (0, len(own), len(own) + stop - start)
+                own += value.own[start:stop]
+                continue
+            blobs = (value.blobs[number],) if origin == BLOB else ()
+            one = Value(((origin, 0 if blobs else number, start, stop),), b"", blobs, stop - start)
+            source = Stored(self, one)
+            self.placer.know(source, one)
+            sources.append(source)
+            flat += (len(sources), 0, stop - start)
+        return Pieces(value.size, bytes(own), tuple(sources), make_cuts(flat))
+
+
+def facts_of(row: CommitRow) -> tuple[int, Label, tuple[RawChange, ...]]:
+    """A commit as the core has it."""
+    changes = tuple((one.key, one.kind, one.version, one.size, one.is_large) for one in row.changes)
+    return row.time_ns, row.label, changes
+
+
+__all__ = ["Archive", "BackpackError", "Part", "Stored"]

@@ -1,0 +1,77 @@
+"""The one background thread of an opened store: it seals logs, publishes manifests, takes away what is replaced.
+
+Nothing waits for it but `close` and `drain`. What fails there loses nothing (the logs are there still): it is kept for
+`health`, raised at the next `flush`, and tried again when there is more to do.
+"""
+
+from collections.abc import Callable
+from threading import Condition, Thread
+
+from backpack.errors import BackpackError
+
+
+class Keeper:
+    """Runs `step` in a thread of its own whenever there is work, until it says that there is none."""
+
+    def __init__(self, step: Callable[[], bool]) -> None:
+        """`step`: one piece of work; False when there was none."""
+        self._step = step
+        self._condition = Condition()
+        self._is_due = False
+        self._is_idle = True
+        self._is_stopped = False
+        self._thread: Thread | None = None
+        self.failure: BackpackError | None = None
+        """What the last piece of work failed with, until one succeeds."""
+
+    def wake(self) -> None:
+        """There may be work. Cost: a lock; never waits for the work."""
+        with self._condition:
+            if self._is_stopped:
+                return
+            self._is_due = True
+            self._is_idle = False
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name="backpack-keeper", daemon=True)
+                self._thread.start()
+            self._condition.notify_all()
+
+    def drain(self) -> None:
+        """Wait until there is nothing left to do, or it failed."""
+        self.wake()
+        with self._condition:
+            self._condition.wait_for(lambda: self._is_idle or self._is_stopped)
+
+    def stop(self) -> None:
+        """Finish the piece of work at hand and end. Idempotent."""
+        with self._condition:
+            self._is_stopped = True
+            self._condition.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def take_failure(self) -> BackpackError | None:
+        """What failed, once."""
+        failure, self.failure = self.failure, None
+        return failure
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                if not self._is_due:
+                    self._is_idle = True
+                    self._condition.notify_all()
+                self._condition.wait_for(lambda: self._is_due or self._is_stopped)
+                if self._is_stopped:
+                    self._is_idle = True
+                    self._condition.notify_all()
+                    return
+                self._is_due = False
+            try:
+                while not self._is_stopped and self._step():
+                    self.failure = None
+            except BackpackError as error:
+                self.failure = error
+            except Exception as error:  # kept and raised at the next flush; else the thread would end unseen
+                self.failure = BackpackError(f"the background work failed: {type(error).__name__}: {error}")
