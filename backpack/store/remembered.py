@@ -164,6 +164,7 @@ class Remembered(View):
             is_large=isinstance(form, LargeRef),
             reason=entry.reason if isinstance(entry, Mark) else "",
             form=form,
+            identity=entry if isinstance(entry, Purged) else form,
         )
 
     def _content(self, chain: Chain, entry: Entry) -> Content | str:
