@@ -104,6 +104,20 @@ def test_a_synced_cut_is_certain() -> None:
     assert contents(folder.machine.images()) == {b"0"}
 
 
+def test_a_certain_cut_gives_the_size_whatever_became_of_the_bytes() -> None:
+    folder, file = one_file()
+    file.append(b"abcd")
+    folder.machine.fail_at(folder.machine.position)
+    with pytest.raises(StorageError):
+        file.sync()
+    again = folder.reopen("a")
+    again.truncate(6)
+    again.sync()
+    assert contents(folder.machine.ordered()) == {b"0123ab", b"0123\0\0"}
+    assert {b"0123ab", b"0123\0\0", b"0123a\0"} <= contents(folder.machine.scattered(seeds=50))
+    assert all(len(content or b"") == 6 for content in contents(folder.machine.scattered(seeds=50)))
+
+
 def test_each_file_is_cut_short_on_its_own() -> None:
     folder, file = one_file()
     other = folder.create("b")
@@ -178,6 +192,16 @@ def test_a_file_has_one_name_whichever_renames_survive() -> None:
     folder.rename("a", "b")
     folder.rename("b", "c")
     assert {tuple(image.folder.names()) for image in folder.machine.images(seeds=50)} == {("a",), ("b",), ("c",)}
+
+
+def test_a_removal_takes_only_the_file_that_was_meant() -> None:
+    folder, _ = one_file()
+    folder.create("b").append(b"other")
+    sync_all(folder)
+    folder.rename("a", "b")
+    folder.remove("b")
+    names = {tuple(image.folder.names()) for image in folder.machine.images(seeds=50)}
+    assert names == {("a", "b", "inner"), ("b", "inner"), ("inner",)}
 
 
 def test_a_folder_that_was_made_is_there() -> None:
@@ -380,7 +404,7 @@ def test_old_moments_stay_as_they_were() -> None:
 # -- at random, against other ways to say the same ------------------------------------------------------------------
 
 
-def scribbled(seed: int, count: int = 40) -> CrashingFolder:
+def scribbled(seed: int, count: int = 40, *, has_failures: bool = False) -> CrashingFolder:
     """A folder in which things were done at random."""
     chance = random.Random(seed)
     folder = CrashingFolder(MemoryFolder({"a": b"start", "inner/a": b""}))
@@ -390,6 +414,10 @@ def scribbled(seed: int, count: int = 40) -> CrashingFolder:
         verb = chance.choice(["append"] * 4 + ["cut", "rename", "remove", "sync", "sync", "sync folder"])
         if verb == "sync folder":
             where.sync()
+        elif verb == "sync" and has_failures and chance.random() < 0.3 and where.has(name):
+            folder.machine.fail_at(folder.machine.position)
+            with pytest.raises(StorageError):
+                where.reopen(name).sync()
         elif not where.has(name):
             where.create(name).close()
         elif verb == "append":
@@ -434,7 +462,7 @@ def test_bases_spare_work_and_change_nothing(seed: int, monkeypatch: pytest.Monk
     found = []
     for every in (1, 10**6):
         monkeypatch.setattr("tests.storage.survival._BASE_EVERY", every)
-        machine = scribbled(seed, 60).machine
+        machine = scribbled(seed, 60, has_failures=seed % 2 == 0).machine
         found.append([[image.digest for image in machine.images(at)] for at in machine.moments()])
     assert found[0] == found[1]
 

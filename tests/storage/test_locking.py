@@ -168,7 +168,10 @@ def test_a_file_that_is_removed_while_it_is_locked_is_locked_anew(
     assert not locking._held and not locking._open
 
 
-def test_a_forked_child_does_not_unlock_nor_hold(path: Path, folder: DiskFolder, holders: list[Holder]) -> None:
+@pytest.mark.parametrize("act", ["lock.release()", "pass"])
+def test_a_forked_child_does_not_unlock_nor_hold(
+    path: Path, folder: DiskFolder, holders: list[Holder], act: str
+) -> None:
     program = """
 import os, sys
 from backpack.errors import StoreLockedError
@@ -177,7 +180,7 @@ folder = open_folder(sys.argv[1], create=True, writable=True)
 lock = folder.lock("lock")
 child = os.fork()
 if not child:
-    lock.release()
+    ACT
     try:
         open_folder(sys.argv[1], create=False, writable=True).lock("lock")
     except StoreLockedError as error:
@@ -190,19 +193,39 @@ sys.stdin.read()
 """
     pipe = path.parent / "pipe"
     os.mkfifo(pipe)
-    holder = Holder(path, str(pipe), program)
+    holder = Holder(path, str(pipe), program.replace("ACT", act))
     holders.append(holder)
     assert len(holder.said) == 1, "the child got the lock of its parent"
     child = int(holder.said[0])
-    with pytest.raises(StoreLockedError) as caught:
-        folder.lock("lock")
-    assert caught.value.pid == holder.pid
-    holder.process.kill()
-    holder.process.wait()
-    os.kill(child, 0)  # it lives
+    try:
+        with pytest.raises(StoreLockedError) as caught:
+            folder.lock("lock")
+        assert caught.value.pid == holder.pid
+        holder.process.kill()
+        holder.process.wait()
+        os.kill(child, 0)  # it lives
+        folder.lock("lock").release()
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_a_release_unlocks_whoever_has_a_copy_of_the_descriptor(folder: DiskFolder) -> None:
+    lock = folder.lock("lock")
+    copy = os.dup(lock._descriptor)  # as the child of a fork that was made without Python
+    lock.release()
     folder.lock("lock").release()
-    os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))
-    os.kill(child, signal.SIGKILL)
+    os.close(copy)
+
+
+def test_a_process_that_did_not_take_the_lock_does_not_unlock(folder: DiskFolder) -> None:
+    lock = folder.lock("lock")
+    copy = os.dup(lock._descriptor)  # as its parent
+    lock._pid += 1
+    lock.release()
+    with pytest.raises(StoreLockedError):
+        folder.lock("lock")
+    os.close(copy)
+    folder.lock("lock").release()
 
 
 def test_a_child_that_was_started_does_not_hold(path: Path, folder: DiskFolder, holders: list[Holder]) -> None:
