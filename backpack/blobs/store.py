@@ -231,7 +231,6 @@ class Blobs:
                     is_needed = False  # another thread was first
                 if is_needed:
                     self._folder.rename(temporary, _name(digest))
-                    self._settled.discard(digest)
                     self._found.discard(digest)
                     self._unsynced.add(digest)
                     if self._sizes is not None:

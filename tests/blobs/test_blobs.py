@@ -151,6 +151,8 @@ def test_a_found_blob_that_need_not_be_durable_waits_for_sync_all(blobs: Blobs, 
     assert changes(folder) == []
     later.sync_all()
     assert changes(folder) == [*COPIED, ("sync", "")]
+    later.sync_all()
+    assert changes(folder) == [("sync", "")]
     later.put_bytes(CONTENT, is_durable=True)
     assert changes(folder) == []
 
@@ -172,10 +174,16 @@ def test_a_stream_replaces_a_blob_of_unknown_origin(blobs: Blobs, folder: Watche
     assert content_of(later, digest) == CONTENT
 
 
-@pytest.mark.parametrize("is_durable", [True, False])
-def test_the_first_of_two_threads_with_one_content_wins(blobs: Blobs, folder: WatchedFolder, is_durable: bool) -> None:
-    """Else the second, which syncs nothing, would take away what was acknowledged to the first."""
-    folder.watch.before["append"] = lambda: blobs.put_bytes(CONTENT, is_durable=not is_durable) and None
+@pytest.mark.parametrize(("is_durable", "moment"), [(True, "append"), (True, "sync"), (False, "append")])
+def test_the_first_of_two_threads_with_one_content_wins(
+    blobs: Blobs, folder: WatchedFolder, is_durable: bool, moment: str
+) -> None:
+    """Else the second, which may sync nothing, would take away what was acknowledged to the first."""
+
+    def first() -> None:
+        blobs.put_bytes(CONTENT, is_durable=not is_durable)
+
+    folder.watch.before[moment] = first
     digest = blobs.put([CONTENT], is_durable=is_durable)[0]
     assert [event for event in folder.watch.events if event[0] == "rename"] == [("rename", digest.hex())]
     assert ("sync", digest.hex() if is_durable else "1.tmp") in folder.watch.events
