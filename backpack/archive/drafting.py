@@ -119,7 +119,7 @@ class Draft:
             if value is not None and len(value.cuts) == 1 and not change.is_purged and not change.reason:
                 origin, number, start, stop = value.cuts[0]
                 position = positions.get((origin, number), -1)
-                if position >= 0 and not start and stop == sizes[position]:
+                if position >= 0 and not start and stop == sizes[position] and not value.own and not value.blobs:
                     refs.append(position)
                     kind = _WHOLE_KINDS[change.kind]
                     kinds.append(kind | IS_LARGE if change.is_large else kind)
@@ -222,7 +222,7 @@ class Draft:
                 offsets.append(id_places[refs[came]] - row if kind & HAS_VALUE else 0)
             if not row & 0x7FF:
                 yield b""
-        return [seqs, pack_column(kinds, is_plain=True), versions, pack_column(offsets)]
+        return [seqs, pack_column(kinds), versions, pack_column(offsets)]
 
     def _version_gaps(self) -> Generator[bytes, None, list[int]]:
         versions = self._versions
