@@ -5,7 +5,8 @@ generator that stops now and then, so that its caller can give way to them.
 """
 
 from array import array
-from collections.abc import Generator, Iterable
+from bisect import bisect_left
+from collections.abc import Generator, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -47,13 +48,17 @@ class Draft:
         "place_ids",
         "positions",
         "row_of",
+        "sizes",
+        "starts",
         "times",
     )
 
     def __init__(self, contents: Contents) -> None:
         self.contents = contents
         self.ids: list[SourceId] = sorted(contents.sources)
-        self.positions: dict[SourceId, int] = {one: position for position, one in enumerate(self.ids)}
+        self.positions = dict(zip(self.ids, range(len(self.ids)), strict=True))
+        sources = contents.sources
+        self.sizes = [sources[one] for one in self.ids]
         self._by_key: dict[str, list[int]] = {}
         self._seqs: array[int] = array("Q")
         self._versions: array[int] = array("Q")
@@ -72,52 +77,59 @@ class Draft:
         """The reverse."""
         self.id_places: array[int] = array("I")
         self.place_ids: array[int] = array("I")
+        self.starts: list[int] = []
+        """By place, in the address space; with one more, where the last ends."""
         self.is_sorted = True
 
     def take(self) -> Pauses:
         """Take in all rows."""
         contents = self.contents
-        for change in contents.base_rows:
-            self._take((change,))
+        if contents.base_rows:
+            self._take(contents.base_rows)
             self.is_sorted = False
         last = contents.first_seq - 1
+        changes: list[Change] = []
         for row in contents.commits:
             if not last < row.seq <= contents.last_seq:
                 raise InvalidArgumentError(f"the commits to be sealed are not in order: seq={row.seq}")
             last = row.seq
-            self._take(row.changes)
-            self.commits.append(row.seq)
+            changes += row.changes
+            self.commits.append(last)
             self.times.append(row.time_ns)
             self.labels.append(row.label)
             self.counts.append(len(row.changes))
             if not len(self.commits) % _STEP:
+                self._take(changes)
+                changes = []
                 yield b""
+        self._take(changes)
         if len(self._kinds) > COUNT_MAX or len(self.ids) > COUNT_MAX:
             raise InvalidArgumentError(f"too much for one segment: changes={len(self._kinds)} sources={len(self.ids)}")
 
-    def _take(self, changes: Iterable[Change]) -> None:
-        by_key, kinds, sources = self._by_key, self._kinds, self.contents.sources
+    def _take(self, changes: Sequence[Change]) -> None:
+        by_key, kinds, positions, sizes, refs = self._by_key, self._kinds, self.positions, self.sizes, self._refs
+        self._seqs.extend([change.seq for change in changes])
+        self._versions.extend([change.version for change in changes])
         for change in changes:
             rows = by_key.get(change.key)
             if rows is None:
                 rows = by_key[change.key] = []
             rows.append(len(kinds))
-            self._seqs.append(change.seq)
-            self._versions.append(change.version)
             value = change.value
             if value is not None and len(value.cuts) == 1 and not change.is_purged and not change.reason:
                 origin, number, start, stop = value.cuts[0]
-                if not start and stop == sources.get((origin, number)):
-                    self._refs.append(self.positions[origin, number])
+                position = positions.get((origin, number), -1)
+                if position >= 0 and not start and stop == sizes[position] and not value.own and not value.blobs:
+                    refs.append(position)
                     kind = _WHOLE_KINDS[change.kind]
                     kinds.append(kind | IS_LARGE if change.is_large else kind)
                     continue
             kind = KIND_CODES[change.kind] | (IS_LARGE if change.is_large else 0)
             if value is None and not change.reason and not change.is_purged:
-                self._refs.append(0)
+                refs.append(0)
                 kinds.append(kind)
                 continue
-            self._refs.append(len(self._details))
+            refs.append(len(self._details))
             self._details.append(change)
             kind |= IS_DETAILED | (IS_PURGED if change.is_purged else 0) | (0 if value is None else HAS_VALUE)
             kinds.append(kind)
@@ -210,7 +222,7 @@ class Draft:
                 offsets.append(id_places[refs[came]] - row if kind & HAS_VALUE else 0)
             if not row & 0x7FF:
                 yield b""
-        return [seqs, pack_column(kinds, is_plain=True), versions, pack_column(offsets)]
+        return [seqs, pack_column(kinds), versions, pack_column(offsets)]
 
     def _version_gaps(self) -> Generator[bytes, None, list[int]]:
         versions = self._versions
@@ -229,25 +241,24 @@ class Draft:
 
     def source_columns(self) -> Generator[bytes, None, list[Packed]]:
         """Origins to starts."""
+        ids = self.ids
+        numbers = [number for _, number in ids]
         origins: list[int] = []
-        id_starts: list[int] = []
+        id_starts = [0]
         is_dense = True
-        for position, (origin, number) in enumerate(self.ids):
-            if not origins or origins[-1] != origin:
-                origins.append(origin)
-                id_starts.append(position)
-            is_dense = is_dense and number == position - id_starts[-1]
-        id_starts.append(len(self.ids))
+        while id_starts[-1] < len(ids):
+            start = id_starts[-1]
+            origins.append(ids[start][0])
+            id_starts.append(bisect_left(ids, (origins[-1] + 1, 0), start))
+            is_dense = is_dense and numbers[start : id_starts[-1]] == list(range(id_starts[-1] - start))
         yield b""
-        sources, ids = self.contents.sources, self.ids
-        sizes = [sources[ids[position]] for position in self.place_ids]
         return [
             pack_column(origins),
             pack_column(id_starts),
-            pack_column([] if is_dense else [number for _, number in ids]),
+            pack_column([] if is_dense else numbers),
             pack_column(self.id_places, is_plain=True),
             pack_column(self.place_ids, is_plain=True),
-            pack_column([0, *accumulate(sizes)], is_plain=True),
+            pack_column(self.starts, is_plain=True),
         ]
 
     def detail_columns(self) -> Generator[bytes, None, list[Packed]]:

@@ -177,7 +177,7 @@ def test_commits_stop_where_they_are_told_to_and_skip_pages_without_a_wanted_lab
 def test_what_a_segment_does_not_hold_is_refused() -> None:
     segment = opened(everything().sealed())
     for place in ((1, 9, 0, 1), (2, 0, 0, 1), (1, 0, 0, 37), (1, 0, 3, 2), (1, 0, -1, 2), (1, -1, 0, 1)):
-        with pytest.raises(CorruptionError, match=r"1\.seg"):
+        with pytest.raises(CorruptionError, match="file=1"):
             segment.read(*place)
     with pytest.raises(CorruptionError):
         segment.size_of((1, 9))
