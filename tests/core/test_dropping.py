@@ -34,6 +34,11 @@ def forms_of(bp: Backpack, key: str) -> list[Any]:
     return [form for form in bp._engine.chains[key].columns[1] if form is not None]
 
 
+def forget_closed_views(bp: Backpack) -> None:
+    """As happens by itself once there are many: what has been seen leaves like anything else."""
+    bp._engine.views = {seq: link for seq, link in bp._engine.views.items() if link() is not None}
+
+
 def pack(bp: Backpack, number: int, keys: int) -> None:
     """A commit of so many keys: those of one key leave in another way than those of several."""
     bp.update({f"k{key}": f"{number} {key}" for key in range(keys)})
@@ -159,6 +164,7 @@ def test_accesses_leave_with_their_commits(keys: int) -> None:
         pack(bp, number, keys)
     for seq in range(1, 3 * RUN_SIZE, 3):
         assert bp.snapshot(seq)["k0"] == f"{seq - 1} 0"
+    forget_closed_views(bp)
     bp.configure(max_commits=RUN_SIZE)
     block = bp._engine.timeline.blocks[0]
     alive = set(seqs(bp))

@@ -14,11 +14,14 @@ def seqs(bp: Backpack) -> list[int]:
     return sorted(commit.seq for commit in bp.history())
 
 
+def forget_closed_views(bp: Backpack) -> None:
+    """As happens by itself once there are many: then neighbours leave together."""
+    bp._engine.views = {seq: link for seq, link in bp._engine.views.items() if link() is not None}
+
+
 def pack(bp: Backpack, keys: int = 1) -> None:
-    """One commit of `SIZE` bytes."""
+    """One commit of `SIZE` bytes, shared by so many keys."""
     number = 0 if bp.head is None else bp.head.seq
-    for key in range(keys):
-        assert SIZE % keys == 0
     bp.update({f"k{key}": f"{number}.{key}".ljust(SIZE // keys - 1, ".") for key in range(keys)})
 
 
@@ -132,8 +135,38 @@ def test_a_commit_that_is_free_again_and_pinned_once_more_before_its_turn_stays_
     bp._check()
 
 
+def test_a_reset_begins_with_the_oldest_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "STEP_COMMITS", 2)
+    bp = Backpack(max_commits=12, prune_percentage=0.5)
+    opened = []
+    for number in range(23):
+        pack(bp)
+        if number == 0:
+            bp.checkpoint("first")
+        elif number < 6:
+            opened.append(bp.snapshot())
+    opened.clear()
+    pack(bp)
+    assert seqs(bp)[:4] == [1, 4, 5, 6]
+    bp.delete_checkpoint("first")
+    for _ in range(2):
+        pack(bp)
+    assert seqs(bp)[:3] == [5, 6, 18]
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_pinned_neighbours_that_are_free_again_go_once_each(strategy: str) -> None:
+def test_configure_to_exactly_what_there_is_prunes_nothing(strategy: str) -> None:
+    bp = Backpack(prune_strategy=strategy)
+    for _ in range(10):
+        pack(bp)
+    bp.configure(max_history_size=10 * SIZE)
+    bp.configure(max_commits=10)
+    assert len(seqs(bp)) == 10
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_pinned_neighbours_that_are_free_again_go_once_each(strategy: str, is_forgotten: bool) -> None:
     bp = Backpack(max_commits=6, prune_percentage=0.5, prune_strategy=strategy)
     opened = []
     for _ in range(6):
@@ -142,6 +175,8 @@ def test_pinned_neighbours_that_are_free_again_go_once_each(strategy: str) -> No
     for _ in range(6):
         pack(bp)
     opened.clear()
+    if is_forgotten:
+        forget_closed_views(bp)
     for number in range(20):
         pack(bp)
         bp._check()
