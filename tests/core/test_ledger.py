@@ -3,6 +3,7 @@
 import pytest
 
 from backpack import Backpack, HistoryFullError
+from backpack.core.payload import LARGE_REF_SIZE
 
 TEXT = "t" * 98
 SIZE = 100
@@ -116,3 +117,58 @@ def test_a_value_that_comes_to_be_shared_is_counted_from_the_state_of_its_first_
     settle(bp)
     agree(bp)
     assert bp.memory_usage().history_bytes == 0
+
+
+def test_a_value_that_two_keys_share_counts_when_one_of_them_hides_it_under_a_hard_limit() -> None:
+    bp = Backpack({"a": TEXT, "b": TEXT})
+    bp.pack("c", 1)
+    settle(bp)
+    bp.checkpoint("kept")
+    bp.configure(max_history_size=SIZE, hard_limit=True)
+    with pytest.raises(HistoryFullError):
+        bp.pack("a", 2)
+    bp.configure(max_history_size=SIZE + 2)
+    bp.pack("a", 2)
+    assert bp.memory_usage().history_bytes == SIZE + 2
+    agree(bp)
+
+
+def test_a_value_that_is_history_already_costs_nothing_under_another_key() -> None:
+    bp = Backpack({"a": TEXT})
+    bp.checkpoint("kept")
+    bp.configure(max_history_size=SIZE, hard_limit=True)
+    bp.pack("b", TEXT)
+    assert bp.memory_usage().history_bytes == SIZE
+    agree(bp)
+
+
+@pytest.mark.parametrize("is_fork", [False, True])
+def test_an_equal_large_value_is_counted_once_after_everything_was_counted_anew(is_fork: bool) -> None:
+    bp = Backpack({"a": "L" * 500}, max_value_size=100)
+    if is_fork:
+        bp = bp.fork()
+    else:
+        bp._engine.repair()
+    bp.pack("b", "L" * 500)
+    agree(bp)
+    assert bp.memory_usage().history_bytes == LARGE_REF_SIZE
+    bp.delete("a")
+    bp.delete("b")
+    settle(bp)
+    agree(bp)
+
+
+def test_a_large_value_that_only_a_fork_has_costs_its_reference_again_under_a_hard_limit() -> None:
+    bp = Backpack({"a": "L" * 500}, max_value_size=100)
+    fork = bp.fork()
+    bp.delete("a")
+    bp.pack("c", 1)
+    settle(bp)
+    bp.checkpoint("kept")
+    bp.configure(max_history_size=LARGE_REF_SIZE, hard_limit=True)
+    with pytest.raises(HistoryFullError):
+        bp.pack("b", "L" * 500)
+    bp.configure(max_history_size=LARGE_REF_SIZE + 1)
+    bp.pack("b", "L" * 500)
+    assert (bp["b"], fork["a"]) == ("L" * 500, "L" * 500)
+    agree(bp)

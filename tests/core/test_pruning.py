@@ -241,3 +241,21 @@ def test_room_is_made_to_the_byte_under_a_hard_limit() -> None:
     pack(bp)
     assert seqs(bp) == list(range(2, 12))
     assert bp.memory_usage().history_bytes == 10 * SIZE
+
+
+def test_a_cold_run_whose_end_has_left_does_not_reach_into_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "SINGLES_BELOW", 1)
+    bp = Backpack(prune_strategy="least-accessed")
+    for number in range(200):
+        pack(bp)
+        if number < 3:
+            bp.checkpoint(f"c{number}")
+    for seq in [*range(64, 200), *range(64, 128)]:  # the second run is the hottest
+        assert bp.snapshot(seq)["k0"].startswith(f"{seq - 1}.")
+    bp.configure(max_commits=199, prune_percentage=1 - 140.5 / 199)
+    assert seqs(bp) == [1, 2, 3, *range(64, 201)]
+    for name in ("c0", "c1", "c2"):
+        bp.delete_checkpoint(name)
+    bp.configure(max_commits=139, prune_percentage=1 - 130.5 / 139)
+    assert seqs(bp)[:64] == [*range(64, 128)]
+    assert len(seqs(bp)) == 130
