@@ -207,8 +207,10 @@ class Pruner:
         if engine.limits.prune_strategy == "oldest":
             while self.ready:
                 seq = self.ready.popleft()
-                if timeline.has(seq) and not engine.is_pinned(seq):
-                    return seq
+                if timeline.has(seq):
+                    if not engine.is_pinned(seq):
+                        return seq
+                    self.passed.append(seq)
             while True:
                 seq = timeline.next_from(self.cursor)
                 if not seq or seq == timeline.head:
