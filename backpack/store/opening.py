@@ -1,6 +1,7 @@
 """`backpack.open`: a store in a directory."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 from weakref import WeakSet
@@ -58,8 +59,15 @@ def open(
     return open_in(folder, limits, is_writable=is_writable, durability=durability)
 
 
-def open_in(folder: Folder, limits: Limits, *, is_writable: bool, durability: str = "process") -> Backpack:
-    """The store in a folder of any kind."""
+def open_in(
+    folder: Folder,
+    limits: Limits,
+    *,
+    is_writable: bool,
+    durability: str = "process",
+    make_random: Callable[[int], bytes] = os.urandom,
+) -> Backpack:
+    """The store in a folder of any kind. `make_random`: so many bytes that nobody can guess."""
     covers = PLAIN
     if is_writable:
         lock = folder.lock(LOCK)
@@ -69,8 +77,8 @@ def open_in(folder: Folder, limits: Limits, *, is_writable: bool, durability: st
     try:
         if is_writable:
             is_new = "manifest" not in folder.names()
-            manifest = make_store(folder, covers, os.urandom, b"") if is_new else find_manifest(folder, covers)
-        opened, recovery = open_archive(folder, covers, manifest, lock, os.urandom, is_writable=is_writable)
+            manifest = make_store(folder, covers, make_random, b"") if is_new else find_manifest(folder, covers)
+        opened, recovery = open_archive(folder, covers, manifest, lock, make_random, is_writable=is_writable)
     except BaseException:
         lock.release()
         raise
