@@ -59,6 +59,8 @@ class Run:
         """Do it; False when the disk refused. What was refused has changed nothing."""
         key, value = act
         head = len(self.snapshots) - 1
+        if value is None and key not in (*self.live, "flush"):
+            return True  # it was never packed
         try:
             if key == "flush":
                 store.flush()
