@@ -39,6 +39,7 @@ from backpack.storage.cover import DIGEST_SIZE
 MAGIC: Final = b"bplog\0\1\n"
 VERSION: Final = 1
 LOG_HEAD: Final = Struct("<8sHHQQII16s8s")
+SALT_SIZE: Final = 8
 FRAME: Final = Struct("<4sBBHIIQQQQ")
 SUM: Final = Struct("<Q")
 FRAME_SIZE: Final = FRAME.size + SUM.size

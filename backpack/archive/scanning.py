@@ -18,7 +18,9 @@ from backpack.archive.dormant import Newest, newest_of
 from backpack.archive.frames import (
     COMMIT,
     FRAME_SIZE,
+    LOG_HEAD,
     LOG_HEAD_SIZE_MAX,
+    SALT_SIZE,
     Added,
     Frame,
     LogHead,
@@ -52,6 +54,34 @@ class Fault:
         self.seq = seq
         """The commit that should stand there (or the one after a note that should)."""
         self.reason = reason
+
+
+def synced_in(file: File) -> int:
+    """The highest `synced_upto` in a log whose head is not right: in any frame that proves the salt in the head, or one
+    that differs from it in one bit."""
+    data = file.pread(LOG_HEAD.size, 0)
+    if len(data) < LOG_HEAD.size:
+        return 0
+    salt = int.from_bytes(LOG_HEAD.unpack(data)[-1], "little")
+    salts = [salt, *(salt ^ 1 << bit for bit in range(8 * SALT_SIZE))]
+    heads = (LogHead(b"", 0, 0, 0, one.to_bytes(SALT_SIZE, "little"), b"") for one in salts)
+    return max(_synced_behind(file, head, 0) for head in heads)
+
+
+def _synced_behind(file: File, head: LogHead, offset: int) -> int:
+    highest = 0
+    seed, marker = head.seed, head.salt[:4]
+    end = file.size()
+    while offset < end:
+        window = file.pread(min(_WINDOW, end - offset) + FRAME_SIZE, offset)
+        at = window.find(marker)
+        while at >= 0:
+            frame = read_frame(head, seed, window, at)
+            if frame is not None:
+                highest = max(highest, frame.synced_upto)
+            at = window.find(marker, at + 1)
+        offset += _WINDOW
+    return highest
 
 
 class Log:
@@ -228,19 +258,7 @@ class Log:
 
     def synced_behind(self, offset: int) -> int:
         """The highest `synced_upto` in any frame behind a bad one: what had been acknowledged all the same."""
-        highest = 0
-        marker = self.head.salt[:4]
-        end = self.file.size()
-        while offset < end:
-            window = self.file.pread(min(_WINDOW, end - offset) + FRAME_SIZE, offset)
-            at = window.find(marker)
-            while at >= 0:
-                frame = read_frame(self.head, self.seed, window, at)
-                if frame is not None:
-                    highest = max(highest, frame.synced_upto)
-                at = window.find(marker, at + 1)
-            offset += _WINDOW
-        return highest
+        return _synced_behind(self.file, self.head, offset)
 
     def _take(self, frame: Frame, covered: bytes) -> str:
         """Index a frame; or why it can't be."""
