@@ -28,6 +28,7 @@ from backpack.archive.frames import (
     read_commit,
     read_frame,
     read_log_head,
+    unpacked,
 )
 from backpack.errors import CorruptionError
 from backpack.storage.cover import Cover, Covers
@@ -269,7 +270,7 @@ class Log:
         if frame.kind != COMMIT:
             try:
                 body = self._cover.uncover(covered, b"frame:%d" % self.stop)
-                self.notes.append((frame.seq, msgpack.unpackb(body, strict_map_key=True)))
+                self.notes.append((frame.seq, unpacked(body)))
             except (ValueError, msgpack.UnpackException, CorruptionError):
                 return "the note in the frame can't be read"
         else:
