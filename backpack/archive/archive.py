@@ -92,6 +92,8 @@ class Archive:
         """The commits before `first_seq` that can be read all the same: checkpoints."""
         self.loaded: WeakSet[Any] = WeakSet()
         """States that have bytes in memory which a purge has to reach."""
+        self.twins: WeakSet[Archive] = WeakSet()
+        """What forks read of it: the blobs that they point to stay."""
         self._limit: int | None = None
         self._replaced: Mapping[str, Content] = {}
         self.retracted = 1 << 62
@@ -126,6 +128,8 @@ class Archive:
         of the two lives.
         """
         twin = Archive(self.blobs, self.parts, Placer(_no_blob), None, self.first_seq)
+        self.twins.add(twin)
+        twin.twins = self.twins
         twin._limit = seq
         twin.kept = self.kept
         twin._replaced = replaced

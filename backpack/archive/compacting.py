@@ -47,7 +47,8 @@ def first_kept(archive: Archive, retention: Retention, now_ns: int) -> int:
                 break
             size -= segment.size
             boundary = max(boundary, segment.last_seq + 1)
-    return min(boundary, archive.parts[-1].first_seq) if archive.parts else boundary
+    unsealed = [part.first_seq for part in archive.parts if not isinstance(part, Segment)]
+    return min([boundary, *unsealed])
 
 
 def sealed(archive: Archive) -> list[Segment]:

@@ -357,7 +357,8 @@ class Opened:
         try:
             with self._rewriting:
                 used: set[bytes] = set()
-                for part in self.archive.parts:
+                parts = {part for archive in (self.archive, *self.archive.twins) for part in archive.parts}
+                for part in parts:
                     used |= part.blobs()
                 freed = 0
                 blobs = self.archive.blobs

@@ -56,18 +56,18 @@ class Recovery:
     """The newest commit that is there."""
 
 
-def make_store(folder: Folder, covers: Covers, make_random: MakeRandom, secret: bytes) -> Manifest:
+def make_store(folder: Folder, covers: Covers, make_random: MakeRandom, store_id: bytes, secret: bytes) -> Manifest:
     """The manifest of a new store, published. Refuses a folder that holds something else."""
-    others = [name for name in folder.names() if name not in (LOCK, READERS, MANIFEST + ".tmp")]
+    others = [name for name in folder.names() if name not in (LOCK, READERS, BLOBS, MANIFEST + ".tmp")]
     if others:
         raise InvalidArgumentError(
-            f"the folder holds something that is no store: path={folder.path} has={others[0]!r}; name an empty folder "
-            "or one that is not there"
+            f"the folder holds something that is no store: path={folder.path!r} has={others[0]!r}; name an empty "
+            "folder or one that is not there"
         )
     folder.folder(BLOBS)
     if not folder.has(READERS):
         folder.create(READERS).close()
-    manifest = Manifest(make_random(16), [(make_random(16), 1)], secret=secret)
+    manifest = Manifest(store_id, [(make_random(16), 1)], secret=secret)
     publish_manifest(folder, manifest, covers)
     return manifest
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import datetime
 from functools import partial
 from threading import RLock
 from typing import Any, Final, Self
@@ -437,6 +438,8 @@ class Backpack(MutableMapping[str, Any]):
         checked_limit(limit)
         with self._lock:
             stop = self._engine.timeline.head + 1 if before is None else resolve(self._engine, before)
+            if isinstance(before, datetime):
+                stop += 1  # it names no commit: all that were made at or before it are before it
             start = 0 if after is None else resolve(self._engine, after)
         return self._listed(key, node, tag, start, stop, limit)
 
@@ -809,6 +812,23 @@ class Backpack(MutableMapping[str, Any]):
             freed += opened.sweep(beside_readers=False)
         opened.flush()
         return CompactReport(before - opened.archive.commit_count, freed, opened.archive.first_seq, False)
+
+    def _tend(self) -> None:
+        """Compact by what the store was opened with. In the thread that seals."""
+        opened = self._opened
+        if opened is None or self._is_closed:
+            return
+        boundary = first_kept(opened.archive, opened.retention, time.time_ns())
+        if boundary > opened.archive.first_seq:
+            with self._lock:
+                if self._is_closed:
+                    return
+                opened.settle()
+                self._engine.pruner.drop_before(boundary)
+                checkpoints = list(self._engine.checkpoint_counts)
+            opened.rebase(boundary, checkpoints)
+            with self._lock:
+                opened.sweep(beside_readers=False)
 
     # -- one file ----------------------------------------------------------------------------------------------
 
