@@ -20,7 +20,7 @@ from backpack.archive.archive import Archive, Part
 from backpack.archive.cache import Cache
 from backpack.archive.dormant import Dormant
 from backpack.archive.manifest import CLEAN, MANIFEST, Manifest, publish_manifest, read_clean, read_manifest
-from backpack.archive.opened import Checkpoints, Opened, apply_notes
+from backpack.archive.opened import ASIDE, READERS, Checkpoints, Opened, apply_notes
 from backpack.archive.placing import Placer
 from backpack.archive.recovery import Damage, Plan, planned
 from backpack.archive.scanning import Fault, Log
@@ -38,9 +38,7 @@ from backpack.storage.cover import Covers
 from backpack.storage.protocol import Folder, Lock, publish
 
 BLOBS: Final = "blobs"
-ASIDE: Final = "aside"
 LOCK: Final = "lock"
-READERS: Final = "readers"
 _CHUNK: Final = 1 << 20
 
 MakeRandom = Callable[[int], bytes]
@@ -91,6 +89,7 @@ def open_archive(
     for log in plan.logs:
         apply_notes(checkpoints, log.notes)
     archive = Archive(blobs, [*segments, *plan.logs], placer, None, manifest.first_seq)
+    archive.kept = {seq for seq, _ in checkpoints.values() if seq < manifest.first_seq}
     if not is_writable:
         opened = Opened(folder, covers, cache, manifest, archive, checkpoints, lock, None)
         _lay_to_sleep(archive)

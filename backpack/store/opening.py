@@ -6,7 +6,8 @@ from typing import Final, Literal
 from weakref import WeakSet
 
 from backpack.archive.archive import engine_over
-from backpack.archive.opening import LOCK, READERS, find_manifest, make_store, open_archive
+from backpack.archive.opened import READERS
+from backpack.archive.opening import LOCK, find_manifest, make_store, open_archive
 from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
 from backpack.errors import InvalidArgumentError, StoreNotFoundError
