@@ -6,7 +6,7 @@ from typing import Final
 
 from backpack.cli.codes import FINE
 from backpack.cli.console import Console
-from backpack.cli.options import add_json_option, add_store_option, count_above_zero, given, size_of
+from backpack.cli.options import add_json_option, add_store_option, count_above_zero, days_of, given, size_of
 from backpack.cli.reports import needed, report_facts, report_lines
 from backpack.cli.stores import opened
 from backpack.terminal.tables import WIDTH_MAX, terminal_width
@@ -14,8 +14,8 @@ from backpack.terminal.values import json_text
 
 _DESCRIPTION: Final = """\
 Gives back disk space. Without --keep-... or --max-archive-size no commit is
-lost; with them old commits go for good, but never the newest, and never one
-with a checkpoint. Look first with --dry-run."""
+lost; with them old commits go for good, in whole segments, but never the
+newest, and never what a checkpoint shows. Look first with --dry-run."""
 
 _INDENT: Final = 2
 
@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.description = _DESCRIPTION
     parser.add_argument("--dry-run", action="store_true", help="say what would go, and change nothing")
     parser.add_argument("--keep-commits", metavar="N", type=count_above_zero, help="keep the newest N commits")
-    parser.add_argument("--keep-days", metavar="N", type=count_above_zero, help="keep the commits of the last N days")
+    parser.add_argument("--keep-days", metavar="N", type=days_of, help="keep the commits of the last N days")
     parser.add_argument(
         "--max-archive-size", metavar="SIZE", type=size_of, help="drop the oldest above this size, such as 100MiB"
     )

@@ -7,6 +7,8 @@ from backpack.terminal.words import bytes_of
 
 AT_HELP = "a seq, HEAD~N, a checkpoint, an id or its beginning, or a time"
 
+_DAYS_MAX = 1_000_000
+
 
 def add_store_option(parser: argparse.ArgumentParser) -> None:
     """`--store DIR`."""
@@ -49,6 +51,17 @@ def count_above_zero(text: str) -> int:
     if count < 1:
         raise argparse.ArgumentTypeError(f"must be 1 or more: {text!a}")
     return count
+
+
+def days_of(text: str) -> float:
+    """Days, whole or not, above 0."""
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0.0
+    if not 0 < days <= _DAYS_MAX:
+        raise argparse.ArgumentTypeError(f"not a number of days above 0: {text!a}")
+    return days
 
 
 def whole_number(text: str) -> int:

