@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from backpack import __version__
-from backpack.cli.codes import BAD_INPUT, FINE, INTERRUPTED, code_of
+from backpack.cli.codes import BAD_INPUT, FINE, INTERRUPTED, STORE_FAILED, code_of
 from backpack.cli.console import Console, OutputError
 from backpack.errors import BackpackError
 from backpack.terminal.words import printable
@@ -95,6 +95,11 @@ def _main(argv: Sequence[str]) -> int:
         code: int = args.run_command(args)
     except BackpackError as error:
         return _complain(f"backpack {args.command}", str(error), code_of(error))
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # not of the output: `Console` has an error of its own
+        where = "" if error.filename is None else f": {error.filename}"
+        return _complain(f"backpack {args.command}", f"{error.strerror or error}{where}", STORE_FAILED)
     return code
 
 

@@ -1,5 +1,6 @@
 """`restore`, `export`, `verify`, `recover`, `compact`, and what a process of its own adds to all commands."""
 
+import errno
 import json
 import os
 import signal
@@ -246,6 +247,14 @@ def test_damage_is_one_line_with_the_file_and_exit_code_3(trip: Calls) -> None:
     (trip.store / "manifest").write_bytes(b"\x1b" * 100)
     for words in ("log", "restore 1"):
         assert "manifest" in trip.refused(words, code=3)
+
+
+def test_what_the_system_refuses_is_one_line_and_exit_code_3(trip: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files", "some\x1bfile")
+
+    monkeypatch.setattr(backpack, "open", refusing)
+    assert trip.refused("log", code=3) == "Too many open files: some\\x1bfile"
 
 
 def test_a_store_that_was_not_closed_is_told_on_standard_error(tmp_path: Path, capsys: Captured) -> None:
