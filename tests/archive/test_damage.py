@@ -145,7 +145,7 @@ def resealed(data: bytes, section: int, table: bytes) -> bytes:
     place.checksum = xxh3_64_intdigest(table)
     body += table
     packed = directory.packed()
-    return bytes(body) + packed + pack_trailer(len(body), len(packed), xxh3_64_intdigest(packed), header.checksum)
+    return bytes(body) + packed + pack_trailer(len(body), len(packed), xxh3_64_intdigest(packed), header.identity)
 
 
 _NUMBERS = st.one_of(
