@@ -105,7 +105,7 @@ class _Merger:
                 if not keep(change):
                     verdicts[row] = 0
                     continue
-                is_purged = change.is_purged or purged(change)
+                is_purged = purged(change)
                 verdicts[row] |= _KEPT | (_PURGED if is_purged else 0)
                 if change.value is not None and not is_purged:
                     _add_sources(change.value, self._used)
