@@ -241,7 +241,7 @@ def test_a_block_that_is_longer_than_any_is_refused(monkeypatch: pytest.MonkeyPa
         segment.read(1, 1, 0, len(whole))
 
 
-# -- what only a full check finds -----------------------------------------------------------------------------------------
+# -- what only a full check finds -------------------------------------------------------------------------------------
 
 
 def edited(section: int, column: int, at: int, number: int) -> Segment:
