@@ -7,6 +7,8 @@
 {'query': 'hello'}
 """
 
+from backpack.archive.opened import Health
+from backpack.archive.opening import Recovery
 from backpack.codec import register
 from backpack.core.commit import Change, Commit
 from backpack.errors import (
@@ -23,6 +25,7 @@ from backpack.errors import (
     InvalidKeyError,
     KeyNotFoundError,
     NotAListError,
+    NotTextError,
     QuarantineError,
     ReadOnlyError,
     ReentryError,
@@ -36,6 +39,7 @@ from backpack.errors import (
 from backpack.store.differences import Diff, DiffEntry
 from backpack.store.events import Event, Subscription
 from backpack.store.node import Node
+from backpack.store.opening import open
 from backpack.store.records import Checkpoint, Item, PurgeReport, Unavailable
 from backpack.store.snapshot import Snapshot
 from backpack.store.store import Backpack
@@ -60,6 +64,7 @@ __all__ = [
     "DiffEntry",
     "DiskFullError",
     "Event",
+    "Health",
     "HistoryFullError",
     "InvalidArgumentError",
     "InvalidKeyError",
@@ -68,9 +73,11 @@ __all__ = [
     "MemoryUsage",
     "Node",
     "NotAListError",
+    "NotTextError",
     "PurgeReport",
     "QuarantineError",
     "ReadOnlyError",
+    "Recovery",
     "ReentryError",
     "Snapshot",
     "StorageError",
@@ -83,5 +90,6 @@ __all__ = [
     "UnstorableValueError",
     "ValueUnavailableError",
     "__version__",
+    "open",
     "register",
 ]

@@ -3,7 +3,7 @@
     BackpackError
       ask differently    KeyNotFoundError, CommitNotFoundError, CommitPrunedError, ValueUnavailableError
       mend the call      InvalidKeyError, InvalidArgumentError, UnstorableValueError, NotAListError,
-                         CheckpointExistsError, QuarantineError, ReadOnlyError, ReentryError,
+                         NotTextError, CheckpointExistsError, QuarantineError, ReadOnlyError, ReentryError,
                          ClosedError
       ask for rights     AccessDeniedError
       make room          HistoryFullError, DiskFullError
@@ -90,6 +90,12 @@ class NotAListError(InvalidArgumentError, TypeError):
     """Only to a list can be appended. Facts: `key`."""
 
     key: str
+
+
+class NotTextError(InvalidArgumentError, TypeError):
+    """Only text has lines, only text and bytes have slices of bytes. Facts: `kind`, what the value is."""
+
+    kind: str
 
 
 class CheckpointExistsError(InvalidArgumentError):

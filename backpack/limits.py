@@ -28,3 +28,6 @@ MESSAGE_SIZE_MAX: Final = 64 * KIB
 
 TAG_COUNT_MAX: Final = 64
 """Tags of one commit."""
+
+BLOB_SIZE_MAX: Final = 64 * 1024 * MIB
+"""Packed bytes of one blob: far above what a process packs, and its table of frames stays below 4 MiB."""

@@ -10,22 +10,24 @@ its own (the tail grows while it is read) it guards itself.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
-from threading import RLock
-from typing import Final, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
+from weakref import WeakSet
 
 from backpack.archive.content import BLOB, OWN, Change, CommitRow, Value
 from backpack.archive.dormant import Columns, Dormant, Newest
 from backpack.archive.frames import damaged
 from backpack.archive.placing import Placer
+from backpack.archive.scanning import Log
 from backpack.archive.writing import Writer
 from backpack.blobs.store import Blobs
 from backpack.core.chain import Mark, form_of, kind_of
 from backpack.core.commit import Label, RawChange
-from backpack.core.engine import Planned
+from backpack.core.engine import Engine, Journal, Planned
+from backpack.core.ids import Epoch
+from backpack.core.limits import Limits
 from backpack.core.past import Woken
 from backpack.core.payload import Buffer, Content, LargeRef, Pieces, make_cuts
-from backpack.errors import BackpackError
 
 _VISIBLE: Final = frozenset({"pack", "release"})
 _NAMED: Final = frozenset({"pack", "release", "quarantine"})
@@ -44,6 +46,8 @@ class Part(Protocol):
     def commit_count(self) -> int: ...
     @property
     def has_keyframe(self) -> bool: ...
+    @property
+    def size(self) -> int: ...
     def keyframe_seq_of(self, key: str, /) -> int: ...
     def find(self, key: str, seq: int, /) -> Change | None: ...
     def commit(self, seq: int, /) -> CommitRow | None: ...
@@ -53,7 +57,8 @@ class Part(Protocol):
     def keyframe(self) -> Columns | None: ...
     def seq_at(self, time_ns: int, /) -> int: ...
     def read(self, origin: int, number: int, start: int, stop: int, /) -> bytes: ...
-    def close(self) -> None: ...
+    def blobs(self) -> set[bytes]: ...
+    def keys(self) -> list[str]: ...
 
 
 class Stored(Buffer):
@@ -83,7 +88,16 @@ class Archive:
         self.placer = placer
         self.writer = writer
         self.first_seq = first_seq
-        self._lock = RLock()
+        self.kept: set[int] = set()
+        """The commits before `first_seq` that can be read all the same: checkpoints."""
+        self.loaded: WeakSet[Any] = WeakSet()
+        """States that have bytes in memory which a purge has to reach."""
+        self._limit: int | None = None
+        self._replaced: Mapping[str, Content] = {}
+        self.retracted = 1 << 62
+        """The first commit that was written and taken out again since the last sync began."""
+        self.retreat: Callable[[int], None] = _nothing
+        """Told the newest commit that may still count as synced, when one was taken out."""
         self.dormant = Dormant(None, {})
         self.set_parts(parts)
 
@@ -100,20 +114,64 @@ class Archive:
     @property
     def head(self) -> int:
         """The newest commit."""
+        if self._limit is not None:
+            return self._limit
         parts = self.parts
         return self.writer.last_seq if self.writer is not None else parts[-1].last_seq if parts else 0
 
+    def until(self, seq: int, replaced: Mapping[str, Content]) -> "Archive":
+        """The same up to a commit, to read only: what a fork has before its first commit.
+
+        `replaced`: what to put where the bytes of values are not within reach. Files stay readable for as long as one
+        of the two lives.
+        """
+        twin = Archive(self.blobs, self.parts, Placer(_no_blob), None, self.first_seq)
+        twin._limit = seq
+        twin.kept = self.kept
+        twin._replaced = replaced
+        twin.dormant = Dormant(*self.newest_at(seq))
+        return twin
+
+    @property
+    def last_ns(self) -> int:
+        """The time of the newest commit; 0 when there is none."""
+        row = self.row(self.head)
+        return 0 if row is None else row.time_ns
+
     @property
     def commit_count(self) -> int:
-        """Commits that can be read."""
-        return sum(part.commit_count for part in self.parts)
+        """Commits that can be read. Cost: O(parts)."""
+        return self.head - self.first_seq + 1 + len(self.kept)
+
+    @property
+    def archive_bytes(self) -> int:
+        """Bytes of segments and logs on disk. Cost: O(parts)."""
+        parts = self.parts
+        size = sum(part.size for part in parts)
+        if self.writer is not None and parts:
+            size += self.writer.size - parts[-1].size
+        return size
+
+    @property
+    def blob_bytes(self) -> int:
+        """Bytes of blobs on disk."""
+        return self.blobs.total_size
+
+    def awake(self) -> "Archive":
+        """The same, to read only, for an engine that has all its keys in memory."""
+        twin = self.until(self.head, {})
+        twin.dormant = Dormant(None, {})
+        return twin
 
     # -- the journal of the engine -------------------------------------------------------------------------------
 
     def write_one(self, seq: int, time_ns: int, label: Label, key: str, version: int, payload: bytes) -> None:
         """Write a commit of one payload like none before."""
-        assert self.writer is not None
-        self.writer.write_one(seq, time_ns, label, key, version, payload)
+        writer = self.writer
+        assert writer is not None
+        if seq <= writer.last_seq:  # it was written and not adopted
+            self.retract(seq)
+        writer.write_one(seq, time_ns, label, key, version, payload)
 
     def write(
         self, seq: int, time_ns: int, label: Label, changes: Sequence[Planned], records: Mapping[int, object]
@@ -121,6 +179,8 @@ class Archive:
         """Write any commit."""
         writer = self.writer
         assert writer is not None
+        if seq <= writer.last_seq:  # it was written and not adopted
+            self.retract(seq)
         writer.begin(records)
         placer = self.placer
         try:
@@ -149,8 +209,15 @@ class Archive:
 
     def retract(self, seq: int) -> None:
         """Take the commit out again, if it is the last that was written."""
-        if self.writer is not None:
-            self.writer.retract(seq)
+        writer = self.writer
+        if writer is not None and writer.last_seq == seq:
+            writer.retract(seq)
+            self.retracted = min(self.retracted, seq)
+            writer.synced_upto = min(writer.synced_upto, seq - 1)
+            self.retreat(seq - 1)
+            tail = self.parts[-1]
+            if isinstance(tail, Log):
+                tail.forget_behind(writer.size)
 
     # -- the past of the engine ----------------------------------------------------------------------------------
 
@@ -190,6 +257,8 @@ class Archive:
             if change is None or change.seq != newest.seq:
                 raise damaged("", 0, f"the newest change of a key is not where it should be (commit {newest.seq})")
             value = change.value
+            if key in self._replaced:
+                return _woken_instead(change, self._replaced[key])
             form: bytes | LargeRef | None = None
             content: Content | None = None
             if value is not None and not change.is_purged:
@@ -206,9 +275,11 @@ class Archive:
 
     def has(self, seq: int) -> bool:
         """Can the commit be read?"""
-        if not 0 < seq <= self.head:
-            return False
-        return seq >= self.first_seq or self.row(seq) is not None
+        return self.first_seq <= seq <= self.head or (seq in self.kept and seq <= self.head)
+
+    def knows(self, seq: int) -> bool:
+        """Is it known who made the commit, even if it can't be read any more?"""
+        return 0 < seq <= self.head and (seq >= self.first_seq or self.row(seq) is not None)
 
     def facts(self, seq: int) -> tuple[int, Label, tuple[RawChange, ...]]:
         """`(time, label, changes)` of a commit."""
@@ -219,11 +290,10 @@ class Archive:
 
     def seq_at(self, time_ns: int) -> int:
         """The last commit made at or before a time; 0 when all came later. Cost: O(parts)."""
-        self._catch_up()
         for part in reversed(self.parts):
             seq = part.seq_at(time_ns) if part.commit_count else 0
             if seq:
-                return seq
+                return min(seq, self.head)
         return 0
 
     def content(self, key: str, seq: int) -> Content | None:
@@ -239,8 +309,6 @@ class Archive:
         """The newest change of the key at or before a commit; None when there is none."""
         parts, firsts, _ = self._state
         index = bisect_right(firsts, seq) - 1
-        if index == len(parts) - 1:
-            self._catch_up()
         while index >= 0:
             change = parts[index].find(key, seq)
             if change is not None:
@@ -261,31 +329,29 @@ class Archive:
         """A commit; None when it is not there (any more)."""
         parts, firsts, _ = self._state
         index = bisect_right(firsts, seq) - 1
-        if index == len(parts) - 1:
-            self._catch_up()
         return parts[index].commit(seq) if index >= 0 else None
 
     def rows(self, stop: int, start: int) -> Iterator[CommitRow]:
         """The commits before `stop` and behind `start`, newest first, read as they are asked for."""
         parts, firsts, _ = self._state
-        self._catch_up()
         index = bisect_right(firsts, stop - 1) - 1
-        while index >= 0 and parts[index].last_seq > start:
-            yield from parts[index].commits(stop, start)
-            index -= 1
+        while index >= 0:
+            for row in parts[index].commits(stop, start):
+                if row.seq >= self.first_seq or row.seq in self.kept:
+                    yield row
+            index = -1 if firsts[index] <= start + 1 else index - 1
 
     def rows_of(self, key: str, stop: int, start: int) -> Iterator[CommitRow]:
         """Those of them that changed the key."""
         parts, firsts, _ = self._state
-        self._catch_up()
         index = bisect_right(firsts, stop - 1) - 1
-        while index >= 0 and parts[index].last_seq > start:
+        while index >= 0:
             for seq in reversed(parts[index].seqs(key)):
-                if start < seq < stop:
+                if start < seq < stop and (seq >= self.first_seq or seq in self.kept):
                     row = parts[index].commit(seq)
                     if row is not None:
                         yield row
-            index -= 1
+            index = -1 if firsts[index] <= start + 1 else index - 1
 
     def newest_at(self, seq: int) -> tuple[Columns | None, dict[str, Newest]]:
         """The newest change of every key as of a commit: those of the keyframe before it, and those after that.
@@ -293,7 +359,6 @@ class Archive:
         Cost: O(changes since the keyframe).
         """
         parts, firsts, _ = self._state
-        self._catch_up()
         later: dict[str, Newest] = {}
         for index in range(bisect_right(firsts, seq) - 1, -1, -1):
             part = parts[index]
@@ -327,35 +392,21 @@ class Archive:
         return self._stored(change.value) if change.is_large else self.payload(change.value)
 
     def close(self) -> None:
-        """Let go of the files."""
-        for part in self.parts:
-            part.close()
+        """Let go of the files. A fork that still reads some keeps these open."""
+        self.set_parts(())
 
     # -- inside --------------------------------------------------------------------------------------------------
-
-    def _catch_up(self) -> None:
-        """Have the newest log indexed up to the last commit."""
-        writer = self.writer
-        if writer is None:
-            return
-        parts = self.parts
-        tail = parts[-1] if parts else None
-        catch_up = getattr(tail, "catch_up", None)
-        if catch_up is not None:
-            with self._lock:
-                catch_up(writer.size)
 
     def _cut(self, value: Value, origin: int, number: int, start: int, stop: int) -> bytes:
         if origin == OWN:
             return value.own[start:stop]
         if origin == BLOB:
-            return self.blobs.open(value.blobs[number]).read(start, stop - start)
+            with self.blobs.open(value.blobs[number]) as blob:
+                return blob.read(start, stop - start)
         parts, _, origins = self._state
         index = bisect_right(origins, origin) - 1
         if index < 0:
             raise damaged("", 0, f"a value points to a segment that is not there ({origin})")
-        if index == len(parts) - 1:
-            self._catch_up()
         return parts[index].read(origin, number, start, stop)
 
     def _stored(self, value: Value) -> Pieces:
@@ -377,10 +428,39 @@ class Archive:
         return Pieces(value.size, bytes(own), tuple(sources), make_cuts(flat))
 
 
+def _nothing(_: int) -> None:
+    pass
+
+
+def _no_blob(_: bytes) -> bytes:
+    raise NotImplementedError
+
+
+def _woken_instead(change: Change, content: Content) -> Woken:
+    form = LargeRef(content) if isinstance(content, Pieces) else content
+    return Woken(
+        change.key,
+        change.seq,
+        change.kind,
+        change.version,
+        form,
+        content if isinstance(form, LargeRef) else None,
+        change.reason,
+    )
+
+
 def facts_of(row: CommitRow) -> tuple[int, Label, tuple[RawChange, ...]]:
     """A commit as the core has it."""
     changes = tuple((one.key, one.kind, one.version, one.size, one.is_large) for one in row.changes)
     return row.time_ns, row.label, changes
 
 
-__all__ = ["Archive", "BackpackError", "Part", "Stored"]
+def engine_over(past: Archive, limits: Limits, epoch: Epoch, journal: Journal | None = None) -> Engine:
+    """An engine whose past is an archive: it has the names of all keys and no commit in memory."""
+    engine = Engine(limits, epoch, head=past.head, journal=journal, past=past)
+    names, visible = past.names()
+    engine.names.update(names)
+    engine.visible.update(visible)
+    if past.head:
+        engine.timeline.front_time = 0
+    return engine

@@ -32,13 +32,21 @@ def newest_of(change: Change) -> Newest:
 class Columns(Protocol):
     """The newest changes of all keys as of a commit, sorted by name: what a keyframe holds."""
 
-    names: Sequence[str]
-    seqs: Sequence[int]
-    versions: Sequence[int]
-    kinds: Sequence[int]
-    """Codes: places in `frames.KINDS`."""
-    sizes: Sequence[int]
-    larges: Sequence[int]
+    @property
+    def names(self) -> Sequence[str]: ...
+    @property
+    def seqs(self) -> Sequence[int]: ...
+    @property
+    def versions(self) -> Sequence[int]: ...
+    @property
+    def kinds(self) -> Sequence[int]:
+        """Codes: places in `frames.KINDS`."""
+        ...
+
+    @property
+    def sizes(self) -> Sequence[int]: ...
+    @property
+    def larges(self) -> Sequence[int]: ...
 
 
 class Dormant:

@@ -1,11 +1,12 @@
 """The manifest: which segments a store consists of, and what it knows about itself. Published atomically, never edited.
 
-    MANIFEST  := magic "bpman\\0\\1\\n"  version u16  cover_size u16  size u32  cover  body  checksum u64
+    manifest  := magic "bpman\\0\\1\\n"  version u16  cover_size u16  secret_size u16  zero u16
+                 size u32  cover  secret  body  checksum u64
     body      := msgpack map (as covered)
-    CLEAN     := magic "bpcln\\0\\1\\n"  segment u64  size u64  head_sum u64  head u64  checksum u64
+    clean     := magic "bpcln\\0\\1\\n"  segment u64  size u64  head_sum u64  head u64  checksum u64
 
 The manifest lists the segments, so that one that is missing is noticed, and the newest log there was, for the same
-reason. CLEAN says how the last log ended when the store was closed; it is taken away before anything is written.
+reason. `clean` says how the last log ended when the store was closed; it is taken away before anything is written.
 """
 
 from collections.abc import Iterator
@@ -21,12 +22,12 @@ from backpack.errors import CorruptionError
 from backpack.storage.cover import Covers
 from backpack.storage.protocol import Folder, publish
 
-MANIFEST: Final = "MANIFEST"
-CLEAN: Final = "CLEAN"
+MANIFEST: Final = "manifest"
+CLEAN: Final = "clean"
 FORMAT_VERSION: Final = 1
 _MAGIC: Final = b"bpman\0\1\n"
 _CLEAN_MAGIC: Final = b"bpcln\0\1\n"
-_HEAD: Final = Struct("<8sHHI")
+_HEAD: Final = Struct("<8sHHHHI")
 _SUM: Final = Struct("<Q")
 _CLEAN: Final = Struct("<8sQQQQ")
 _SIZE_MAX: Final = 256 * 1024 * 1024
@@ -108,7 +109,7 @@ class Manifest:
         cover = covers.fresh(b"manifest")
         covered = cover.cover(body, b"manifest")
         front = cover.header + self.secret
-        head = _HEAD.pack(_MAGIC, FORMAT_VERSION, len(cover.header) | len(self.secret) << 8, len(covered))
+        head = _HEAD.pack(_MAGIC, FORMAT_VERSION, len(cover.header), len(self.secret), 0, len(covered))
         data = head + front + covered
         return data + _SUM.pack(xxh3_64_intdigest(data))
 
@@ -157,10 +158,9 @@ def _read(folder: Folder) -> tuple[bytes, int, int, int]:
         raise damaged(file.name, 0, "not a manifest")
     if _SUM.unpack_from(data, len(data) - _SUM.size)[0] != xxh3_64_intdigest(data[: -_SUM.size]):
         raise damaged(file.name, 0, "the checksum of the manifest is another")
-    _, version, sizes, body_size = _HEAD.unpack_from(data)
+    _, version, cover_size, secret_size, _, body_size = _HEAD.unpack_from(data)
     if version != FORMAT_VERSION:
         raise damaged(file.name, len(_MAGIC), f"a format that this version of backpack does not know ({version})")
-    cover_size, secret_size = sizes & 0xFF, sizes >> 8
     if _HEAD.size + cover_size + secret_size + body_size + _SUM.size != len(data):
         raise damaged(file.name, _HEAD.size, "the manifest is not as long as it says")
     return data, cover_size, secret_size, body_size

@@ -6,7 +6,8 @@ somebody asks for what only the log has, and by recovery and sealing, which read
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from threading import RLock
 from typing import Any, Final
 
 import msgpack
@@ -37,6 +38,10 @@ Piece = tuple[int, int, int, int]
 """`(offset in the source, offset of the frame, start in its body, size)`."""
 
 
+def _nowhere() -> int:
+    return 0
+
+
 class Fault:
     """Where a log stops being what was written, and what was expected there."""
 
@@ -54,14 +59,18 @@ class Log:
 
     __slots__ = (
         "_cover",
-        "_file",
+        "_covers",
         "_frames",
+        "_goal",
         "_grown",
+        "_lock",
         "_recent",
+        "_recent_body",
         "_source_frames",
         "_source_sizes",
         "_source_starts",
         "_times",
+        "file",
         "head",
         "head_sum",
         "last_seq",
@@ -74,10 +83,13 @@ class Log:
     )
 
     def __init__(self, file: File, head: LogHead, covers: Covers) -> None:
-        self._file = file
+        self.file = file
         self.head = head
         self.seed = head.seed
+        self._covers = covers
         self._cover: Cover = covers.known(b"log:%d" % head.segment, head.cover_header)
+        self._lock = RLock()
+        self._goal: Callable[[], int] = _nowhere
         self.stop = head.size
         """Everything before it was read and is right."""
         self.head_sum = head.previous
@@ -96,6 +108,7 @@ class Log:
         self._grown: dict[int, list[Piece]] = {}
         self._recent: tuple[int, dict[str, Change]] = (0, {})
         """The commit that `find` read last: one of many keys is read for each of them."""
+        self._recent_body = (0, b"")
 
     @classmethod
     def opened(cls, file: File, covers: Covers, store_id: bytes) -> "Log":
@@ -108,6 +121,16 @@ class Log:
     @property
     def first_seq(self) -> int:
         return self.head.first_seq
+
+    @property
+    def last_ns(self) -> int:
+        """The time of the newest commit; 0 when there is none."""
+        return self._times[-1] if self._times else 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of it that were indexed."""
+        return self.stop
 
     @property
     def commit_count(self) -> int:
@@ -125,42 +148,91 @@ class Log:
 
         `stop`: an offset where a frame ends, up to which everything is known to have been written.
         """
-        end = self._file.size() if stop is None else stop
-        window, begin = b"", self.stop
-        while self.stop < end:
-            at = self.stop - begin
-            if len(window) - at < FRAME_SIZE:
-                begin, at = self.stop, 0
-                window = self._file.pread(min(_WINDOW, end - begin), begin)
-            frame = read_frame(self.head, self.seed, window, at)
+        end = self.file.size() if stop is None else stop
+        for offset, frame, covered in self._heads(self.stop, end):
             if frame is None:
-                return Fault(self.stop, self.last_seq + 1, "no frame of this log stands there")
-            size = FRAME_SIZE + frame.size
-            if self.stop + size > end:
-                return Fault(self.stop, self.last_seq + 1, "the frame goes on behind the end of the log")
-            if len(window) - at < size:
-                begin, at = self.stop, 0
-                window = self._file.pread(max(min(_WINDOW, end - begin), size), begin)
-            reason = self._take(frame, window[at + FRAME_SIZE : at + size])
+                return Fault(offset, self.last_seq + 1, "no frame of this log stands there")
+            if covered is None:
+                return Fault(offset, self.last_seq + 1, "the frame goes on behind the end of the log")
+            reason = self._take(frame, covered)
             if reason:
-                return Fault(self.stop, self.last_seq + 1, reason)
-            self.stop += size
+                return Fault(offset, self.last_seq + 1, reason)
+            self.stop += FRAME_SIZE + frame.size
         return None
 
-    def catch_up(self, stop: int) -> None:
-        """As `scan` of what this process wrote itself; `CorruptionError` when the disk says something else."""
-        if self.stop < stop:
-            fault = self.scan(stop)
+    def frames(self) -> Iterator[tuple[int, Frame, bytes]]:
+        """The commits that were indexed: `(offset, frame, body)`, in order."""
+        for offset, frame, covered in self._heads(self.head.size, self.stop):
+            if frame is None or covered is None or xxh3_64_intdigest(covered, self.seed) != frame.body_sum:
+                raise damaged(self.file.name, offset, "the log has changed since it was read")
+            if frame.kind == COMMIT:
+                yield offset, frame, self._cover.uncover(covered, b"frame:%d" % offset)
+
+    def row(self, offset: int, frame: Frame, body: bytes) -> CommitRow:
+        """The commit in a frame that was indexed."""
+        try:
+            label, placed, _, _ = read_commit(body, frame.seq, self.head.segment)
+        except ValueError as error:
+            fault = str(error)
+        else:
+            return CommitRow(frame.seq, frame.time_ns, label, [one.change for one in placed])
+        raise damaged(self.file.name, offset, fault)
+
+    def _heads(self, begin: int, end: int) -> Iterator[tuple[int, Frame | None, bytes | None]]:
+        """`(offset, frame, covered body)` from there on; None for what is none, and then no more."""
+        window, start = b"", begin
+        while begin < end:
+            at = begin - start
+            if len(window) - at < FRAME_SIZE:
+                start, at = begin, 0
+                window = self.file.pread(min(_WINDOW, end - start), start)
+            frame = read_frame(self.head, self.seed, window, at)
+            if frame is None:
+                yield begin, None, None
+                return
+            size = FRAME_SIZE + frame.size
+            if begin + size > end:
+                yield begin, frame, None
+                return
+            if len(window) - at < size:
+                start, at = begin, 0
+                window = self.file.pread(max(min(_WINDOW, end - start), size), start)
+            yield begin, frame, window[at + FRAME_SIZE : at + size]
+            begin += size
+
+    def follow(self, goal: Callable[[], int]) -> None:
+        """From here on every read first takes in what this process wrote since: up to the offset that `goal` says."""
+        self._goal = goal
+
+    def catch_up(self) -> None:
+        """Take in what was written. `CorruptionError` when the disk says something else."""
+        goal = self._goal()
+        if self.stop < goal:
+            with self._lock:
+                fault = self.scan(goal) if self.stop < goal else None
             if fault is not None:
-                raise damaged(self._file.name, fault.offset, fault.reason)
+                raise damaged(self.file.name, fault.offset, fault.reason)
+
+    def forget_behind(self, offset: int) -> None:
+        """A commit that may have been indexed has been cut off again."""
+        with self._lock:
+            if self.stop <= offset:
+                return
+            fresh = Log(self.file, self.head, self._covers)
+            fault = fresh.scan(offset)
+            if fault is not None:
+                raise damaged(self.file.name, fault.offset, fault.reason)
+            for name in Log.__slots__:
+                if name not in ("_lock", "_goal"):
+                    setattr(self, name, getattr(fresh, name))
 
     def synced_behind(self, offset: int) -> int:
         """The highest `synced_upto` in any frame behind a bad one: what had been acknowledged all the same."""
         highest = 0
         marker = self.head.salt[:4]
-        end = self._file.size()
+        end = self.file.size()
         while offset < end:
-            window = self._file.pread(min(_WINDOW, end - offset) + FRAME_SIZE, offset)
+            window = self.file.pread(min(_WINDOW, end - offset) + FRAME_SIZE, offset)
             at = window.find(marker)
             while at >= 0:
                 frame = read_frame(self.head, self.seed, window, at)
@@ -230,21 +302,17 @@ class Log:
 
     def commit(self, seq: int) -> CommitRow | None:
         """A commit of this log; None when it is not here."""
+        self.catch_up()
         index = seq - self.first_seq
         if not 0 <= index < len(self._frames):
             return None
         offset = self._frames[index]
-        body = self._body(offset)
-        try:
-            label, placed, _, _ = read_commit(body, seq, self.head.segment)
-        except ValueError as error:
-            fault = str(error)
-        else:
-            return CommitRow(seq, self._times[index], label, [one.change for one in placed])
-        raise damaged(self._file.name, offset, fault)
+        frame, body = self._body(offset)
+        return self.row(offset, frame, body)
 
     def commits(self, stop: int, start: int) -> Iterator[CommitRow]:
         """The commits before `stop` and behind `start`, newest first."""
+        self.catch_up()
         for seq in range(min(stop - 1, self.last_seq), max(start, self.first_seq - 1), -1):
             row = self.commit(seq)
             assert row is not None
@@ -252,6 +320,7 @@ class Log:
 
     def find(self, key: str, seq: int) -> Change | None:
         """The newest change of the key at or before `seq`, if it is in this log."""
+        self.catch_up()
         rows = self.rows.get(key)
         index = 0 if rows is None else bisect_right(rows, seq)
         if rows is None or not index:
@@ -267,16 +336,30 @@ class Log:
 
     def seqs(self, key: str) -> "array[int]":
         """The commits of this log that changed the key, oldest first."""
+        self.catch_up()
         return self.rows.get(key, array("Q"))
 
     def keys(self) -> list[str]:
         """Every key that is changed in this log."""
+        self.catch_up()
         return list(self.rows)
 
     def seq_at(self, time_ns: int) -> int:
         """The last commit in it made at or before a time; 0 when all came later."""
+        self.catch_up()
         index = bisect_right(self._times, time_ns)
         return self.first_seq + index - 1 if index else 0
+
+    def blobs(self) -> set[bytes]:
+        """The digest of every blob that a value in it is cut from."""
+        self.catch_up()
+        return {
+            digest
+            for row in self.commits(self.last_seq + 1, 0)
+            for change in row.changes
+            if change.value is not None
+            for digest in change.value.blobs
+        }
 
     has_keyframe = False
 
@@ -304,8 +387,9 @@ class Log:
 
     def read(self, origin: int, number: int, start: int, stop: int) -> bytes:
         """A slice of a source; `CorruptionError` when it is not here."""
+        self.catch_up()
         if origin != self.head.segment or number >= self.next_source or stop > self.size_of(number):
-            raise damaged(self._file.name, 0, f"a value points to what the log does not hold (source {number})")
+            raise damaged(self.file.name, 0, f"a value points to what the log does not hold (source {number})")
         first: Piece = (
             0,
             self._source_frames[number],
@@ -328,32 +412,28 @@ class Log:
         first = (self._source_frames[number], self._source_starts[number], self._source_sizes[number])
         return [first, *((frame, start, size) for _, frame, start, size in self._grown.get(number, ()))]
 
-    def body_at(self, offset: int) -> bytes:
-        """The uncovered body of the frame at an offset that was indexed."""
-        return self._body(offset)
-
     def close(self) -> None:
         """Let go of the file."""
-        self._file.close()
+        self.file.close()
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _bytes(self, frame: int, start: int, size: int) -> bytes:
-        if self._cover.overhead:
-            return self._body(frame)[start : start + size]
-        data = self._file.pread(size, frame + FRAME_SIZE + start)
-        if len(data) != size:
-            raise damaged(self._file.name, frame, "the log has become shorter")
-        return data
+    def _bytes(self, offset: int, start: int, size: int) -> bytes:
+        kept, body = self._recent_body
+        if kept != offset:
+            body = self._body(offset)[1]
+            if len(body) > _WINDOW // 64:
+                self._recent_body = (offset, body)
+        return body[start : start + size]
 
-    def _body(self, offset: int) -> bytes:
-        data = self._file.pread(_WINDOW // 64, offset)
+    def _body(self, offset: int) -> tuple[Frame, bytes]:
+        data = self.file.pread(_WINDOW // 64, offset)
         frame = read_frame(self.head, self.seed, data, 0)
         if frame is None:
-            raise damaged(self._file.name, offset, "the head of the frame has changed since it was read")
+            raise damaged(self.file.name, offset, "the head of the frame has changed since it was read")
         if len(data) < FRAME_SIZE + frame.size:
-            data = self._file.pread(FRAME_SIZE + frame.size, offset)
+            data = self.file.pread(FRAME_SIZE + frame.size, offset)
         covered = data[FRAME_SIZE : FRAME_SIZE + frame.size]
         if xxh3_64_intdigest(covered, self.seed) != frame.body_sum:
-            raise damaged(self._file.name, offset, "the frame has changed since it was read")
-        return self._cover.uncover(covered, b"frame:%d" % offset)
+            raise damaged(self.file.name, offset, "the frame has changed since it was read")
+        return frame, self._cover.uncover(covered, b"frame:%d" % offset)

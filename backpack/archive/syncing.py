@@ -83,6 +83,11 @@ class Syncer:
             self.synced = max(self.synced, seq)
             self._condition.notify_all()
 
+    def retreat(self, seq: int) -> None:
+        """What came after `seq` was taken out again."""
+        with self._condition:
+            self.synced = min(self.synced, seq)
+
     def join(self) -> None:
         """Wait until no thread works for this any more."""
         with self._condition:

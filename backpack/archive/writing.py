@@ -59,6 +59,7 @@ class Writer:
         "failure",
         "file",
         "first_seq",
+        "head",
         "head_sum",
         "last_seq",
         "placer",
@@ -111,6 +112,7 @@ class Writer:
     def take(self, file: File, head: LogHead, cover: Cover, size: int, head_sum: int, next_source: int) -> None:
         """Go on in a log whose end is known."""
         self.file = file
+        self.head = head
         self.segment = head.segment
         self.first_seq = head.first_seq
         self.size = size

@@ -128,21 +128,23 @@ def _split(body: bytes) -> tuple[Any, bytes]:
 def _header(dtype: Any, shape: list[int], order: str) -> bytes:
     described = _describe(dtype, _DTYPE_DEPTH_MAX)
     if _dtype(described, _DTYPE_DEPTH_MAX) != dtype:
-        raise Refusal("an array whose dtype cannot be stored")
+        raise _refusal()
     return _pack([described, shape, order])
 
 
 def _describe(dtype: Any, room: int) -> Any:
     import numpy as np
 
-    if dtype.hasobject or not room:
-        raise Refusal("an array of objects, or with an overly nested dtype")
+    if dtype.hasobject:
+        raise Refusal("an array of objects cannot be stored", "pack its tolist(), or give it another dtype")
+    if not room:
+        raise Refusal(f"a dtype that nests more than {_DTYPE_DEPTH_MAX} deep cannot be stored", "use a flatter one")
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
         return [_describe(base, room - 1), list(shape)]
     if dtype.names is not None:
         if dtype.type is not np.void:
-            raise Refusal("an array of records; store its view as a plain structured array")
+            raise Refusal("an array of records cannot be stored", "pack its view as a plain structured array")
         fields = []
         for name in dtype.names:
             inner, offset, *title = dtype.fields[name]
@@ -150,13 +152,17 @@ def _describe(dtype: Any, room: int) -> Any:
         return {"fields": fields, "size": dtype.itemsize, "aligned": bool(dtype.isalignedstruct)}
     text = dtype.str
     if not _SIMPLE.fullmatch(text) or not issubclass(dtype.type, np.generic) or dtype.metadata:
-        raise Refusal("an array whose dtype cannot be stored")
+        raise _refusal()
     plain = np.dtype(text)
     if plain.type is dtype.type:
         return text
     if dtype.isnative and np.dtype(dtype.char).type is dtype.type:
         return [text, dtype.char]
-    raise Refusal("an array whose dtype cannot be stored")
+    raise _refusal()
+
+
+def _refusal() -> Refusal:
+    return Refusal("an array of this dtype cannot be stored", "convert it with astype() or tolist()")
 
 
 def _dtype(described: Any, room: int) -> Any:

@@ -44,7 +44,13 @@ FORGED: Final[frozenset[type]] = frozenset({ExtType, Timestamp, memoryview, geta
 
 
 class Refusal(Exception):
-    """A value cannot be stored, and why; it becomes `UnstorableValueError` once the path is known."""
+    """A value cannot be stored: `what` is wrong with it, and the `remedy`. It becomes `UnstorableValueError` once the
+    path is known; a refusal without a remedy is met again by the walk that looks for the path, in better words."""
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
 
 
 class RawExtension:
@@ -100,13 +106,13 @@ def _zone_bytes(zone: tzinfo | None) -> bytes:
         return b"U"
     if type(zone) is ZoneInfo:
         if zone.key is None:
-            raise Refusal("a ZoneInfo without a key")
+            raise Refusal("a ZoneInfo without a key cannot be stored", "make it with ZoneInfo(key)")
         return b"K" + surrogate_bytes(zone.key)
     if type(zone) is timezone:
         offset, *name = zone.__getinitargs__()  # type: ignore[attr-defined]
         micros = offset // timedelta(microseconds=1)
         return struct.pack(">cq", b"N" if name else b"O", micros) + (surrogate_bytes(name[0]) if name else b"")
-    raise Refusal(f"a time zone of type {type_name(type(zone))}")
+    raise Refusal(f"a time zone of type {type_name(type(zone))} cannot be stored", "use a ZoneInfo or a timezone")
 
 
 def _read_zone(body: bytes) -> tzinfo | None:
@@ -249,7 +255,8 @@ def _default_dict_state(value: defaultdict[Any, Any]) -> list[Any]:
     for index, factory in enumerate(_FACTORIES):
         if value.default_factory is factory:
             return [index, dict(value)]
-    raise Refusal("a defaultdict whose factory is not a builtin type")
+    what = "a defaultdict whose factory is not a builtin type cannot be stored"
+    raise Refusal(what, "give it a builtin factory, or pack dict() of it")
 
 
 def _expect(state: Any, cls: type) -> Any:

@@ -1,33 +1,24 @@
-"""Three measures of values and payloads that msgpack does not take: depth, strangers, and the place of a fault.
+"""Two measures of values and payloads that msgpack does not take: depth, and strangers.
 
 Depth: a scalar is 0 deep, a container one deeper than what it holds, keys included. An extension that holds no
 values is a scalar. `survey` looks at a value level by level at the speed of C, 10 to 35 ns an element;
-`check_payload` reads bytes without making objects of them; `find_problem` is the slow walk that is made only when
-something is already known to be wrong, and says what and where.
+`check_payload` reads bytes without making objects of them.
 """
 
-from collections.abc import Iterator
 from gc import get_referents
 from typing import Any, Final
 
 from backpack.codec import arrays
 from backpack.codec.extensions import (
     BUILDERS,
-    CONTAINERS,
-    COUNTER,
     CUSTOM,
-    DEFAULT_DICT,
     FORGED,
     LEAF_READERS,
-    LEAVES,
-    ORDERED_DICT,
     PLAIN,
     RECORD,
     UNCOUNTED_FRAME,
     Refusal,
-    type_name,
 )
-from backpack.codec.registry import entry_of_class
 from backpack.errors import CorruptionError
 from backpack.limits import VALUE_DEPTH_MAX
 
@@ -194,109 +185,3 @@ def _extension(data: bytes, position: int) -> tuple[int, int, int]:
     else:
         size, start = int.from_bytes(data[position + 1 : position + 1 + width], "big"), position + 2 + width
     return data[start - 1], start, start + size
-
-
-# -- faults ------------------------------------------------------------------------------------------------
-
-
-def find_problem(root: Any, depth: int = 0) -> tuple[str, str] | None:
-    """Path and reason of the first thing in `root` that cannot be stored, or None. `depth`: how deep it stands.
-
-    A walk without recursion. It calls encode functions of the user's again, since the state they make is what is
-    stored; whatever they raise becomes the reason. What was seen at the same depth or deeper is not seen twice.
-    """
-    seen: dict[int, int] = {}
-    ancestors: set[int] = set()
-    kept: list[Any] = []  # states made on the way stay alive, so that no identity is used twice
-    stack: list[tuple[Any, Iterator[tuple[str, Any]], str, int]] = []
-    value, path, start = root, "", depth
-    while True:
-        reason, state, step = _look(value)
-        depth = start + step
-        if not reason and step and depth > VALUE_DEPTH_MAX:
-            reason = TOO_DEEP
-        if not reason and state is not None and id(value) in ancestors:
-            reason = "it contains itself"
-        if reason:
-            return path, f"{reason} (type={type_name(type(value))})"
-        if state is not None and seen.get(id(value), -1) < depth:
-            seen[id(value)] = depth
-            ancestors.add(id(value))
-            kept.append((value, state))
-            stack.append((value, _children(value, state), path, depth))
-        while stack:
-            parent, children, parent_path, start = stack[-1]
-            try:
-                part, value = next(children)
-            except StopIteration:
-                ancestors.discard(id(parent))
-                stack.pop()
-                continue
-            path = (parent_path + part).removeprefix(".")
-            break
-        else:
-            return None
-
-
-def _look(value: Any) -> tuple[str, Any, int]:
-    """What is wrong with this object itself, its state when it holds values, and how many levels it adds."""
-    cls = type(value)
-    if cls in PLAIN or cls is bytes:
-        return ("", value, 1) if cls in _CONTAINER_TYPES else ("", None, 0)
-    reason = ""
-    try:
-        if cls in LEAVES:
-            LEAVES[cls][1](value)
-            return "", None, 0
-        if cls in CONTAINERS:
-            return "", CONTAINERS[cls][1](value), 1
-        entry = entry_of_class(cls)
-        if entry is not None:
-            parts = entry.state(value)[1:]
-            is_level = entry.code == CUSTOM or not _CONTAINER_TYPES.isdisjoint(map(type, parts))
-            return "", parts, int(is_level)
-        if arrays.encode(value) is not None:
-            return "", None, 0
-        return "a value of this type cannot be stored; register its class if it is yours", None, 0
-    except Refusal as error:
-        reason = str(error)
-    except Exception as error:
-        reason = f"reading it raised {type_name(type(error))}"
-    return reason, None, 0
-
-
-def _children(value: Any, state: Any) -> Iterator[tuple[str, Any]]:
-    """The values inside, each with what it adds to the path."""
-    cls = type(value)
-    code = CONTAINERS[cls][0] if cls in CONTAINERS else None
-    entry = None if code or cls in _CONTAINER_TYPES else entry_of_class(cls)
-    if entry is not None:
-        for part in state:
-            if type(part) is dict and entry.code == RECORD:
-                yield from _items(part)
-            elif type(part) is list and entry.code == RECORD:
-                yield from (("", item) for item in part)
-            else:
-                yield "", part
-    elif cls is dict or code in (ORDERED_DICT, COUNTER):
-        yield from _items(state)
-    elif code == DEFAULT_DICT:
-        yield from _items(state[1])
-    elif cls in (set, frozenset):
-        for item in value:
-            yield f"[{type_name(type(item))}]", item
-    else:
-        for index, item in enumerate(value):
-            yield f"[{index}]", item
-
-
-def _items(mapping: dict[Any, Any]) -> Iterator[tuple[str, Any]]:
-    for key, value in mapping.items():
-        if type(key) is str:
-            part = f".{key}" if key.isidentifier() and len(key) <= 64 else f"[{key[:64]!r}]"
-        elif type(key) in (int, bool, type(None)) and (type(key) is not int or key.bit_length() <= 64):
-            part = f"[{key!r}]"
-        else:
-            part = f"[{type_name(type(key))}]"
-            yield part, key
-        yield part, value

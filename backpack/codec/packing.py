@@ -31,12 +31,11 @@ from backpack.codec.extensions import (
     RawExtension,
     Refusal,
     surrogate_bytes,
-    type_name,
 )
-from backpack.codec.measure import TOO_DEEP, find_problem, survey
+from backpack.codec.faults import find_fault, unstorable
+from backpack.codec.measure import TOO_DEEP, survey
 from backpack.codec.registry import entry_of_class
 from backpack.core.headers import array_header
-from backpack.errors import UnstorableValueError
 from backpack.limits import VALUE_DEPTH_MAX
 
 _BUFFER_SIZE: Final = 4096
@@ -91,7 +90,7 @@ class Writer:
             if nesting > VALUE_DEPTH_MAX:
                 raise Refusal(TOO_DEEP)
             child = self.child = Writer(nesting)
-        if nesting == _WALKED_NESTING and find_problem(value) is not None:
+        if nesting == _WALKED_NESTING and find_fault(value) is not None:
             raise Refusal("found by the walk")
         careful = child.is_careful = self.is_careful
         if careful:
@@ -192,10 +191,3 @@ def pack_carefully(value: Any, fault: type[Exception] = Refusal) -> bytes:
         except Exception as error:
             fault = type(error)
     raise unstorable(value, fault)
-
-
-def unstorable(value: Any, fault: type[Exception] = Refusal, depth: int = 0) -> UnstorableValueError:
-    """The error that says where and why; `fault` is what was met, in case the walk does not meet it again."""
-    path, reason = find_problem(value, depth) or ("", f"packing it raised {type_name(fault)}")
-    where = f"; path={path}" if path else ""
-    return UnstorableValueError(f"cannot be stored: {reason}{where}", path=path)

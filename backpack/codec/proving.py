@@ -23,8 +23,9 @@ from typing import Any, Final
 from msgpack import ExtType, Timestamp
 
 from backpack.codec.extensions import FORGED, LEAVES, PLAIN, Refusal
+from backpack.codec.faults import unstorable
 from backpack.codec.measure import check_payload, referents, survey
-from backpack.codec.packing import give, new_entry, pack_carefully, put_back, take, unstorable
+from backpack.codec.packing import give, new_entry, pack_carefully, put_back, take
 from backpack.errors import CorruptionError
 from backpack.limits import VALUE_DEPTH_MAX
 

@@ -59,7 +59,7 @@ class Entry:
             raise
         except Exception as error:
             reason = f"the encode function of {type_name(self.cls)} raised {type_name(type(error))}"
-        raise Refusal(reason)
+        raise Refusal(reason, "have it return a value that can be stored")
 
     def build(self, parts: list[Any]) -> Any:
         """The object; raises `CorruptionError`, naming class and exception, when the parts do not make one."""
@@ -113,15 +113,17 @@ def register(
     if cls is None:
         return lambda cls: register(cls, name=name, encode=encode, decode=decode)
     if not isinstance(cls, type):
-        raise UnstorableValueError(f"only a class can be registered, not an object of {type_name(type(cls))}", path="")
+        what = f"only a class can be registered, and this is an object: type={type_name(type(cls))}"
+        raise UnstorableValueError(f"{what}; give its class", path="")
     if _is_storable_type(cls):
-        raise UnstorableValueError(f"{type_name(cls)} needs no registration and allows none", path="")
+        what = f"this class needs no registration and allows none: class={type_name(cls)}"
+        raise UnstorableValueError(f"{what}; pack its objects as they are", path="")
     if (encode is None) != (decode is None):
         raise UnstorableValueError("encode and decode belong together: give both or neither", path="")
     name = _checked_name(f"{cls.__module__}.{cls.__qualname__}" if name is None else name)
     if encode is not None and decode is not None:
         if not (callable(encode) and callable(decode)):
-            raise UnstorableValueError("encode and decode must be callable", path="")
+            raise UnstorableValueError("encode and decode must be callable: give functions", path="")
         entry = _custom(cls, name, encode, decode)
     else:
         entry = _adapted(cls, name)
@@ -178,7 +180,8 @@ def _adapted(cls: type, name: str) -> Entry:
     elif any(base.__module__ == "pydantic.main" and base.__name__ == "BaseModel" for base in cls.__mro__):
         to_parts, from_parts = _model(cls)
     else:
-        raise UnstorableValueError(f"{type_name(cls)} needs encode and decode functions", path="")
+        what = f"nothing tells how objects of this class are stored: class={type_name(cls)}"
+        raise UnstorableValueError(f"{what}; give encode and decode", path="")
     return Entry(cls, name, RECORD, to_parts, from_parts)
 
 

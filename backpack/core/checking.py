@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backpack.core.chain import DELETED, form_of, is_visible
+from backpack.core.chain import DELETED, PACK, form_of, is_visible
 from backpack.core.dropping import Author
 from backpack.core.ledger import Holder, weight_of
 from backpack.core.payload import Form, LargeRef, Pieces, form_size, join
@@ -71,6 +71,7 @@ def check(engine: "Engine") -> None:
             entries_by_seq[seq] = entries_by_seq.get(seq, 0) + 1
             following = next((seqs[i] for i in range(index + 1, len(forms)) if forms[i] is not None), timeline.head + 1)
             is_seen = any(seq <= survivor < following for survivor in _near(survivors, seq, following))
+            is_seen = is_seen or (index == len(forms) - 1 and not survivors and engine.past is not None)
             assert is_seen, f"entry of {key!r} at {seq} serves no commit"
             form = form_of(entry)
             if isinstance(form, bytes):
@@ -82,8 +83,12 @@ def check(engine: "Engine") -> None:
                 assert chain.content is not None and len(join(chain.content)) == form.size
         if chain.last is DELETED and not timeline.has(chain.last_seq):
             assert len(forms) - chain.holes > 1, f"{key!r} should have been retired"
+    sleeping = {} if engine.past is None else dict(engine.past.dormant_kinds())
+    assert not sleeping.keys() & engine.chains.keys(), "a key sleeps and is awake"
+    visible += [key for key, kind in sleeping.items() if kind in (PACK, "release")]
+    names = [*engine.chains, *(key for key, kind in sleeping.items() if kind != "delete")]
     assert sorted(visible) == list(engine.visible)
-    assert sorted(engine.chains) == list(engine.names)
+    assert sorted(names) == list(engine.names)
     assert not set(engine.retired) & set(engine.chains)
     assert indexed == ledger.index.payloads()
     for seq in survivors:
@@ -93,7 +98,8 @@ def check(engine: "Engine") -> None:
         entries = author.entries if isinstance(author, Author) else 1
         assert not timeline.has(seq) and entries == entries_by_seq.get(seq), (seq, entries)
     for seq in engine.checkpoint_counts:
-        assert seq == 0 or timeline.has(seq), f"checkpoint at {seq} was pruned"
+        is_there = seq == 0 or timeline.has(seq) or (engine.past is not None and engine.past.has(seq))
+        assert is_there, f"checkpoint at {seq} was pruned"
     assert sum(entries_by_seq.values()) == engine.entry_count
     assert engine.large == {chain for chain in engine.chains.values() if chain.content is not None}
 

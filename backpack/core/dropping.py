@@ -113,7 +113,7 @@ def drop_neighbours(engine: "Engine", first: int, last: int, bytes_target: int, 
             break
         authors[seq] = (block.times[position], block.labels[position])
         if type(entry) is bytes:
-            author = authors.pop(seqs[place])
+            author = authors.pop(seqs[place], None)
             if type(author) is Author:
                 authors[seqs[place]] = author
                 forget_author(engine, seqs[place])

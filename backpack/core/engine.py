@@ -7,7 +7,7 @@ and only then *adopted*: memory changes last. Recovery comes in by the same door
 called that can be left out; everything unusual goes to `commit`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 from weakref import WeakValueDictionary, ref
 
@@ -150,6 +150,8 @@ class Engine:
         self.checkpoints: dict[str, tuple[int, str]] = {}
         """By name: `(seq, notes)`, in the order they were made."""
         self.checkpoint_counts: dict[int, int] = {}
+        self.make_view: Callable[[Engine, int], View] = View
+        """What a view of this engine is made with: whoever has the lock may want it in there."""
         self.views: dict[int, ref[View]] = {}
         self.views_limit = _VIEWS_MIN
         self.large_refs: LargeIndex = WeakValueDictionary()
@@ -400,11 +402,12 @@ class Engine:
         """The entries are made: now the commit is."""
         timeline = self.timeline
         is_single = len(changed) == 1
-        if not timeline.count:  # no snapshot in memory shows what was there before
-            for chain in changed:
-                dropping.release_before(self, chain, chain.index_of(timeline.head + 1), 0)
+        was_empty = not timeline.count
         self.entry_offset += len(changed) - 1
         timeline.append(now, label, changed[0] if is_single else changed)
+        if was_empty:  # no snapshot in memory shows what was there before
+            for chain in changed:
+                dropping.release_before(self, chain, chain.index_of(timeline.head), 0)
         if self.ledger.history_bytes > self.history_trigger or timeline.head > self.seq_trigger:
             self.pruner.step()
         return (self.epoch, timeline.head, now, label, changes[0] if is_single else changes)
@@ -553,7 +556,7 @@ class Engine:
         link = self.views.get(seq)
         view = None if link is None else link()
         if view is None:
-            view = View(self, seq)
+            view = self.make_view(self, seq)
             self.views[seq] = ref(view)
             if len(self.views) > self.views_limit:
                 self.views = {seq: link for seq, link in self.views.items() if link() is not None}
@@ -584,8 +587,7 @@ class Engine:
         """The commits that are checkpoints or have an open snapshot."""
         seqs = {seq for seq, link in list(self.views.items()) if link() is not None}
         seqs.update(self.checkpoint_counts)
-        seqs.discard(0)
-        return seqs
+        return {seq for seq in seqs if self.timeline.has(seq)}
 
     def _hold(self, chain: Chain, seq: int) -> None:
         """A large value goes out of sight: open views keep what they show of the key, as far as it is within reach."""
@@ -615,6 +617,23 @@ class Engine:
             if woken is not None:
                 return self._wake(woken, self.past)
         return chain
+
+    def quarantined(self) -> dict[str, str]:
+        """The keys in quarantine and why."""
+        found = {}
+        for key in self.names:
+            chain = self.chains.get(key)
+            if chain is None and self.past is not None and key not in self.visible:
+                chain = self.chain_of(key)
+            last = None if chain is None else chain.last
+            if isinstance(last, Mark) and last.kind == "quarantine":
+                found[key] = last.reason
+        return found
+
+    def hides(self, key: str) -> bool:
+        """Has the key a value, in sight or in quarantine, whose bytes are there?"""
+        chain = self.chain_of(key)
+        return chain is not None and present_content(chain) is not None
 
     def wake_all(self) -> None:
         """Have all keys in memory. Cost: reading those that sleep."""
@@ -664,7 +683,7 @@ class Engine:
             return self.commit_at(seq)
         author = self.authors.get(seq)
         if author is None:
-            return self.commit_at(seq) if self.past is not None and self.past.has(seq) else None
+            return self.commit_at(seq) if self.past is not None and self.past.knows(seq) else None
         if isinstance(author, dropping.Author):
             return Commit((self.epoch.of(seq), seq, author.time_ns, author.label, author.changes))
         time_ns, label = author

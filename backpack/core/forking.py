@@ -54,7 +54,9 @@ def fork(engine: Engine, seq: int, secret: bytes, replaced: dict[str, Content]) 
         if entry is not None and not twin.timeline.has(at)
     )
     for at, entries in left.items():
-        author = engine.authors[at]
+        author = engine.authors.get(at)
+        if author is None:  # the past knows who
+            continue
         if isinstance(author, Author):
             author = Author(author.time_ns, author.label, author.changes, entries)
         twin.authors[at] = author

@@ -38,6 +38,21 @@ class Past(Protocol):
     dormant_large: int
     """How many of them have a large value."""
 
+    @property
+    def commit_count(self) -> int:
+        """Commits that can be read, those in memory included."""
+        ...
+
+    @property
+    def archive_bytes(self) -> int:
+        """Bytes on disk but for blobs."""
+        ...
+
+    @property
+    def blob_bytes(self) -> int:
+        """Bytes on disk of blobs."""
+        ...
+
     def wake(self, key: str, /) -> Woken | None:
         """The newest change of a key, once; None when there is none that sleeps."""
         ...
@@ -48,6 +63,10 @@ class Past(Protocol):
 
     def has(self, seq: int, /) -> bool:
         """Can the commit be read?"""
+        ...
+
+    def knows(self, seq: int, /) -> bool:
+        """Is it known who made the commit, even if it can't be read any more?"""
         ...
 
     def facts(self, seq: int, /) -> tuple[int, Label, tuple[RawChange, ...]]:

@@ -46,11 +46,10 @@ def shape(chain: Chain, payload: bytes, grown: Grown, large_size: int, index: La
         last = chain.last
         form = None if last is None else form_of(last)
         assert form is not None
-        if type(content) is bytes:
-            if content == payload:
-                return form, None, False
-        elif _is_equal(content, payload):
-            return form, chain.content, False
+        if content == payload if type(content) is bytes else _is_equal(content, payload):
+            if isinstance(form, LargeRef) == is_large:
+                return form, chain.content, False
+            return _shape_large(payload, index) if is_large else _as_small(content)  # the limit is another one now
         pieces = None
         if size >= GROWTH_SIZE_MIN:
             stop = grown[1] if grown is not None and grown[0] is content else grown_from(content, payload)
@@ -87,6 +86,15 @@ def shape_append(
 def as_large(form: Content, index: LargeIndex) -> Shaped:
     """A value that was small under an earlier limit, as a large one."""
     return _shape_large(join(form), index)
+
+
+def _as_small(content: Content) -> Shaped:
+    """A value that was large under an earlier limit, in the same bytes, so that its old versions stay readable."""
+    if isinstance(content, Pieces):
+        for source in content.sources:
+            if isinstance(source, Buffer):
+                source.is_sealed = True  # a buffer never grows for large values and for others
+    return content, None, True
 
 
 def _finished(pieces: Pieces, is_large: bool, old: Content, old_form: Form | None) -> Shaped:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from backpack.codec import pack_value
 from backpack.core.commit import Commit
-from backpack.core.payload import join
 from backpack.errors import UnstorableValueError
-from backpack.store.state import Found
+from backpack.store.state import has_same_bytes
 
 if TYPE_CHECKING:
     from backpack.store.snapshot import Snapshot
@@ -136,7 +135,7 @@ def diff_of(old: "Snapshot", new: "Snapshot") -> Diff:
         if not has_old and not has_new:
             continue
         if has_old and has_new:
-            if before is None or after is None or _is_equal(before, after):
+            if before is None or after is None or has_same_bytes(before, after):
                 continue
             place = changed
         else:
@@ -160,18 +159,6 @@ def _candidates(old: "Snapshot", new: "Snapshot") -> list[str]:
             sight = old._sight
             return sorted(keys if sight is None else [sight.relative(key) for key in keys if sight.can_read(key)])
     return sorted({*old, *new})
-
-
-def _is_equal(one: Found, other: Found) -> bool:
-    """Do two visible values have the same bytes?"""
-    if one.size != other.size:
-        return False
-    if one.identity is not None and one.identity == other.identity:
-        return True
-    content, other_content = one.content(), other.content()
-    if isinstance(content, str) or isinstance(other_content, str):
-        return False
-    return content is other_content or join(content) == join(other_content)
 
 
 def _nothing() -> None:

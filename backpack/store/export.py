@@ -2,7 +2,7 @@
 
     file   = magic (8 bytes), version (u16), size (u64), digest (32 bytes), body       numbers big-endian
     digest = BLAKE2b over magic, version, size and body
-    body   = msgpack map: the fields of `core.image`, and last `data`, a list of bytes
+    body   = msgpack map: the fields of `core.fields`, and last `data`, a list of bytes
 
 The size is held against that of the file before anything is read, the digest against the body before anything is
 decoded, and the count of objects against the size before any is made. A digest is no signature: whoever can write the
@@ -26,8 +26,11 @@ from typing import Any, BinaryIO, Final
 from msgpack import Packer, unpackb
 
 from backpack.codec import check_payload
+from backpack.core.describing import describe
 from backpack.core.engine import Engine
-from backpack.core.image import Fields, Image, describe, joined_size, rebuild
+from backpack.core.fields import Fields
+from backpack.core.freezing import Image
+from backpack.core.rebuilding import joined_size, rebuild
 from backpack.errors import CorruptionError, DiskFullError, InvalidArgumentError, StorageError, StoreNotFoundError
 from backpack.limits import MIB
 
@@ -48,7 +51,7 @@ _NODES_FREE: Final = 10_000
 
 _CHECK_FACTOR: Final = 16
 """`Engine.check` copies each version of a long value, as does nothing else here: it is run as long as that stays below
-so many times the file (and 64 MiB). Beyond, the proofs of `core.image` stand alone."""
+so many times the file (and 64 MiB). Beyond, the proofs of `core.rebuilding` stand alone."""
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 

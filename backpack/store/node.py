@@ -1,46 +1,26 @@
 """A node: the verbs of the store, under one name, below one namespace, within its permissions.
 
-Keys are relative to the namespace; patterns of permissions are absolute. Every change is attributed to the node, so
-its calls have no `node=`. See `Sight` for what is refused and what merely does not exist.
+Keys are relative to the namespace, in calls and in all that they answer; patterns of permissions are absolute, and
+so are the keys that errors of a node name. Every change is attributed to the node, so its calls have no `node=`. See
+`Sight` for what is refused and what merely does not exist.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import Any, Final
 
-from backpack.core.addresses import At
 from backpack.core.commit import Commit
-from backpack.core.patterns import Pattern
-from backpack.errors import InvalidArgumentError
-from backpack.store.differences import Diff
-from backpack.store.events import Callback, Subscription
-from backpack.store.names import checked_key, checked_limit
+from backpack.errors import KeyNotFoundError
+from backpack.store.node_past import NodePast
 from backpack.store.records import Item
-from backpack.store.sight import Sight
-from backpack.store.snapshot import RAISE, Snapshot
 from backpack.store.transaction import Transaction
 
-if TYPE_CHECKING:
-    from backpack.store.store import Backpack
+_MISSING: Final = object()
 
 
-class Node(MutableMapping[str, Any]):
-    """Made by `Backpack.node()`."""
+class Node(NodePast, MutableMapping[str, Any]):
+    """Made by `Backpack.node()`. Has the verbs of the store but those that end it or hand it on: close, load, node."""
 
-    __slots__ = ("_sight", "_store")
-
-    def __init__(self, store: "Backpack", sight: Sight) -> None:
-        self._store = store
-        self._sight = sight
-
-    @property
-    def name(self) -> str:
-        """The node's name, which its commits carry."""
-        return self._sight.node
-
-    @property
-    def namespace(self) -> str:
-        """What its keys are relative to; empty for the whole store."""
-        return self._sight.prefix[:-1]
+    __slots__ = ()
 
     # -- packing -----------------------------------------------------------------------------------------------
 
@@ -87,34 +67,12 @@ class Node(MutableMapping[str, Any]):
 
     def quarantined(self) -> dict[str, str]:
         """The keys in quarantine that the node sees, and why."""
-        size = len(self._sight.prefix)
         found = self._store.quarantined()
-        return {key[size:]: reason for key, reason in found.items() if self._sight.can_read(key)}
+        return {self._sight.relative(key): reason for key, reason in found.items() if self._sight.can_read(key)}
 
     def release(self, key: str) -> Commit:
         """As `Backpack.release`."""
         return self._seen(self._store.release(self._key(key, "write"), node=self.name))
-
-    def restore(
-        self,
-        at: At,
-        *,
-        keys: Iterable[str] | None = None,
-        message: str | None = None,
-        tags: Iterable[str] = (),
-        unavailable: Any = RAISE,
-    ) -> Commit | None:
-        """As `Backpack.restore`, of what the node sees; all of it fails when one key may not be written."""
-        named = None
-        if isinstance(keys, str):
-            raise InvalidArgumentError("keys must be a list of str, not one str")
-        if keys is not None:
-            named = [self._key(key, "write") for key in keys]
-            for key in named:
-                self._sight.require(key, "read")
-        label = self._store._label(self.name, message, tags)
-        commit = self._store._restore(self.snapshot(at), named, label, unavailable, self._sight)
-        return None if commit is None else self._seen(commit)
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -148,13 +106,11 @@ class Node(MutableMapping[str, Any]):
 
     def select(self, pattern: str) -> dict[str, Any]:
         """As `Backpack.select`, of what the node sees; the pattern is relative to the namespace."""
-        compiled = Pattern(self._sight.prefix + pattern)
+        compiled = self._sight.pattern(pattern)
         with self._store._lock:
             keys = [key for key in compiled.select(self._store._engine.visible) if self._sight.can_read(key)]
-        size = len(self._sight.prefix)
-        missing = object()
-        values = {key[size:]: self._store.peek(key, missing) for key in keys}
-        return {key: value for key, value in values.items() if value is not missing}
+        values = {self._sight.relative(key): self._store.peek(key, _MISSING) for key in keys}
+        return {key: value for key, value in values.items() if value is not _MISSING}
 
     # -- the mapping -------------------------------------------------------------------------------------------
 
@@ -167,6 +123,28 @@ class Node(MutableMapping[str, Any]):
     def __delitem__(self, key: str) -> None:
         self.delete(key)
 
+    def pop(self, key: str, default: Any = _MISSING) -> Any:
+        """As `Backpack.pop`; wants the right to read and to write."""
+        absolute = self._key(key, "read")
+        self._sight.require(absolute, "write")
+        with self._store.as_node(self.name):
+            return self._store.pop(absolute) if default is _MISSING else self._store.pop(absolute, default)
+
+    def popitem(self) -> tuple[str, Any]:
+        """As `Backpack.popitem`, of the keys that the node sees."""
+        with self._store._lock:
+            keys = list(self)
+            if not keys:
+                raise KeyNotFoundError("nothing to pop: there is no key in sight", key="")
+            return keys[-1], self.pop(keys[-1])
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """As `Backpack.setdefault`; wants the right to read, and to write when there is no value."""
+        with self._store._lock:
+            if self.unpack(key, _MISSING) is _MISSING:
+                self.pack(key, default)
+            return self.unpack(key)
+
     def __contains__(self, key: object) -> bool:
         if not isinstance(key, str):
             return False
@@ -174,75 +152,13 @@ class Node(MutableMapping[str, Any]):
         return self._sight.can_read(absolute) and absolute in self._store
 
     def __iter__(self) -> Iterator[str]:
-        size = len(self._sight.prefix)
-        return iter([key[size:] for key in self._visible_keys()])
+        return iter([self._sight.relative(key) for key in self._visible_keys()])
 
     def __len__(self) -> int:
         return len(self._visible_keys())
 
     def __repr__(self) -> str:
         return f"<Node {self.name!r} namespace={self.namespace!r}>"
-
-    # -- commits and snapshots ---------------------------------------------------------------------------------
-
-    @property
-    def head(self) -> Commit | None:
-        """The newest commit, with what the node may see of it."""
-        commit = self._store.head
-        return None if commit is None else self._seen(commit)
-
-    def commit(self, at: At) -> Commit:
-        """As `Backpack.commit`, with what the node may see of it."""
-        return self._seen(self._store.commit(at))
-
-    def history(
-        self,
-        key: str | None = None,
-        *,
-        tag: str | None = None,
-        before: At | None = None,
-        after: At | None = None,
-        limit: int | None = None,
-    ) -> Iterator[Commit]:
-        """As `Backpack.history`, of the commits that changed something the node sees."""
-        absolute = None if key is None else self._key(key, "read")
-        checked_limit(limit)
-        commits = self._store.history(absolute, tag=tag, before=before, after=after)
-        return self._visible_history(commits, limit)
-
-    def snapshot(self, at: At | None = None) -> Snapshot:
-        """As `Backpack.snapshot`, of what the node sees. Its keys are absolute, below a namespace too."""
-        return self._store._snapshot(at, self._sight)
-
-    async def asnapshot(self, at: At | None = None, keys: Iterable[str] | None = None) -> Snapshot:
-        """As `Backpack.asnapshot`, of what the node sees."""
-        if keys is not None:
-            keys = [self._key(key, "read") for key in ([keys] if isinstance(keys, str) else keys)]
-        await self._store.asnapshot(at, keys)
-        return self.snapshot(at)
-
-    def snapshot_before(self, run: int = -1) -> Snapshot | None:
-        """The state before a run of this node, as far as it sees it."""
-        found = self._store.snapshot_before(self.name, run)
-        return None if found is None else self.snapshot(found.seq)
-
-    def bisect(
-        self, predicate: Callable[[Snapshot], object], *, good: At | None = None, bad: At | None = None
-    ) -> Commit:
-        """As `Backpack.bisect`, over snapshots of what the node sees."""
-        return self._seen(self._store.bisect(lambda found: predicate(self.snapshot(found.seq)), good=good, bad=bad))
-
-    def diff(self, a: At, b: At | None = None) -> Diff:
-        """As `Backpack.diff`, of what the node sees."""
-        return self.snapshot(a).diff(self.snapshot(b))
-
-    def subscribe(
-        self, callback: Callback, *, kinds: Iterable[str] | None = None, key: str | None = None
-    ) -> Subscription:
-        """As `Backpack.subscribe`, of what the node sees. Keys in events are absolute."""
-        self._store._require_open()
-        pattern = None if key is None else self._sight.prefix + key
-        return self._store._events.add(callback, kinds=kinds, key=pattern, filter=self._sight.filtered_event)
 
     # -- asyncio -----------------------------------------------------------------------------------------------
 
@@ -264,28 +180,10 @@ class Node(MutableMapping[str, Any]):
 
     # -- inside ------------------------------------------------------------------------------------------------
 
-    def _key(self, key: str, operation: str) -> str:
-        """The absolute key, if the node may do that with it."""
-        absolute = checked_key(self._sight.prefix + checked_key(key))
-        self._sight.require(absolute, operation)
-        return absolute
-
-    def _seen(self, commit: Commit) -> Commit:
-        return self._sight.filtered(commit)
-
     def _visible_keys(self) -> list[str]:
-        keys = Pattern(f"{self._sight.prefix}**") if self._sight.prefix else None
+        """What it sees, absolute."""
+        keys = self._sight.pattern("**") if self._sight.prefix else None
         with self._store._lock:
             visible = self._store._engine.visible
             found = list(visible) if keys is None else list(keys.select(visible))
         return [key for key in found if self._sight.can_read(key)]
-
-    def _visible_history(self, commits: Iterator[Commit], limit: int | None) -> Iterator[Commit]:
-        count = 0
-        for commit in commits:
-            if limit is not None and count >= limit:
-                return
-            seen = self._seen(commit)
-            if seen.raw_changes:
-                count += 1
-                yield seen

@@ -1,4 +1,4 @@
-"""The state of a commit in memory: a `View` of the engine, read through the chains of its keys.
+"""The state of a commit in memory: a view of the engine that is read through the chains of its keys.
 
 A read is one bisection. Reads that find the bytes at once take no lock (see `Chain`); all else takes the store's.
 """
@@ -10,27 +10,30 @@ from typing import Any
 
 from backpack.core.chain import Chain, Entry, Mark, Purged, form_of, is_visible, kind_of, size_of
 from backpack.core.commit import Commit
-from backpack.core.engine import View
+from backpack.core.engine import Engine, View
 from backpack.core.patterns import Pattern
 from backpack.core.payload import Content, LargeRef, Pieces, join
 from backpack.store.state import Found, State
 
 
-class Remembered:
-    """Every key as of the commit of a view. As long as it lives, so does the view, and the commit is not pruned."""
+class Remembered(View):
+    """Every key as of a commit. As long as it lives, the commit is not pruned."""
 
-    __slots__ = ("lock", "seq", "view")
+    __slots__ = ("loaded", "lock")
 
-    def __init__(self, view: View, lock: AbstractContextManager[Any]) -> None:
-        self.view = view
-        self.seq = view.seq
+    def __init__(self, lock: AbstractContextManager[Any], engine: Engine, seq: int) -> None:
+        self.engine = engine
+        self.seq = seq
+        self.held = {}
         self.lock = lock
+        self.loaded: dict[str, bytes] = {}
+        """Large values that were asked for beforehand and stand on disk."""
 
     # -- one key -------------------------------------------------------------------------------------------------
 
     def at_hand(self, key: Any) -> bytes | None:
         """The bytes of what is no large value, counted as an access. Cost: O(log versions)."""
-        engine, seq = self.view.engine, self.seq
+        engine, seq = self.engine, self.seq
         try:
             chain = engine.chains.get(key)
         except TypeError:  # not hashable
@@ -52,19 +55,18 @@ class Remembered:
     def find(self, key: str) -> Found | None:
         """What the key was. Cost: O(log versions)."""
         with self.lock:
-            chain = self.view.engine.chains.get(key)
+            chain = self.engine.chain_of(key)
             return None if chain is None else self._found(chain, chain.index_at(self.seq))
 
     def has(self, key: str) -> bool:
         """Is there a visible value?"""
-        chain = self.view.engine.chains.get(key)
-        return chain is not None and is_visible(chain.entry_at(self.seq))
+        return self._shows(key)
 
     def author(self, found: Found) -> Commit | None:
         """The commit that made the change: also one that was pruned while the change stays."""
         with self.lock:
-            engine = self.view.engine
-            chain = engine.chains.get(found.key)
+            engine = self.engine
+            chain = engine.chain_of(found.key)
             index = -1 if chain is None else chain.index_of(found.seq)
             return None if chain is None or index < 0 else engine.commit_of(chain, index)
 
@@ -72,27 +74,25 @@ class Remembered:
 
     def keys(self) -> list[str]:
         """The keys with a visible value. Cost: O(keys)."""
-        engine, seq = self.view.engine, self.seq
         with self.lock:
-            return [key for key in engine.names if is_visible(engine.chains[key].entry_at(seq))]
+            return [key for key in self.engine.names if self._shows(key)]
 
     def select(self, pattern: Pattern) -> list[str]:
         """Those of them that fit. Cost: these, and keys that once fitted."""
-        engine, seq = self.view.engine, self.seq
         with self.lock:
-            return [key for key in pattern.select(engine.names) if is_visible(engine.chains[key].entry_at(seq))]
+            return [key for key in pattern.select(self.engine.names) if self._shows(key)]
 
     def unreachable(self) -> list[Found]:
         """Large values that nothing keeps, and purged ones. Cost: O(keys)."""
         seq = self.seq
         missing = []
         with self.lock:
-            for chain in self.view.engine.chains.values():
+            for chain in self.engine.chains.values():
                 entry = chain.entry_at(seq)
                 if entry is None or type(entry) is bytes or type(entry) is Pieces:
                     continue
                 has_value = form_of(entry) is not None or is_visible(entry)
-                if has_value and isinstance(content_of(chain, entry, self.view), str):
+                if has_value and isinstance(content_of(chain, entry, self), str):
                     found = self._found(chain, chain.index_at(seq))
                     assert found is not None
                     missing.append(found)
@@ -100,15 +100,25 @@ class Remembered:
 
     def candidates(self, other: State) -> Iterable[str] | None:
         """The keys that changed in between. Cost: those changes, or all keys if that is less."""
-        if not isinstance(other, Remembered) or other.view.engine is not self.view.engine:
+        if not isinstance(other, Remembered) or other.engine is not self.engine:
             return None
         first, last = sorted((self.seq, other.seq))
-        engine = self.view.engine
+        engine = self.engine
         with self.lock:
             timeline, chains = engine.timeline, engine.chains
             if last - first < len(chains) and all(timeline.has(seq) for seq in range(first + 1, last + 1)):
                 return {chain.key for seq in range(first + 1, last + 1) for chain in timeline.changed(seq)}
             return [key for key, chain in chains.items() if chain.entry_at(first) is not chain.entry_at(last)]
+
+    def load(self, keys: Iterable[str] | None = None) -> None:
+        """Wake the keys that sleep; one at a time, so that nobody waits long for the lock."""
+        if self.engine.past is not None:
+            for key in self.keys() if keys is None else keys:
+                found = self.find(key)
+                if keys is not None and found is not None and found.is_large and found.is_visible:
+                    content = found.content()
+                    if not isinstance(content, str):
+                        self.loaded[key] = join(content)
 
     # -- the commit ----------------------------------------------------------------------------------------------
 
@@ -117,13 +127,23 @@ class Remembered:
         if not self.seq:
             return None
         with self.lock:
-            return self.view.engine.commit_at(self.seq)
+            return self.engine.commit_at(self.seq)
 
     def touch(self) -> None:
         """Count an access, for least-accessed pruning."""
-        self.view.engine.timeline.touch(self.seq)
+        self.engine.timeline.touch(self.seq)
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _shows(self, key: str) -> bool:
+        engine = self.engine
+        chain = engine.chains.get(key)
+        if chain is not None:
+            return is_visible(chain.entry_at(self.seq))
+        if engine.past is None or not self.seq:
+            return False
+        with self.lock:
+            return key in engine.visible  # it sleeps: nothing has changed it since before any commit in memory
 
     def _found(self, chain: Chain, index: int) -> Found | None:
         """An entry as an answer. Wants the lock."""
@@ -144,11 +164,19 @@ class Remembered:
             is_large=isinstance(form, LargeRef),
             reason=entry.reason if isinstance(entry, Mark) else "",
             form=form,
+            identity=entry if isinstance(entry, Purged) else form,
         )
 
     def _content(self, chain: Chain, entry: Entry) -> Content | str:
+        engine = self.engine
         with self.lock:
-            return content_of(chain, entry, self.view)
+            content = content_of(chain, entry, self)
+            seq = 0 if engine.past is None else chain.columns[0][chain.index_at(self.seq)]
+        if chain.key in self.loaded:
+            return self.loaded[chain.key]
+        if content == "dropped" and engine.past is not None:
+            return engine.past.content(chain.key, seq) or "dropped"
+        return content
 
 
 def content_of(chain: Chain, entry: Entry, view: View) -> Content | str:

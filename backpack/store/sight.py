@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from backpack.core.commit import NO_LABEL, Commit
-from backpack.core.patterns import Patterns
+from backpack.core.patterns import Pattern, Patterns
 from backpack.errors import AccessDeniedError
 from backpack.store.events import Event
 
@@ -59,9 +59,13 @@ class Sight:
         self.require(key, "read")
         return key
 
+    def pattern(self, text: str) -> Pattern:
+        """The absolute pattern of one below the namespace."""
+        return Pattern(self.prefix + Pattern(text).text)
+
     def relative(self, key: str) -> str:
         """What the node calls an absolute key of its namespace."""
-        return key[len(self.prefix) :]
+        return key.removeprefix(self.prefix)
 
     def require(self, key: str, operation: str) -> None:
         """Raise `AccessDeniedError` unless the node may; tell the subscribers."""
@@ -72,6 +76,16 @@ class Sight:
     def require_everything(self, operation: str) -> None:
         """Raise unless the node sees the whole store."""
         if self.prefix or self._reads is not None or self._denies:
+            raise self.denied("**", operation)
+
+    def require_writing_everything(self, operation: str) -> None:
+        """Raise unless the node may write the whole store."""
+        if self.prefix or self._writes is not None or self._denies:
+            raise self.denied("**", operation)
+
+    def require_some_writing(self, operation: str) -> None:
+        """Raise for a node that may write nothing."""
+        if self._writes is not None and not self._writes:
             raise self.denied("**", operation)
 
     def denied(self, key: str, operation: str) -> AccessDeniedError:
@@ -98,12 +112,13 @@ class Sight:
         """The event as the node may see it, by relative keys; None when it is about nothing that it sees."""
         if not event.keys:
             return event if event.kind in ("prune", "archive") else None
-        keys = tuple(key for key in event.keys if self.can_read(key))
+        is_own_refusal = event.kind == "denied" and event.node == self.node
+        keys = tuple([key for key in event.keys if self.can_read(key) or is_own_refusal])
         if len(keys) == len(event.keys) and not self.prefix:
             return event
         if not keys:
-            return event if event.kind == "denied" and event.node == self.node else None
+            return None
         commit = None if event.commit is None else self.filtered(event.commit)
         size = event.size if len(keys) == len(event.keys) else 0 if commit is None else commit.size
-        keys = tuple(self.relative(key) for key in keys)
+        keys = tuple([self.relative(key) for key in keys])
         return Event(event.kind, keys, event.node, commit, size, event.count, event.detail)

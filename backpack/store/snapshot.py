@@ -122,6 +122,11 @@ class Snapshot(Mapping[str, Any]):
             values[key] = value
         return values
 
+    def load(self, keys: list[str] | None = None) -> None:
+        """Have at hand what reads will want: all but blobs, or these keys with theirs."""
+        prefix = "" if self._sight is None else self._sight.prefix
+        self._state.load(None if keys is None else [prefix + key for key in keys])
+
     def __repr__(self) -> str:
         return f"<Snapshot seq={self.seq} keys={len(self)}>"
 
@@ -164,7 +169,7 @@ class Snapshot(Mapping[str, Any]):
         if pattern is None and not sight.prefix:
             keys = state.keys()
         else:
-            keys = state.select(Pattern(sight.prefix + ("**" if pattern is None else pattern)))
+            keys = state.select(sight.pattern("**" if pattern is None else pattern))
         return [sight.relative(key) for key in keys if sight.can_read(key)]
 
     def _author(self, found: Found) -> Commit | None:

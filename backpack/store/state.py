@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from backpack.core.chain import PACK
 from backpack.core.commit import Commit
 from backpack.core.patterns import Pattern
-from backpack.core.payload import Content, Form
+from backpack.core.payload import Content, Form, join
 
 
 class Found:
@@ -102,6 +102,25 @@ class State(Protocol):
         """Count an access to its commit."""
         ...
 
+    def load(self, keys: Iterable[str] | None = None) -> None:
+        """Have at hand what reads will want: all but large values, or these keys with theirs. Reads the disk."""
+        ...
+
     def candidates(self, other: "State") -> Iterable[str] | None:
         """The keys that may differ between the two; all others are equal. None: it can't tell, compare them all."""
         ...
+
+
+def has_same_bytes(one: Found, other: Found) -> bool:
+    """Are two visible values equal, of whatever states they are? False where bytes to compare are not within reach.
+
+    Cost: O(1), but for values of one size that stand in different places.
+    """
+    if one.size != other.size:
+        return False
+    if one.identity is not None and one.identity == other.identity:
+        return True
+    content, other_content = one.content(), other.content()
+    if isinstance(content, str) or isinstance(other_content, str):
+        return False
+    return content is other_content or join(content) == join(other_content)

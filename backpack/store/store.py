@@ -4,22 +4,29 @@ Values become bytes before the lock is taken and objects again after it is free;
 the bytes that are new.
 """
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
 from threading import RLock
 from typing import Any, Final, Self
 
+from backpack.archive.archive import Archive, engine_over
+from backpack.archive.compacting import first_kept, keys_of, sealed, versions_of
+from backpack.archive.opened import Health, Opened
+from backpack.archive.opening import Recovery
 from backpack.codec import pack_checked, pack_value, unpack_value
 from backpack.core.addresses import At, resolve
 from backpack.core.chain import Mark, is_visible, size_of
 from backpack.core.commit import NO_LABEL, Commit, Facts, Label, new_object, set_facts
 from backpack.core.engine import Engine, Request
 from backpack.core.forking import fork
+from backpack.core.freezing import freeze
 from backpack.core.headers import array_header, read_array_header
 from backpack.core.ids import Epoch
-from backpack.core.image import freeze
 from backpack.core.limits import Limits
 from backpack.core.patterns import Pattern
 from backpack.core.payload import Content, LargeRef, form_size, head_of, join
@@ -34,6 +41,7 @@ from backpack.errors import (
     InvalidArgumentError,
     KeyNotFoundError,
     QuarantineError,
+    ReadOnlyError,
     ReentryError,
 )
 from backpack.limits import (
@@ -43,14 +51,23 @@ from backpack.limits import (
     VALUE_SIZE_LIMIT_DEFAULT,
 )
 from backpack.store import travel
+from backpack.store.archived import Archived
 from backpack.store.attribution import attributed_node, attributed_to
 from backpack.store.differences import Diff, diff_of
 from backpack.store.events import Callback, Event, Events, Subscription
 from backpack.store.export import File, read_export, write_export
+from backpack.store.history import History
 from backpack.store.lists import list_header, packed_list
-from backpack.store.names import checked_checkpoint_name, checked_key, checked_limit, checked_text, made_label
+from backpack.store.names import (
+    checked_checkpoint_name,
+    checked_key,
+    checked_limit,
+    checked_retention,
+    checked_text,
+    made_label,
+)
 from backpack.store.node import Node
-from backpack.store.records import Checkpoint, Item, PurgeReport
+from backpack.store.records import Checkpoint, CompactReport, Item, PurgeReport
 from backpack.store.remembered import Remembered
 from backpack.store.sight import Sight
 from backpack.store.snapshot import RAISE, Snapshot
@@ -97,18 +114,31 @@ class Backpack(MutableMapping[str, Any]):
         if initial is not None:
             self.update(initial)
 
-    def _set_up(self, engine: Engine, last_ns: int) -> None:
+    def _set_up(
+        self, engine: Engine, last_ns: int, opened: Opened | None = None, archive: Archive | None = None
+    ) -> None:
         self._engine = engine
+        self._opened = opened
+        """The files of an opened store."""
+        self._archive = archive
+        """What has left memory: of an opened store, or of the one that this is a fork of."""
+        self._is_durable = False
+        """Does a commit wait until it is on disk for good?"""
+        self._recovery: Recovery | None = None
         self._commit_one = engine.commit_one
         self._chains = engine.chains
         self._lock = RLock()
+        engine.make_view = partial(Remembered, self._lock)
+        self._view: Callable[[int], Remembered] = engine.view  # type: ignore[assignment]
         self._is_barred = False
         """No change may begin: one is under way in this very thread, or the store is closed."""
         self._changing = _Changing(self)
         self._last_ns = last_ns
         self._labels: dict[str | None, Label] = {None: NO_LABEL}
         self._events = Events()
+        self._history = History(engine, archive, self._lock)
         self._is_closed = False
+        self._is_forked = False
 
     # -- packing -----------------------------------------------------------------------------------------------
 
@@ -156,6 +186,8 @@ class Backpack(MutableMapping[str, Any]):
                 self._is_barred = self._is_closed
         commit = new_object(Commit)
         set_facts(commit, facts)
+        if self._is_durable:
+            self._wait(facts[1])
         if self._events.subscribers:
             self._tell(commit)
         return commit
@@ -270,7 +302,7 @@ class Backpack(MutableMapping[str, Any]):
         """The present value with its version, size, commit, node, tags and time."""
         self._require_open()
         with self._lock:
-            chain = self._engine.chains.get(key)
+            chain = self._engine.chain_of(key)
             entry = None if chain is None else chain.last
             if chain is None or entry is None or not is_visible(entry):
                 raise KeyNotFoundError(f"no value: key={key!r}", key=key)
@@ -295,7 +327,7 @@ class Backpack(MutableMapping[str, Any]):
         compiled = Pattern(pattern)
         self._require_open()
         with self._lock:
-            contents = {key: present_content(self._engine.chains[key]) for key in compiled.select(self._engine.visible)}
+            contents = {key: self._present(key) for key in compiled.select(self._engine.visible)}
         return {key: unpack_value(join(content)) for key, content in contents.items() if content is not None}
 
     # -- the mapping -------------------------------------------------------------------------------------------
@@ -372,7 +404,8 @@ class Backpack(MutableMapping[str, Any]):
         self._require_open()
         with self._lock:
             seq = self._engine.timeline.head
-            return self._engine.commit_at(seq) if self._engine.timeline.has(seq) else None
+            has_head = self._engine.timeline.has(seq) or (self._archive is not None and self._archive.has(seq))
+            return self._engine.commit_at(seq) if has_head else None
 
     def commit(self, at: At) -> Commit:
         """The commit that `at` names. `CommitNotFoundError`, `CommitPrunedError`."""
@@ -405,7 +438,7 @@ class Backpack(MutableMapping[str, Any]):
         with self._lock:
             stop = self._engine.timeline.head + 1 if before is None else resolve(self._engine, before)
             start = 0 if after is None else resolve(self._engine, after)
-        return self._history(key, node, tag, start, stop, limit)
+        return self._listed(key, node, tag, start, stop, limit)
 
     def blame(self, key: str) -> Commit:
         """Who set the present value; known for as long as the value lives, pruned or not."""
@@ -453,9 +486,7 @@ class Backpack(MutableMapping[str, Any]):
         """The state before a run of a node (consecutive commits by it; 0 is the first, -1 the last), None if it never
         ran so often."""
         self._require_open()
-        with self._lock:
-            timeline = self._engine.timeline
-            seq = travel.run_before(((seq, timeline.facts(seq)[1][0]) for seq in timeline.seqs()), node, run)
+        seq = travel.run_before(self._history.commits(None, self._engine.timeline.head + 1, 0), node, run)
         return None if seq is None else self.snapshot(seq)
 
     def diff(self, a: At, b: At | None = None) -> Diff:
@@ -506,9 +537,14 @@ class Backpack(MutableMapping[str, Any]):
         self._require_open()
         with self._lock:
             seq = resolve(self._engine, at)
+            if self._archive is not None and (self._opened is not None or not self._engine.timeline.has(seq)):
+                return self._fork_archived(self._archive, seq, substitute)
+            if self._archive is not None:
+                self._engine.wake_all()
             replaced = travel.replacements(self._state(seq), self._engine.large_size, substitute)
             twin = fork(self._engine, seq, os.urandom(16), replaced)
-            return self._from_engine(twin, self._last_ns)
+            past = twin.past = None if self._archive is None else self._archive.awake()
+            return self._from_engine(twin, self._last_ns, None, past)
 
     def replay(
         self,
@@ -544,7 +580,11 @@ class Backpack(MutableMapping[str, Any]):
                 raise InvalidArgumentError(
                     f"only commits behind the start can be changed: start={begin} seq={min(early)}"
                 )
-            states = (self._state(seq) for seq in range(begin + 1, engine.timeline.head + 1) if seq not in skipped)
+            states = (
+                self._state(resolve(engine, seq))
+                for seq in range(begin + 1, engine.timeline.head + 1)
+                if seq not in skipped
+            )
             travel.replay(states, twin, replaced, substitute)
         return twin
 
@@ -569,6 +609,8 @@ class Backpack(MutableMapping[str, Any]):
             seq = resolve(self._engine, at)
             if not seq:
                 raise CommitNotFoundError("there is no commit yet that a checkpoint could name", at=at)
+            if self._opened is not None:
+                self._opened.note(self._now(), {"checkpoint": name, "seq": seq, "notes": notes})
             self._engine.add_checkpoint(name, seq, notes)
             return Checkpoint(name, self._engine.commit_at(seq), notes)
 
@@ -587,6 +629,8 @@ class Backpack(MutableMapping[str, Any]):
         with self._changing:
             if name not in self._engine.checkpoints:
                 raise CommitNotFoundError(f"there is no checkpoint of that name: {name!r}", at=name)
+            if self._opened is not None:
+                self._opened.note(self._now(), {"forget": name})
             self._engine.remove_checkpoint(name)
 
     # -- memory ------------------------------------------------------------------------------------------------
@@ -698,18 +742,14 @@ class Backpack(MutableMapping[str, Any]):
         """The keys in quarantine and why."""
         self._require_open()
         with self._lock:
-            return {
-                key: last.reason
-                for key in self._engine.names
-                if isinstance(last := self._engine.chains[key].last, Mark) and last.kind == "quarantine"
-            }
+            return self._engine.quarantined()
 
     def release(self, key: str, *, node: str | None = None) -> Commit:
         """Bring a quarantined value back into sight. Refused with `QuarantineError` when the key is in none, or was
         packed over since."""
         label = self._label(node, None, ())
         with self._changing:
-            chain = self._engine.chains.get(key)
+            chain = self._engine.chain_of(key)
             last = None if chain is None else chain.last
             if not isinstance(last, Mark) or last.kind != "quarantine":
                 raise QuarantineError(f"the key is not in quarantine: key={key!r}", key=key)
@@ -727,25 +767,48 @@ class Backpack(MutableMapping[str, Any]):
         >>> bp.snapshot(1).unpack("user.email").reason
         'purged'
         """
-        compiled = Pattern(pattern)
+        return self._purge(Pattern(pattern), dry_run, None)
+
+    def compact(
+        self,
+        *,
+        max_archive_size: int | None = None,
+        keep_days: float | None = None,
+        keep_commits: int | None = None,
+        dry_run: bool = False,
+    ) -> CompactReport:
+        """Take old commits off the disk for good, in whole segments, and blobs that nothing points to any more.
+
+        Without a limit the ones that the store was opened with count, if any. Present values, checkpoints and all
+        commits that stay are as before; those that go raise `CommitPrunedError`. What several limits keep least of
+        counts. With `dry_run` nothing changes. Of a store in memory there is nothing to compact.
+        """
         self._require_open()
-        commit = None
+        wanted = checked_retention(max_archive_size, keep_days, keep_commits)
+        opened = self._opened
+        if opened is None:
+            return CompactReport(0, 0, self._engine.timeline.first, dry_run)
+        retention = wanted or opened.retention
         with self._changing:
-            keys = list(compiled.select(self._engine.names))
-            visible = [key for key in keys if present_content(self._chains[key]) is not None or self._is_visible(key)]
-            if visible and not dry_run:
-                label = (attributed_node(self), f"purge {pattern}", ())
-                commit = Commit(self._engine.adopt_deletes(visible, label, self._now()))
-            try:
-                versions, size = purge(self._engine, keys, dry_run=dry_run)
-            except BaseException:
-                self._engine.repair()
-                raise
-            gone = versions.keys() | set(visible)
-            keys = [key for key in keys if key in gone]
-        if commit is not None:
-            self._tell(commit)
-        return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit)
+            if not dry_run:
+                opened.settle()
+            before = opened.archive.commit_count
+        if dry_run:
+            boundary = first_kept(opened.archive, retention, time.time_ns())
+            gone = [part for part in sealed(opened.archive) if part.last_seq < boundary]
+            return CompactReport(
+                max(boundary - opened.archive.first_seq, 0), sum(part.size for part in gone), boundary, True
+            )
+        opened.drain()
+        boundary = first_kept(opened.archive, retention, time.time_ns())
+        with self._changing:
+            self._engine.pruner.drop_before(boundary)
+            checkpoints = list(self._engine.checkpoint_counts)
+        freed = opened.rebase(boundary, checkpoints) if boundary > opened.archive.first_seq else 0
+        with self._lock:
+            freed += opened.sweep(beside_readers=False)
+        opened.flush()
+        return CompactReport(before - opened.archive.commit_count, freed, opened.archive.first_seq, False)
 
     # -- one file ----------------------------------------------------------------------------------------------
 
@@ -788,45 +851,82 @@ class Backpack(MutableMapping[str, Any]):
     async def apack(
         self, key: str, value: Any, *, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
     ) -> Commit:
-        """As `pack`; in an opened store it waits for durability without blocking the loop."""
-        return self.pack(key, value, node=node, message=message, tags=tags)
+        """As `pack`; in an opened store it waits for durability without blocking the loop, together with others.
+
+        Cancelling it takes nothing back: the commit may have been made already.
+        """
+        await self._awake(key)
+        with _awaited():
+            commit = self.pack(key, value, node=node, message=message, tags=tags)
+        return await self._durable(commit)
 
     async def aappend(
         self, key: str, *values: Any, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
     ) -> Commit:
         """As `append`."""
-        return self.append(key, *values, node=node, message=message, tags=tags)
+        await self._awake(key)
+        with _awaited():
+            commit = self.append(key, *values, node=node, message=message, tags=tags)
+        return await self._durable(commit)
 
     async def adelete(
         self, key: str, *, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
     ) -> Commit:
         """As `delete`."""
-        return self.delete(key, node=node, message=message, tags=tags)
+        await self._awake(key)
+        with _awaited():
+            commit = self.delete(key, node=node, message=message, tags=tags)
+        return await self._durable(commit)
 
     async def asnapshot(self, at: At | None = None, keys: Iterable[str] | None = None) -> Snapshot:
-        """As `snapshot`, with all loaded that reads will want: all but blobs, or the `keys` named with theirs."""
-        if keys is not None:
-            for key in [keys] if isinstance(keys, str) else keys:
-                checked_key(key)
-        return self.snapshot(at)
+        """As `snapshot`, with all loaded that reads will want: all but blobs, or the `keys` named with theirs.
+
+        Whatever has to be read from disk is read by another thread.
+        """
+        return await self._asnapshot(at, keys, None)
 
     async def aflush(self) -> None:
-        """As `flush`."""
-        self.flush()
+        """As `flush`, without blocking the loop."""
+        if self._opened is None:
+            self.flush()
+        else:
+            await asyncio.to_thread(self.flush)
 
     async def aclose(self) -> None:
-        """As `close`."""
-        self.close()
+        """As `close`, without blocking the loop."""
+        if self._opened is None:
+            self.close()
+        else:
+            await asyncio.to_thread(self.close)
 
     # -- the end -----------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Everything so far is as durable as the store can make it: in memory, that it is there."""
+        """Everything so far is as durable as the store can make it: in memory that it is there, on disk that it
+        survives a power loss. Raises `StorageError` for what failed in the background since the last time."""
         self._require_open()
+        if self._opened is not None and self._opened.writer is not None:
+            self._opened.flush()
+
+    def health(self) -> Health:
+        """How the store fares: what failed in the background, how much waits to be sealed or synced."""
+        self._require_open()
+        return Health(True, "", 0, 0) if self._opened is None else self._opened.health()
+
+    @property
+    def recovery(self) -> Recovery | None:
+        """What opening had to cut off after a crash; None when there was nothing to mend."""
+        return self._recovery
 
     def close(self) -> None:
-        """No more calls: each but this one raises `ClosedError` from now on. Idempotent."""
-        self._is_closed = self._is_barred = True
+        """No more calls: each but this one raises `ClosedError` from now on. Idempotent.
+
+        An opened store is flushed, sealed and unlocked; what can't be raises `StorageError`, and it is closed anyway.
+        """
+        with self._lock:
+            self._is_closed = self._is_barred = True
+        if self._opened is not None and not self._is_forked:
+            self._opened.close()
 
     def __enter__(self) -> Self:
         self._require_open()
@@ -844,10 +944,36 @@ class Backpack(MutableMapping[str, Any]):
     # -- inside ------------------------------------------------------------------------------------------------
 
     @classmethod
-    def _from_engine(cls, engine: Engine, last_ns: int) -> "Backpack":
+    def _from_engine(
+        cls, engine: Engine, last_ns: int, opened: Opened | None = None, archive: Archive | None = None
+    ) -> "Backpack":
         store = cls.__new__(cls)
-        store._set_up(engine, last_ns)
+        store._set_up(engine, last_ns, opened, archive)
         return store
+
+    def _fork_archived(self, archive: Archive, seq: int, substitute: bytes | None) -> "Backpack":
+        """A fork that has what was archived up to `seq` before it. Wants the lock."""
+        engine = self._engine
+        state = Archived(archive, engine, seq, self._require_open)
+        past = archive.until(seq, travel.replacements(state, engine.large_size, substitute))
+        twin = engine_over(past, engine.limits, Epoch(os.urandom(16), seq + 1, engine.epoch))
+        for name, (pinned, notes) in engine.checkpoints.items():
+            if pinned <= seq:
+                twin.add_checkpoint(name, pinned, notes)
+        return self._from_engine(twin, self._last_ns, None, past)
+
+    def _begin(self, durability: str, recovery: Recovery | None) -> None:
+        """What only an opened store has."""
+        self._is_durable = durability == "power"
+        self._recovery = recovery
+        if self._opened is not None and self._opened.writer is None:
+            self._is_barred = True
+
+    def _abandon(self) -> None:
+        """This is a forked child: the store is its parent's."""
+        self._lock = RLock()
+        self._changing = _Changing(self)
+        self._is_closed = self._is_barred = self._is_forked = True
 
     def _require_open(self) -> None:
         if self._is_closed:
@@ -856,6 +982,8 @@ class Backpack(MutableMapping[str, Any]):
     def _barred_error(self) -> BackpackError:
         if self._is_closed:
             return closed_error()
+        if self._opened is not None and self._opened.writer is None:
+            return ReadOnlyError('the store is open for reading: open it with mode="rw" to change it')
         return ReentryError(
             "the store is in the middle of a change in this very thread: what interrupted it (a signal handler, a "
             "__del__ method) may not write; set a flag there and write later"
@@ -888,6 +1016,9 @@ class Backpack(MutableMapping[str, Any]):
             chain = self._engine.chains.get(key)
         except TypeError:
             return False
+        if chain is None and self._archive is not None and isinstance(key, str):
+            with self._lock:
+                return key in self._engine.visible
         return chain is not None and is_visible(chain.last)
 
     def _visible_keys(self) -> list[str]:
@@ -906,7 +1037,8 @@ class Backpack(MutableMapping[str, Any]):
         with self._lock:
             if not self._is_visible(key):
                 return None
-            chain = self._engine.chains[key]
+            chain = self._engine.chain_of(key)
+            assert chain is not None
             content = present_content(chain)
             self._engine.timeline.touch(chain.last_seq)
         if self._events.subscribers and content is not None:
@@ -915,7 +1047,8 @@ class Backpack(MutableMapping[str, Any]):
 
     def _author(self, key: str) -> Commit | None:
         """Who set the present value: for a released one, who had packed it, as long as that is known."""
-        chain = self._engine.chains[key]
+        chain = self._engine.chain_of(key)
+        assert chain is not None
         forms = chain.columns[1]
         last = forms[-1]
         index = len(forms) - 1
@@ -931,43 +1064,30 @@ class Backpack(MutableMapping[str, Any]):
             raise closed_error()
         with self._lock:
             engine = self._engine
-            view = engine.view(at if type(at) is int and at > 0 and engine.timeline.has(at) else resolve(engine, at))
-        return Snapshot(self, Remembered(view, self._lock), sight)
+            seq = at if type(at) is int and at > 0 and engine.timeline.has(at) else resolve(engine, at)
+            state = self._state(seq)
+        return Snapshot(self, state, sight)
 
     def _state(self, seq: int) -> State:
-        """Every key as of a commit, which is `seq` itself and not what else an `at` may be. Wants the lock."""
-        return Remembered(self._engine.view(resolve(self._engine, seq)), self._lock)
+        """Every key as of a commit that can be read. Wants the lock."""
+        engine = self._engine
+        if self._archive is None or not seq or engine.timeline.has(seq):
+            return self._view(seq)
+        return Archived(self._archive, engine, seq, self._require_open)
 
-    def _history(
+    def _listed(
         self, key: str | None, node: str | None, tag: str | None, start: int, stop: int, limit: int | None
     ) -> Iterator[Commit]:
-        engine, seq = self._engine, stop
         count = 0
-        while limit is None or count < limit:
-            with self._lock:
-                seq = self._previous(key, seq)
-                if seq <= start:
-                    return
-                _, label, _ = engine.timeline.facts(seq)
-                if (node is not None and label[0] != node) or (tag is not None and tag not in label[2]):
-                    continue
-                commit = engine.commit_at(seq)
-            count += 1
+        if limit == 0:
+            return
+        for commit in self._history.commits(key, stop, start):
+            if (node is not None and commit.node != node) or (tag is not None and tag not in commit.tags):
+                continue
             yield commit
-
-    def _previous(self, key: str | None, seq: int) -> int:
-        """The commit in memory before `seq` (that changed the key); 0 if there is none."""
-        engine = self._engine
-        if key is None:
-            return engine.timeline.last_before(seq)
-        chain = engine.chains.get(key)
-        if chain is None:
-            return 0
-        index = chain.index_at(seq - 1)
-        seqs = chain.columns[0]
-        while index >= 0 and not engine.timeline.has(seqs[index]):
-            index -= 1
-        return seqs[index] if index >= 0 else 0
+            count += 1
+            if count == limit:
+                return
 
     def _diff(self, old: Snapshot, new: Snapshot) -> Diff:
         return diff_of(old, new)
@@ -980,7 +1100,8 @@ class Backpack(MutableMapping[str, Any]):
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         named = None if keys is None else list(dict.fromkeys(checked_key(key) for key in keys))
         with self._changing:
-            requests = travel.restore_requests(self._engine, snapshot, named, substitute)
+            present = self._view(self._engine.timeline.head)
+            requests = travel.restore_requests(present, snapshot, named, substitute)
             forbidden = [] if sight is None else [one.key for one in requests if not sight.can_write(one.key)]
             facts = self._engine.commit(requests, label, self._now()) if requests and not forbidden else None
         if forbidden and sight is not None:
@@ -998,6 +1119,50 @@ class Backpack(MutableMapping[str, Any]):
             raise sight.denied(forbidden[0], "write")
         return None if facts is None else self._told(facts)
 
+    def _purge(self, pattern: Pattern, dry_run: bool, sight: Sight | None) -> PurgeReport:
+        self._require_open()
+        opened = self._opened
+        commit = None
+        erased: set[str] = set()
+        with self._changing:
+            known = pattern.select(self._engine.names) if opened is None else keys_of(opened.archive, pattern)
+            keys = [key for key in known if sight is None or sight.can_read(key)]
+            forbidden = [] if sight is None else [key for key in keys if not sight.can_write(key)]
+            if forbidden:
+                keys = []
+            counts = {} if opened is None else {key: versions_of(opened.archive, key) for key in keys}
+            visible = [key for key in keys if self._engine.hides(key) or self._is_visible(key)]
+            if visible and not dry_run:
+                label = (attributed_node(self) if sight is None else sight.node, f"purge {pattern.text}", ())
+                commit = Commit(self._engine.adopt_deletes(visible, label, self._now()))
+            try:
+                versions, size = purge(self._engine, keys, dry_run=dry_run)
+            except BaseException:
+                self._engine.repair()
+                raise
+            if opened is not None:
+                versions = {key: count for key, (count, _) in counts.items() if count}
+                size = sum(size for _, size in counts.values())
+                if versions and not dry_run:
+                    erased = set(versions)
+                    upto = opened.archive.head
+                    opened.settle()
+            gone = versions.keys() | set(visible)
+            keys = [key for key in keys if key in gone]
+        if forbidden and sight is not None:
+            raise sight.denied(forbidden[0], "write")
+        if erased and opened is not None:
+            for state in list(opened.archive.loaded):
+                state.forget(erased)
+            opened.drain()
+            opened.erase(erased, upto)
+            with self._lock:
+                opened.sweep(beside_readers=True)
+            opened.flush()
+        if commit is not None:
+            self._tell(commit)
+        return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit)
+
     def _append(self, key: str, count: int, appended: bytes, is_plain: bool, label: Label, now: int) -> Facts:
         """Add packed items to what may be a list, or may be missing. Wants the lock."""
         content = self._present(key)
@@ -1006,7 +1171,8 @@ class Backpack(MutableMapping[str, Any]):
         else:
             before, _ = list_header(key, head_of(content))
             header = array_header(before + count)
-            is_plain = is_plain and self._chains[key].is_plain
+            chain = self._engine.chain_of(key)
+            is_plain = is_plain and chain is not None and chain.is_plain
             request = Request(key, header=header, appended=appended, is_plain=is_plain)
         return self._engine.commit((request,), label, now)
 
@@ -1040,7 +1206,10 @@ class Backpack(MutableMapping[str, Any]):
 
     def _present(self, key: str) -> Content | None:
         """The bytes of the present value. Wants the lock."""
-        return present_content(self._engine.chains[key]) if self._is_visible(key) else None
+        if not self._is_visible(key):
+            return None
+        chain = self._engine.chain_of(key)
+        return None if chain is None else present_content(chain)
 
     def _pinned_bytes(self) -> int:
         with self._lock:
@@ -1052,9 +1221,42 @@ class Backpack(MutableMapping[str, Any]):
 
     def _told(self, facts: Facts) -> Commit:
         commit = Commit(facts)
+        if self._is_durable:
+            self._wait(commit.seq)
         if self._events.subscribers:
             self._tell(commit)
         return commit
+
+    async def _awake(self, key: str) -> None:
+        """Have another thread read the present value of a key that sleeps."""
+        if self._opened is not None and type(key) is str and key not in self._chains:
+            await asyncio.to_thread(self._wake, key)
+
+    def _wake(self, key: str) -> None:
+        with self._lock:
+            self._engine.chain_of(key)
+
+    async def _durable(self, commit: Commit) -> Commit:
+        """The commit, once it is as durable as the store promises."""
+        if self._is_durable and self._opened is not None:
+            await self._opened.syncer.until(commit.seq)
+        return commit
+
+    async def _asnapshot(self, at: At | None, keys: Iterable[str] | None, sight: Sight | None) -> Snapshot:
+        named = None if keys is None else [checked_key(key) for key in ([keys] if isinstance(keys, str) else keys)]
+        if self._archive is None:
+            return self._snapshot(at, sight)
+        return await asyncio.to_thread(self._loaded, at, named, sight)
+
+    def _loaded(self, at: At | None, keys: list[str] | None, sight: Sight | None) -> Snapshot:
+        snapshot = self._snapshot(at, sight)
+        snapshot.load(keys)
+        return snapshot
+
+    def _wait(self, seq: int) -> None:
+        """Return when the commit is on disk for good; but not where an asynchronous call is going to wait for it."""
+        if self._opened is not None and not _is_awaited.get():
+            self._opened.syncer.wait(seq)
 
     def _tell(self, commit: Commit) -> None:
         """One event for the commit, and one if it pruned."""
@@ -1066,7 +1268,7 @@ class Backpack(MutableMapping[str, Any]):
     def _tell_pruned(self) -> None:
         count = self._take_pruned()
         if count and self._events.subscribers:
-            self._events.publish(Event("prune", count=count))
+            self._events.publish(Event("prune" if self._opened is None else "archive", count=count))
 
     def _take_pruned(self) -> int:
         """How many commits were pruned since this was asked last."""
@@ -1077,6 +1279,19 @@ class Backpack(MutableMapping[str, Any]):
         """Every invariant of every structure, or AssertionError."""
         with self._lock:
             self._engine.check()
+
+
+_is_awaited: ContextVar[bool] = ContextVar("_is_awaited", default=False)
+"""Is an asynchronous call making this change? Then it waits for the disk, not the change."""
+
+
+@contextmanager
+def _awaited() -> Iterator[None]:
+    token = _is_awaited.set(True)
+    try:
+        yield
+    finally:
+        _is_awaited.reset(token)
 
 
 class _Changing:

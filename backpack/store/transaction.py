@@ -172,7 +172,8 @@ class Transaction:
                 operation="write",
             )
         if kind is None and self._payloads:
-            self.commit = self._store._commit_transaction(self._payloads, self._is_whole, self._label)
+            commit = self._store._commit_transaction(self._payloads, self._is_whole, self._label)
+            self.commit = commit if commit is None or self._sight is None else self._sight.filtered(commit)
 
     # -- keys ----------------------------------------------------------------------------------------------------
 

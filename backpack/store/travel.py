@@ -4,62 +4,54 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from backpack.core.addresses import At, resolve
-from backpack.core.chain import Mark, form_of, is_visible
+from backpack.core.chain import Mark, is_visible
 from backpack.core.commit import Commit
 from backpack.core.engine import Engine, Request
-from backpack.core.payload import Content, LargeRef, as_content, form_size, join
-from backpack.core.shaping import present_content
+from backpack.core.payload import Content, as_content, join
 from backpack.errors import CommitNotFoundError
 from backpack.store.records import Unavailable
 from backpack.store.snapshot import Snapshot, unavailable_error
-from backpack.store.state import State
+from backpack.store.state import State, has_same_bytes
 
 if TYPE_CHECKING:
     from backpack.store.store import Backpack
 
 
 def restore_requests(
-    engine: Engine, snapshot: Snapshot, keys: Iterable[str] | None, substitute: bytes | None
+    present: State, snapshot: Snapshot, keys: Iterable[str] | None, substitute: bytes | None
 ) -> list[Request]:
-    """The changes that make the present of these (absolute) keys equal a snapshot of the same store. Wants its lock.
+    """The changes that make these (absolute) keys, as they are in `present`, equal a snapshot of the same store.
 
     `keys`: None is all that the snapshot's node sees. `substitute`: the payload for values that are not within reach;
     without it they raise `ValueUnavailableError`. Bytes that memory has are shared, others are packed again.
     """
     state, sight = snapshot._state, snapshot._sight
     if keys is None:
-        keys = sorted({*state.keys(), *engine.visible})
+        keys = state.candidates(present)
+        keys = sorted({*state.keys(), *present.keys()} if keys is None else keys)
         if sight is not None:
             keys = [key for key in keys if sight.can_read(key)]
     requests = []
     for key in keys:
-        chain = engine.chains.get(key)
-        last = None if chain is None else chain.last
-        found = state.find(key)
+        found, now = state.find(key), present.find(key)
+        if now is not None and not now.is_visible:
+            now = None
         if found is None or not found.is_visible:
-            if is_visible(last):
+            if now is not None:
                 requests.append(Request(key, "delete"))
             continue
-        if last is not None and found.form is not None and is_visible(last) and form_of(last) is found.form:
+        if now is not None and has_same_bytes(found, now):
             continue
         content = found.content()
         if isinstance(content, str):
             if substitute is None:
                 raise unavailable_error(Unavailable(key, found.size, content, snapshot._author(found)))
             requests.append(Request(key, "pack", substitute))
-            continue
-        if chain is not None and is_visible(last) and _is_equal(present_content(chain), content):
-            continue
-        if found.form is None or chain is None:
+        elif found.form is None:
             requests.append(Request(key, "pack", join(content)))
         else:
-            large = content if isinstance(found.form, LargeRef) else None
-            requests.append(Request(key, "pack", form=found.form, content=large))
+            requests.append(Request(key, "pack", form=found.form, content=content if found.is_large else None))
     return requests
-
-
-def _is_equal(one: Content | None, other: Content) -> bool:
-    return one is not None and form_size(one) == form_size(other) and join(one) == join(other)
 
 
 def replacements(state: State, large_size: int, substitute: bytes | None) -> dict[str, Content]:
@@ -74,14 +66,12 @@ def replacements(state: State, large_size: int, substitute: bytes | None) -> dic
 
 def bisect(store: "Backpack", predicate: Callable[[Snapshot], object], good: int, bad: int) -> Commit:
     """The first commit behind `good` and up to `bad` whose snapshot satisfies the predicate."""
-    timeline = store._engine.timeline
     if bad == 0 or not predicate(store.snapshot(bad)):
         raise CommitNotFoundError("the predicate is false at the end of the range: no commit turned it true", at=bad)
     while True:
-        with store._lock:
-            middle = timeline.next_from((good + bad) // 2 if bad - good > 1 else bad)
-            if middle >= bad or middle <= good:
-                middle = timeline.last_before(bad)
+        middle = store._history.last_before((good + bad) // 2 + 1) if bad - good > 1 else good
+        if middle <= good:  # nothing left in the lower half
+            middle = store._history.last_before(bad)
         if middle <= good:
             return store.commit(bad)
         if predicate(store.snapshot(middle)):
@@ -113,7 +103,7 @@ def _again(state: State, twin: Engine, key: str, substitute: bytes | None) -> Re
     """The change that the commit of a state made to a key, for another engine; None where it means nothing there."""
     found = state.find(key)
     assert found is not None
-    present = twin.chains.get(key)
+    present = twin.chain_of(key)
     last = None if present is None else present.last
     if found.kind == "delete":
         return Request(key, "delete") if is_visible(last) else None
@@ -129,22 +119,27 @@ def _again(state: State, twin: Engine, key: str, substitute: bytes | None) -> Re
     return Request(key, "pack", join(content))
 
 
-def run_before(commits: Iterable[tuple[int, str | None]], node: str, run: int) -> int | None:
+def run_before(commits: Iterable[Commit], node: str, run: int) -> int | None:
     """The `seq` before a run of a node: 0 is its first, -1 its last; None if there is none such.
 
-    `commits` are those that can be read, as `(seq, node)`, oldest first; no more of them are taken than needed.
+    `commits` are those that can be read, newest first; no more of them are taken than needed.
     """
     starts: list[int] = []
-    previous_node: str | None = None
-    previous_seq = 0
-    for seq, author in commits:
-        if author == node and (previous_node != node or previous_seq != seq - 1):
-            starts.append(seq)
-            if 0 <= run < len(starts):
-                break
-        previous_node, previous_seq = author, seq
+    start = 0
+    for commit in commits:
+        if commit.node == node:
+            if start and start != commit.seq + 1:
+                starts.append(start)
+            start = commit.seq
+        elif start:
+            starts.append(start)
+            start = 0
+        if run < 0 and len(starts) == -run:
+            return starts[-1] - 1
+    if start:
+        starts.append(start)
     try:
-        return starts[run] - 1
+        return starts[-1 - run] - 1
     except IndexError:
         return None
 

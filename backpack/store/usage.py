@@ -99,22 +99,25 @@ def measure(
 ) -> MemoryUsage:
     """The report of now. Cost: O(1), and O(entries) when `deep`, which counts from the payloads instead."""
     limits = engine.limits
+    past = engine.past
     if deep:
+        engine.wake_all()
         counted = recount(engine)
         live, history = counted.live_bytes, counted.history_bytes
     else:
-        live, history = engine.ledger.live_bytes, engine.ledger.history_bytes
+        sleeping = 0 if past is None else past.dormant_bytes
+        live, history = engine.ledger.live_bytes + sleeping, engine.ledger.history_bytes
     return MemoryUsage(
         live_bytes=live,
         history_bytes=history,
         history_limit=limits.max_history_size,
         history_percent=100 * history / limits.max_history_size,
         commits_in_memory=engine.timeline.count,
-        commits_archived=0,
-        commits_pruned=engine.pruned,
-        large_values=len(engine.large),
-        blob_bytes=0,
-        archive_bytes=0,
+        commits_archived=0 if past is None else past.commit_count - engine.timeline.count,
+        commits_pruned=engine.pruned if past is None else engine.timeline.head - past.commit_count,
+        large_values=len(engine.large) + (0 if past is None else past.dormant_large),
+        blob_bytes=0 if past is None else past.blob_bytes,
+        archive_bytes=0 if past is None else past.archive_bytes,
         overhead_bytes=_overhead(engine),
         over_budget=history > limits.max_history_size,
         _largest=largest,
@@ -155,10 +158,12 @@ def _collect(holders: dict[int | bytes, int], form: bytes | Pieces | LargeRef) -
             holders[source if isinstance(source, bytes) else id(source)] = weight_of(source)
 
 
-def largest_keys(engine: Engine) -> list[tuple[str, int]]:
-    """The keys with the most history bytes. Cost: O(entries)."""
+def largest_keys(engine: Engine, sees: Callable[[str], bool] | None = None) -> list[tuple[str, int]]:
+    """The keys with the most history bytes, of all or of those that someone sees. Cost: O(entries)."""
     sizes: list[tuple[int, str]] = []
     for key, chain in engine.chains.items():
+        if sees is not None and not sees(key):
+            continue
         holders: dict[int | bytes, int] = {}
         last_index = len(chain.columns[1]) - 1
         for index, entry in enumerate(chain.columns[1]):

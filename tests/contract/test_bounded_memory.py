@@ -139,6 +139,18 @@ def test_a_value_of_many_bytes_and_few_characters_is_large_by_its_bytes() -> Non
     assert not bp.pack("narrow", "x" * 60).changes["narrow"].is_large
 
 
+@pytest.mark.parametrize("value", ["x" * 300, list(range(300)), {"text": "x" * 300}])
+def test_packing_the_present_value_again_goes_by_the_limit_of_now(value: Any) -> None:
+    bp = Backpack(max_value_size=1000)
+    assert not bp.pack("a", value).changes["a"].is_large
+    bp.configure(max_value_size=100)
+    assert bp.pack("a", value).changes["a"].is_large
+    bp.configure(max_value_size=1000)
+    assert not bp.pack("a", value).changes["a"].is_large
+    assert bp["a"] == bp.snapshot(1)["a"] == bp.snapshot(2)["a"] == value
+    check(bp)
+
+
 def test_exactly_max_value_size_is_not_large_and_one_byte_more_is() -> None:
     size = Backpack().pack("v", "x" * 500).size
     bp = Backpack(max_value_size=size)

@@ -28,10 +28,12 @@ BUILTINS: dict[str, type[BaseException]] = {
     "HistoryFullError": MemoryError,
     "DiskFullError": OSError,
     "StorageError": OSError,
+    "MissingFileError": FileNotFoundError,
     "StoreLockedError": OSError,
     "StoreNotFoundError": FileNotFoundError,
     "CorruptionError": ValueError,
     "UnknownTypeError": BackpackError,
+    "WrongKeyError": ValueError,
 }
 
 CLASSES = [

@@ -833,3 +833,203 @@ def test_a_key_that_a_node_may_read_tells_version_and_item() -> None:
     assert node.version("sales.a") == 3
     assert node.item("sales.a").value == 6
     assert node.item("sales.a").version == 3
+
+
+# -- what a namespaced node is given ----------------------------------------------------------------------
+
+
+def test_all_keys_that_a_namespaced_node_is_given_are_relative() -> None:
+    bp = store()
+    node = bp.node("n", namespace="sales")
+    first = bp.head
+    commit = node.update({"a": 5, "new": 1})
+    assert set(commit.changes) == {"a", "new"}
+    assert set(bp.commit(commit).changes) == {"sales.a", "sales.new"}
+    assert node.commit(commit) == bp.commit(commit) == node.head
+    assert set(node.head.changes) == {"a", "new"}
+    assert [set(one.changes) for one in node.history()] == [{"a", "new"}, {"a", "b.c"}]
+    assert [one.seq for one in node.history("a")] == [2, 1]
+    snapshot = node.snapshot(first)
+    assert snapshot.to_dict() == {"a": 1, "b.c": 2} == dict(snapshot)
+    assert list(snapshot) == ["a", "b.c"]
+    assert "a" in snapshot and "sales.a" not in snapshot and "hr.plan" not in snapshot
+    assert snapshot.unpack("a") == snapshot["a"] == snapshot.get("a") == 1
+    assert snapshot.unpack("sales.a") is None
+    assert snapshot.select("*") == {"a": 1}
+    assert snapshot.select("**") == {"a": 1, "b.c": 2}
+    assert set(snapshot.commit.changes) == {"a", "b.c"}
+    item = snapshot.item("a")
+    assert (item.key, item.value, set(item.commit.changes)) == ("a", 1, {"a", "b.c"})
+    assert set(node.blame("a").changes) == set(node.item("a").commit.changes) == {"a", "new"}
+    diff = node.diff(first)
+    assert (set(diff.added), set(diff.changed), set(diff.removed)) == ({"new"}, {"a"}, set())
+    assert (diff.changed["a"].old, diff.changed["a"].new, diff.changed["a"].key) == (1, 5, "a")
+    assert set(diff.changed["a"].commit.changes) == {"a", "new"}
+    assert set(node.restore(first).changes) == {"a", "new"}
+    assert asyncio.run(node.asnapshot(first)).to_dict() == {"a": 1, "b.c": 2}
+    assert node.snapshot_before().to_dict() == {"a": 1, "b.c": 2}
+    assert node.bisect(lambda found: "new" in found, bad=2).seq == 2
+
+
+def test_events_of_a_namespaced_node_have_relative_keys() -> None:
+    bp = store()
+    node = bp.node("n", namespace="sales", denies=["sales.secret"])
+    seen: list[Any] = []
+    fitting: list[Any] = []
+    node.subscribe(seen.append)
+    node.subscribe(fitting.append, key="b.*")
+    bp.pack("hr.plan", 1)
+    bp.update({"hr.plan": 2, "sales.a": 7})
+    node.pack("b.c", 8)
+    with pytest.raises(AccessDeniedError):
+        node.pack("secret", 1)
+    assert [(event.kind, event.keys) for event in seen] == [
+        ("commit", ("a",)),
+        ("pack", ("b.c",)),
+        ("denied", ("secret",)),
+    ]
+    assert [set(event.commit.changes) for event in seen[:2]] == [{"a"}, {"b.c"}]
+    assert [event.keys for event in fitting] == [("b.c",)]
+
+
+def test_a_large_value_out_of_reach_is_told_by_its_relative_key() -> None:
+    bp = Backpack(max_value_size=50)
+    node = bp.node("n", namespace="sales")
+    first = node.pack("a", "x" * 100)
+    node.pack("a", 1)
+    snapshot = node.snapshot(first)
+    found = snapshot.unpack("a")
+    assert (found.key, found.reason, set(found.commit.changes)) == ("a", "dropped", {"a"})
+    with pytest.raises(BackpackError):
+        snapshot["a"]
+
+
+def test_a_snapshot_of_a_node_is_compared_with_that_of_another_as_each_shows_it() -> None:
+    bp = store()
+    sales = bp.node("n", namespace="sales").snapshot()
+    clerk_s = clerk(bp).snapshot()
+    assert set(clerk_s.diff(bp.snapshot()).added) == {"hr.plan", "sales"}
+    assert set(bp.snapshot().diff(clerk_s).removed) == {"hr.plan", "sales"}
+    assert set(sales.diff(clerk_s).removed) == {"a", "b.c"}
+
+
+# -- the verbs of the store --------------------------------------------------------------------------------
+
+
+def test_a_node_has_every_verb_of_the_store_but_those_that_end_it_or_hand_it_on() -> None:
+    node = Backpack().node("n")
+    missing = {name for name in dir(Backpack) if not name.startswith("_") and not hasattr(node, name)}
+    assert missing == {"close", "aclose", "load", "node", "as_node", "health", "recovery"}
+
+
+def test_what_hands_out_the_whole_store_wants_the_right_to_read_everything(tmp_path: Path) -> None:
+    bp = store()
+    bp.pack("notes", "later")
+    for limited in (clerk(bp), bp.node("n", namespace="sales"), bp.node("n", denies=["hr.**"]), bp.node("n", reads=[])):
+        for act in (
+            limited.fork,
+            lambda limited=limited: limited.replay(1),
+            lambda limited=limited: limited.export(tmp_path / "export"),
+        ):
+            with pytest.raises(AccessDeniedError):
+                act()
+    assert list(tmp_path.iterdir()) == []
+    reader = bp.node("reader", writes=[])
+    assert dict(reader.fork(1)) == {**bp, "notes": "n"}
+    assert dict(reader.replay(1, skip=[2])) == {**bp, "notes": "n"}
+    reader.export(tmp_path / "export")
+    assert dict(Backpack.load(tmp_path / "export")) == dict(bp)
+
+
+def test_what_takes_from_everybody_wants_the_right_to_write_everything() -> None:
+    bp = store()
+    bp.checkpoint("here")
+    for limited in (clerk(bp), bp.node("n", namespace="sales"), bp.node("n", denies=["hr.**"])):
+        for act in (
+            limited.prune,
+            lambda limited=limited: limited.configure(max_history_size=1),
+            lambda limited=limited: limited.delete_checkpoint("here"),
+        ):
+            with pytest.raises(AccessDeniedError):
+                act()
+    assert bp.checkpoints()
+    blind = bp.node("blind", reads=[])
+    blind.configure(max_history_size=10_000)
+    assert blind.limits.max_history_size == bp.limits.max_history_size == 10_000
+    assert blind.prune() == 0
+    blind.delete_checkpoint("here")
+    assert not bp.checkpoints()
+
+
+def test_a_node_that_may_write_something_may_set_a_checkpoint() -> None:
+    bp, node = busy()
+    with pytest.raises(AccessDeniedError):
+        bp.node("reader", writes=[]).checkpoint("mine")
+    made = node.checkpoint("mine", at=3, notes="why")
+    assert (made.name, made.notes, made.seq) == ("mine", "why", 3)
+    assert set(made.commit.changes) == {"sales.a"}
+    assert [set(one.commit.changes) for one in node.checkpoints()] == [{"sales.a"}]
+    assert node.snapshot("mine")["sales.a"] == 5
+    assert [one.name for one in bp.checkpoints()] == ["mine"]
+
+
+def test_a_purge_through_a_node_is_of_what_it_sees_and_may_write() -> None:
+    bp = store()
+    bp.update({"sales.a": 2, "sales.x": 3})
+    node = bp.node("n", namespace="sales", writes=["sales.a", "sales.x"])
+    seq = bp.head.seq
+    for pattern in ("**", "b.*", "b.c"):
+        with pytest.raises(AccessDeniedError):
+            node.purge(pattern)
+    assert bp.head.seq == seq
+    assert bp.snapshot(1)["sales.b.c"] == 2
+    report = node.purge("*", dry_run=True)
+    assert (report.keys, report.versions, report.commit) == (("a", "x"), 3, None)
+    assert node["a"] == 2
+    report = node.purge("*")
+    assert (report.keys, set(report.commit.changes), report.commit.node) == (("a", "x"), {"a", "x"}, "n")
+    assert bp.snapshot(1).unpack("sales.a").reason == "purged"
+    assert bp.snapshot(1)["hr.plan"] == SECRET
+    assert bp.node("m", denies=["hr.**"]).purge("hr.**").keys == ()
+    for key in ("hr.plan", "hr.none"):
+        with pytest.raises(AccessDeniedError):
+            bp.node("m", denies=["hr.**"]).purge(key)
+
+
+def test_memory_usage_of_a_node_names_the_keys_it_sees() -> None:
+    bp = store()
+    node = bp.node("n", namespace="sales")
+    assert {key for key, _ in node.memory_usage().largest_keys} == {"a", "b.c"}
+    assert node.memory_usage(deep=True) == bp.memory_usage()
+    assert "hr.plan" not in str(node.memory_usage())
+
+
+def test_pop_popitem_and_setdefault_of_a_node_are_those_of_the_store() -> None:
+    bp = store()
+    node = bp.node("n", namespace="sales")
+    assert node.popitem() == ("b.c", 2)
+    assert bp.head.node == "n"
+    assert node.pop("a") == 1
+    assert bp.head.node == "n"
+    assert node.pop("a", "default") == "default"
+    with pytest.raises(KeyNotFoundError):
+        node.pop("a")
+    with pytest.raises(KeyNotFoundError):
+        node.popitem()
+    assert node.setdefault("a", 3) == 3 == node.setdefault("a", 4)
+    assert bp["sales.a"] == 3
+    reader = bp.node("r", writes=[])
+    assert reader.setdefault("sales.a", 4) == 3
+    for act in (lambda: reader.pop("sales.a"), lambda: reader.setdefault("new", 1)):
+        with pytest.raises(AccessDeniedError):
+            act()
+
+
+def test_flush_of_a_node_is_the_store_s() -> None:
+    bp = store()
+    node = bp.node("n", reads=[], writes=[])
+    node.flush()
+    asyncio.run(node.aflush())
+    bp.close()
+    with pytest.raises(BackpackError):
+        node.flush()

@@ -8,12 +8,15 @@ import pytest
 
 from backpack import Backpack, CorruptionError
 from backpack.core.chain import Chain, Entry, Mark, Purged
+from backpack.core.describing import describe
 from backpack.core.dropping import Author
 from backpack.core.engine import Engine
+from backpack.core.fields import Fields
+from backpack.core.freezing import freeze
 from backpack.core.ids import Epoch
-from backpack.core.image import EPOCHS_MAX, Fields, describe, freeze, rebuild
 from backpack.core.limits import Limits
 from backpack.core.payload import Buffer, Content, LargeRef, Pieces, join
+from backpack.core.rebuilding import EPOCHS_MAX, rebuild
 
 NONSENSE = (CorruptionError, AssertionError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 """What `rebuild` and `check` may raise on fields that are not those of an engine."""

@@ -1,0 +1,396 @@
+"""The files of an opened store: logs that begin and are sealed, syncs, the manifest, the mark of a clean close.
+
+What a crash at any point leaves is always the same: the manifest that was published last, the segments it lists, and
+the logs behind them. Everything here is done in the order that keeps this true: a segment is whole and synced before
+the manifest lists it, the manifest is synced before the log that it replaces goes.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from threading import RLock
+from typing import Any, Final
+
+from backpack.archive.archive import Archive, Part
+from backpack.archive.cache import Cache
+from backpack.archive.compacting import Retention, based, erased
+from backpack.archive.contents import Contents
+from backpack.archive.gathering import contents_of
+from backpack.archive.keeping import Keeper
+from backpack.archive.keyframe import Keyframe
+from backpack.archive.keyframing import keyframe_at
+from backpack.archive.layout import cover_name
+from backpack.archive.manifest import CleanMark, Manifest, SegmentInfo, publish_clean, publish_manifest
+from backpack.archive.scanning import Log
+from backpack.archive.sealing import seal
+from backpack.archive.segment import Segment
+from backpack.archive.syncing import Syncer
+from backpack.archive.writing import Writer, log_name
+from backpack.errors import BackpackError, StorageError, StoreLockedError
+from backpack.storage.cover import Covers
+from backpack.storage.protocol import File, Folder, Lock, publish
+
+SEGMENT_SIZE: Final = 8 * 1024 * 1024
+"""A log longer than this is followed by the next one and sealed."""
+
+SEAL_SIZE_MIN: Final = 64 * 1024
+"""A log shorter than this is left as it is when the store is closed: the next writer goes on in it."""
+
+ASIDE: Final = "aside"
+READERS: Final = "readers"
+_NEVER: Final = 1 << 62
+
+LEVEL: Final = 3
+"""Of zstd, for segments."""
+
+Checkpoints = dict[str, tuple[int, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How an opened store fares. `ok` is True when nothing has failed."""
+
+    ok: bool
+    problem: str
+    """What failed last, in the background or on the disk; empty when nothing did."""
+    unsealed_logs: int
+    """Logs that wait to be sealed, the one that is written included."""
+    unsynced_commits: int
+    """Commits that a power loss now could take."""
+
+
+class Opened:
+    """An archive with its files, and with the right to change them unless it is a reader's."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        covers: Covers,
+        cache: Cache,
+        manifest: Manifest,
+        archive: Archive,
+        checkpoints: Checkpoints,
+        lock: Lock,
+        writer: Writer | None,
+    ) -> None:
+        self.folder = folder
+        self.covers = covers
+        self.cache = cache
+        self.manifest = manifest
+        self.archive = archive
+        self.writer = writer
+        self._sealed_checkpoints: Checkpoints = {name: (seq, notes) for name, seq, notes in manifest.checkpoints}
+        self.checkpoints = checkpoints
+        """As of the head: those of the manifest and the notes of the logs. The engine's from the opening on."""
+        self._lock = lock
+        self._parts_lock = RLock()
+        self._rewriting = RLock()
+        """Held while the manifest changes."""
+        self.retention = Retention()
+        """What the archive is to keep when nothing else is said."""
+        self.tend: Callable[[], None] | None = None
+        """Called by the keeper after it has sealed a log, when something is to be kept only."""
+        self._unsynced: list[File] = []
+        self._is_folder_unsynced = False
+        self._is_closed = False
+        self.syncer = Syncer(self._sync, manifest.head if writer is None else writer.synced_upto)
+        self._keeper = Keeper(self._seal_next)
+        if writer is not None:
+            writer.roll_at = SEGMENT_SIZE
+            writer.roll = self._roll
+            archive.retreat = self.syncer.retreat
+
+    # -- durability ----------------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Everything so far is on disk for good. Raises what failed in the background since the last time."""
+        self.syncer.sync()
+        failure = self._keeper.take_failure()
+        if failure is not None:
+            self._keeper.wake()
+            raise failure
+
+    def note(self, time_ns: int, note: Mapping[str, Any]) -> None:
+        """Write down something about the store. Wants the store's lock."""
+        assert self.writer is not None
+        self.writer.note(time_ns, note)
+
+    def health(self) -> Health:
+        """How it fares."""
+        writer = self.writer
+        failure: BackpackError | None = self._keeper.failure or self.syncer.failure
+        logs = sum(isinstance(part, Log) for part in self.archive.parts)
+        if writer is None:
+            return Health(failure is None, str(failure or ""), logs, 0)
+        failure = writer.failure or failure
+        return Health(failure is None, str(failure or ""), logs, writer.last_seq - self.syncer.synced)
+
+    def close(self, *, is_clean: bool = True) -> None:
+        """Have everything on disk, sealed where that is worth it, and let go, even when it raises. Idempotent."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            if self.writer is not None and self.writer.failure is None and is_clean:
+                self._finish(self.writer)
+        finally:
+            self._keeper.stop()
+            self.syncer.join()
+            self.archive.close()
+            self._lock.release()
+
+    def drain(self) -> None:
+        """Wait until every log but the newest is sealed. Raises what failed."""
+        self._keeper.drain()
+        failure = self._keeper.take_failure()
+        if failure is not None:
+            raise failure
+
+    def begin_tail(self) -> None:
+        """The log that the writer has just begun is the newest part."""
+        writer = self.writer
+        assert writer is not None
+        tail = Log(writer.file, writer.head, self.covers)
+        tail.follow(lambda: writer.size)
+        self.archive.set_parts([*self.archive.parts, tail])
+
+    def publish(self, manifest: Manifest) -> None:
+        """Make it the manifest."""
+        publish_manifest(self.folder, manifest, self.covers)
+        self.manifest = manifest
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _finish(self, writer: Writer) -> None:
+        self.drain()
+        self.syncer.sync()
+        self._keeper.stop()
+        if writer.size > SEAL_SIZE_MIN:
+            log = self.archive.parts[-1]
+            assert isinstance(log, Log)
+            log.catch_up()
+            self.seal(log, is_last=True)
+            publish_clean(self.folder, CleanMark(0, 0, 0, writer.last_seq))
+        else:
+            publish_clean(self.folder, CleanMark(writer.segment, writer.size, writer.head_sum, writer.last_seq))
+
+    def _sync(self) -> int:
+        """What the syncer calls."""
+        writer = self.writer
+        assert writer is not None
+        self.archive.retracted = _NEVER
+        seq = writer.last_seq
+        with self._parts_lock:
+            files = [*self._unsynced, writer.file]
+            is_folder_unsynced = self._is_folder_unsynced
+        try:
+            if not self.archive.blobs.is_synced:
+                self.archive.blobs.sync_all()
+            for file in files:
+                file.sync()
+            if is_folder_unsynced:
+                self.folder.sync()
+        except StorageError as error:
+            writer.failure = error
+            raise
+        with self._parts_lock:
+            done = files[:-1]
+            self._unsynced = [file for file in self._unsynced if file not in done]
+            if is_folder_unsynced:
+                self._is_folder_unsynced = False
+        seq = min(seq, self.archive.retracted - 1)
+        writer.synced_upto = max(writer.synced_upto, seq)
+        return seq
+
+    def _roll(self) -> None:
+        """Begin the next log. What the writer calls, under the store's lock."""
+        writer = self.writer
+        assert writer is not None
+        old, end = writer.file, writer.size
+        with self._parts_lock:
+            tail = self.archive.parts[-1]
+            assert isinstance(tail, Log)
+            tail.follow(lambda: end)
+            self._unsynced.append(old)
+            self._is_folder_unsynced = True
+            writer.start(writer.segment + 1, writer.head_sum)
+            self.begin_tail()
+        self._keeper.wake()
+
+    def _seal_next(self) -> bool:
+        """One piece of work for the keeper: the oldest log that nothing is written to any more."""
+        parts = self.archive.parts
+        for part in parts[:-1]:
+            if isinstance(part, Log):
+                part.catch_up()
+                self.seal(part, is_last=False)
+                if self.tend is not None:
+                    self.tend()
+                return True
+        return False
+
+    def seal(self, log: Log, *, is_last: bool) -> None:
+        """Make a segment of a log, have the manifest list it, take the log away."""
+        with self._rewriting:
+            self._seal(log, is_last=is_last)
+
+    def _seal(self, log: Log, *, is_last: bool) -> None:
+        segment = log.head.segment
+        infos = list(self.manifest.segments)
+        part: Part | None = None
+        if log.commit_count:
+            keyframe = keyframe_at(self.archive, log.last_seq, is_last=is_last)
+            info, part = self._sealed(f"{segment:012d}.seg", contents_of(log), keyframe)
+            infos.append(info)
+        apply_notes(self._sealed_checkpoints, log.notes)
+        newest = self.archive.parts[-1].origins[1]
+        if not is_last:
+            self.syncer.sync()  # the manifest is going to say that the newest log is there
+        manifest = replace(
+            self.manifest,
+            segments=infos,
+            next_segment=segment + 1,
+            last_log=segment if is_last else newest,
+            previous=log.head_sum & 0xFFFFFFFF,
+            head=log.last_seq,
+            last_ns=max(self.manifest.last_ns, log.last_ns),
+            checkpoints=[(name, seq, notes) for name, (seq, notes) in self._sealed_checkpoints.items()],
+        )
+        self.publish(manifest)
+        with self._parts_lock:
+            self.archive.set_parts(list(_replaced(self.archive.parts, log, part)))
+        self.syncer.advance(log.last_seq)
+        self.folder.remove(log_name(segment))
+
+    def _sealed(self, name: str, contents: Contents, keyframe: Keyframe | None) -> tuple[SegmentInfo, Segment]:
+        """A new segment, whole and on disk for good."""
+        cover = self.covers.fresh(cover_name(contents.origins))
+        chunks = seal(contents, store_id=self.manifest.store_id, cover=cover, keyframe=keyframe, level=LEVEL)
+        publish(self.folder, name, chunks)
+        sealed = Segment(self.folder.open(name), self.cache, self.covers, self.manifest.store_id)
+        info = SegmentInfo(
+            name,
+            sealed.origins,
+            sealed.first_seq,
+            sealed.last_seq,
+            sealed.commit_count,
+            sealed.size,
+            sealed.has_keyframe,
+        )
+        return info, sealed
+
+    # -- rewriting -----------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Have everything so far in logs that nothing is written to any more, and let nothing new point there. Wants
+        the store's lock."""
+        writer = self.writer
+        assert writer is not None
+        if writer.size > writer.head.size:
+            self._roll()
+        writer.placer.forget(writer.segment)
+
+    def rebase(self, boundary: int, checkpoints: Iterable[int]) -> int:
+        """Take the segments before a commit away, but for what is needed of them. Returns the bytes that went.
+
+        `settle` was called before, and all logs but the newest are sealed.
+        """
+        with self._rewriting:
+            going, contents, pinned = based(self.archive, boundary, checkpoints)
+            if not going:
+                return 0
+            keyframe = keyframe_at(self.archive, boundary - 1, is_last=False, is_forced=True)
+            name = f"{contents.origins[0]:012d}-{self.manifest.generation}.seg"
+            info, base = self._sealed(name, contents, keyframe)
+            listed = {id(segment) for segment in going}
+            infos = [info, *self.manifest.segments[len(going) :]]
+            self.publish(replace(self.manifest, segments=infos, first_seq=boundary))
+            with self._parts_lock:
+                self.archive.set_parts([base, *(part for part in self.archive.parts if id(part) not in listed)])
+                self.archive.first_seq = boundary
+                self.archive.kept = pinned
+            return sum(segment.size for segment in going) - info.size + self._remove(going)
+
+    def erase(self, keys: set[str], upto: int) -> None:
+        """Write every segment that has values of these keys, from commits up to `upto`, anew without them.
+
+        As with `rebase`, `settle` comes first. What recovery once put aside goes too: it may hold such values.
+        """
+        with self._rewriting:
+            infos = list(self.manifest.segments)
+            parts: list[Part] = list(self.archive.parts)
+            old = []
+            for segment, contents in erased(self.archive, keys, upto):
+                name = f"{contents.origins[0]:012d}-{self.manifest.generation}.seg"
+                info, sealed = self._sealed(name, contents, segment.keyframe())
+                infos = [info if one.origins == segment.origins else one for one in infos]
+                parts = [sealed if part is segment else part for part in parts]
+                old.append(segment)
+            if old:
+                self.publish(replace(self.manifest, segments=infos))
+                with self._parts_lock:
+                    changed = {part.origins: part for part in parts}
+                    self.archive.set_parts([changed.get(part.origins, part) for part in self.archive.parts])
+                self._remove(old)
+            if self.folder.has(ASIDE):
+                aside = self.folder.folder(ASIDE)
+                for name in aside.names():
+                    aside.remove(name)
+                aside.sync()
+
+    def _remove(self, old: Sequence[Segment]) -> int:
+        for segment in old:
+            self.folder.remove(segment.pieces.file.name.rpartition("/")[2])
+        self.folder.sync()
+        return 0
+
+    def sweep(self, *, beside_readers: bool) -> int:
+        """Remove the blobs that no value points to. Returns how many bytes that gave. Wants the store's lock.
+
+        `beside_readers`: even when readers have the store open; else those find every blob for as long as they do.
+        """
+        guard: Lock | None = None
+        if not beside_readers:
+            try:
+                guard = self.folder.lock(READERS)
+            except StoreLockedError:
+                return 0
+        try:
+            with self._rewriting:
+                used: set[bytes] = set()
+                for part in self.archive.parts:
+                    used |= part.blobs()
+                freed = 0
+                blobs = self.archive.blobs
+                for digest in list(blobs.digests()):
+                    if digest not in used:
+                        freed += blobs.size_of(digest)
+                        blobs.remove(digest)
+                return freed
+        finally:
+            if guard is not None:
+                guard.release()
+
+
+def _replaced(parts: Sequence[Part], old: Part, new: Part | None) -> Iterator[Part]:
+    for part in parts:
+        if part is not old:
+            yield part
+        elif new is not None:
+            yield new
+
+
+def apply_notes(checkpoints: Checkpoints, notes: Sequence[tuple[int, Any]]) -> None:
+    """Checkpoints as they are after what was noted. Notes of another kind are left alone."""
+    for _, note in notes:
+        if not isinstance(note, dict):
+            continue
+        name = note.get("checkpoint")
+        seq, text = note.get("seq"), note.get("notes")
+        if isinstance(name, str) and isinstance(seq, int) and isinstance(text, str):
+            checkpoints[name] = (seq, text)
+        name = note.get("forget")
+        if isinstance(name, str):
+            checkpoints.pop(name, None)
+
+
+MakeRandom = Callable[[int], bytes]

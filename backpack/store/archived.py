@@ -1,0 +1,148 @@
+"""The state of a commit that has left memory, read from the archive."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from backpack.archive.archive import Archive, facts_of
+from backpack.archive.content import Change, CommitRow
+from backpack.archive.dormant import Dormant
+from backpack.core.addresses import pruned_error
+from backpack.core.commit import Commit
+from backpack.core.engine import Engine
+from backpack.core.patterns import Pattern
+from backpack.core.payload import Content, join
+from backpack.store.state import Found, State
+
+CheckOpen = Callable[[], None]
+
+
+class Archived:
+    """Every key as of an archived commit. Cost of a key: one cold read; of all keys: the changes since a keyframe."""
+
+    __slots__ = ("__weakref__", "_archive", "_check_open", "_engine", "_known", "_names", "seq")
+
+    def __init__(self, archive: Archive, engine: Engine, seq: int, check_open: CheckOpen) -> None:
+        self._archive = archive
+        self._engine = engine
+        self._check_open = check_open
+        self.seq = seq
+        self._names: list[str] | None = None
+        self._known: dict[str, Found | None] = {}
+
+    # -- one key -------------------------------------------------------------------------------------------------
+
+    def at_hand(self, key: Any) -> bytes | None:
+        """Nothing is at hand."""
+        return None
+
+    def find(self, key: str) -> Found | None:
+        """What the key was. Cost: a cold read, unless it was loaded."""
+        if self._known and key in self._known:
+            return self._known[key]
+        self._check()
+        change = self._archive.find(key, self.seq)
+        self._check()
+        return None if change is None else self._found(change)
+
+    def has(self, key: str) -> bool:
+        """Is there a visible value?"""
+        found = self.find(key)
+        return found is not None and found.is_visible
+
+    def author(self, found: Found) -> Commit | None:
+        """The commit that made the change."""
+        row = self._archive.row(found.seq)
+        return None if row is None else self._commit(row)
+
+    # -- many keys -----------------------------------------------------------------------------------------------
+
+    def keys(self) -> list[str]:
+        """The keys with a visible value. Worked out once."""
+        if self._names is None:
+            self._check()
+            self._names = Dormant(*self._archive.newest_at(self.seq)).names(frozenset({"pack", "release"}))
+        return list(self._names)
+
+    def select(self, pattern: Pattern) -> list[str]:
+        """Those of them that fit."""
+        return [key for key in self.keys() if pattern.matches(key)]
+
+    def unreachable(self) -> list[Found]:
+        """Purged values. Cost: a cold read of each key."""
+        self._check_open()
+        missing = []
+        for key, kind in Dormant(*self._archive.newest_at(self.seq)).kinds():
+            change = None if kind == "delete" else self._archive.find(key, self.seq)
+            if change is not None and change.is_purged:
+                missing.append(self._found(change))
+        return missing
+
+    def candidates(self, other: State) -> Iterable[str] | None:
+        """The keys that changed in between, when these are few."""
+        if not isinstance(other, Archived) or other._archive is not self._archive:
+            return None
+        first, last = sorted((self.seq, other.seq))
+        if last - first > 10_000:
+            return None
+        return {change.key for row in self._archive.rows(last + 1, first) for change in row.changes}
+
+    def load(self, keys: Iterable[str] | None = None) -> None:
+        """Read what reads will want: all but large values, or these keys with theirs."""
+        self._archive.loaded.add(self)
+        for key in self.keys() if keys is None else keys:
+            change = self._archive.find(key, self.seq)
+            found = None if change is None else self._found(change)
+            if found is not None and found.is_visible and not (keys is None and found.is_large):
+                content = found.content()
+                found.content = partial(_same, content if isinstance(content, str) else join(content))
+            self._known[key] = found
+
+    # -- the commit ----------------------------------------------------------------------------------------------
+
+    def commit(self) -> Commit | None:
+        """Its own commit."""
+        row = self._archive.row(self.seq)
+        return None if row is None else self._commit(row)
+
+    def touch(self) -> None:
+        """Accesses count for what pruning may take; this has left already."""
+
+    def forget(self, keys: set[str]) -> None:
+        """These keys were purged: what was loaded of them goes."""
+        for key in keys & self._known.keys():
+            del self._known[key]
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        """Is the store open, and the commit there still?"""
+        self._check_open()
+        if self.seq and not self._archive.has(self.seq):
+            raise pruned_error(self._engine, self.seq, self.seq)
+
+    def _commit(self, row: CommitRow) -> Commit:
+        return Commit((self._engine.epoch.of(row.seq), row.seq, *facts_of(row)))
+
+    def _found(self, change: Change) -> Found:
+        return Found(
+            change.key,
+            change.seq,
+            change.kind,
+            change.version,
+            change.size,
+            partial(self._content, change),
+            is_large=change.is_large,
+            reason=change.reason,
+            identity=(self._archive.blobs, change.value) if change.value is not None and change.value.cuts else None,
+        )
+
+    def _content(self, change: Change) -> Content | str:
+        if change.is_purged:
+            return "purged"
+        self._check_open()
+        return self._archive.content_of(change)
+
+
+def _same(content: bytes | str) -> bytes | str:
+    return content

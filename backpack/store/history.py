@@ -1,0 +1,64 @@
+"""The commits that can be read, in memory or archived: one behind the other, newest first."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+from backpack.archive.archive import Archive, facts_of
+from backpack.core.commit import Commit
+from backpack.core.engine import Engine
+
+
+class History:
+    """Goes through the commits of a store. Takes the lock for each step in memory, none for what is on disk."""
+
+    __slots__ = ("_archive", "_engine", "_lock")
+
+    def __init__(self, engine: Engine, archive: Archive | None, lock: AbstractContextManager[Any]) -> None:
+        self._engine = engine
+        self._archive = archive
+        self._lock = lock
+
+    def commits(self, key: str | None, stop: int, start: int) -> Iterator[Commit]:
+        """The commits (that changed the key) before `stop` and behind `start`, newest first, lazily."""
+        if key is not None and self._archive is not None:
+            yield from self._archived(self._archive, key, stop, start)
+            return
+        while True:
+            with self._lock:
+                seq = self._previous(key, stop)
+                commit = self._engine.commit_at(seq) if seq > start else None
+            if self._archive is not None and seq + 1 < stop:
+                yield from self._archived(self._archive, None, stop, max(seq, start))
+            if commit is None:
+                return
+            yield commit
+            stop = seq
+
+    def last_before(self, seq: int) -> int:
+        """The newest commit before `seq` that can be read; 0 if there is none."""
+        if self._archive is None:
+            with self._lock:
+                return self._engine.timeline.last_before(seq)
+        commit = next(self.commits(None, seq, 0), None)
+        return 0 if commit is None else commit.seq
+
+    def _archived(self, archive: Archive, key: str | None, stop: int, start: int) -> Iterator[Commit]:
+        rows = archive.rows(stop, start) if key is None else archive.rows_of(key, stop, start)
+        epoch = self._engine.epoch
+        for row in rows:
+            yield Commit((epoch.of(row.seq), row.seq, *facts_of(row)))
+
+    def _previous(self, key: str | None, seq: int) -> int:
+        """The commit in memory before `seq` (that changed the key); 0 if there is none."""
+        engine = self._engine
+        if key is None:
+            return engine.timeline.last_before(seq)
+        chain = engine.chains.get(key)
+        if chain is None:
+            return 0
+        index = chain.index_at(seq - 1)
+        seqs = chain.columns[0]
+        while index >= 0 and not engine.timeline.has(seqs[index]):
+            index -= 1
+        return seqs[index] if index >= 0 else 0
