@@ -40,6 +40,8 @@ its own, digests of blobs, a reason, and a size of its own if it was purged.
 The *place* of a source is where it stands in the address space. Sources are found by bisection in the ids of their
 origin, in order (`number` is empty when each origin has all numbers from 0 on); `id_place` and `place_id` lead from
 one order to the other.
+
+The names of a keyframe have a line feed between them, so that nearly always they are found without their starts.
 """
 
 from struct import Struct
