@@ -34,6 +34,7 @@ BENCHMARKS: Final = (
     "bench_edits",
     "bench_edit_time",
     "bench_memory_usage",
+    "bench_segments",
 )
 """In the order of the table."""
 
