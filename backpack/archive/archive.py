@@ -64,18 +64,18 @@ class Part(Protocol):
 class Stored(Buffer):
     """A part of a large value that stays on disk: its bytes are read when they are asked for, each time."""
 
-    __slots__ = ("_archive", "_size", "_value")
+    __slots__ = ("_archive", "value")
 
     def __init__(self, archive: "Archive", value: Value) -> None:
         self._archive = archive
-        self._value = value
+        self.value = value
         self.is_sealed = True
         self.is_large = True
 
     @property
     def data(self) -> bytes:  # type: ignore[override]
         """All its bytes. `CorruptionError`, `StorageError`."""
-        return self._archive.payload(self._value)
+        return self._archive.payload(self.value)
 
 
 class Archive:
@@ -92,6 +92,7 @@ class Archive:
         """The commits before `first_seq` that can be read all the same: checkpoints."""
         self.loaded: WeakSet[Any] = WeakSet()
         """States that have bytes in memory which a purge has to reach."""
+        self._on_disk: WeakSet[Stored] = WeakSet()
         self.twins: WeakSet[Archive] = WeakSet()
         """What forks read of it: the blobs that they point to stay."""
         self._limit: int | None = None
@@ -395,6 +396,10 @@ class Archive:
         assert change.value is not None
         return self._stored(change.value) if change.is_large else self.payload(change.value)
 
+    def stored_values(self) -> list[Value]:
+        """Where the large values stand that memory has and has not read: what they are cut from has to stay."""
+        return [source.value for source in self._on_disk]
+
     def close(self) -> None:
         """Let go of the files. A fork that still reads some keeps these open."""
         self.set_parts(())
@@ -426,6 +431,7 @@ class Archive:
             blobs = (value.blobs[number],) if origin == BLOB else ()
             one = Value(((origin, 0 if blobs else number, start, stop),), b"", blobs, stop - start)
             source = Stored(self, one)
+            self._on_disk.add(source)
             self.placer.know(source, one)
             sources.append(source)
             flat += (len(sources), 0, stop - start)

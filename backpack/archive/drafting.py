@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise
 from typing import Final, TypeVar
 
 from backpack.archive.columns import COUNT_MAX, Packed, pack_bytes, pack_column
-from backpack.archive.content import BLOB, CUTS_MAX, Change, Cut, SourceId
+from backpack.archive.content import BLOB, CUTS_MAX, Change, CommitRow, Cut, SourceId
 from backpack.archive.contents import Contents
 from backpack.archive.frames import KIND_CODES
 from backpack.archive.layout import HAS_VALUE, IS_DETAILED, IS_LARGE, IS_PURGED, hash_of
@@ -112,7 +112,33 @@ class Draft:
             self.is_sorted = False
         last = contents.first_seq - 1
         changes: list[Change] = []
+        by_key, kind = self._by_key, _WHOLE_KINDS["pack"]
+        kinds, seqs, versions, refs = self._kinds, self._seqs, self._versions, self._refs
         for row in contents.commits:
+            if type(row) is tuple:
+                if changes:
+                    self._take(changes)
+                    changes = []
+                seq, time_ns, label, key, version, number = row
+                if not last < seq <= contents.last_seq:
+                    raise InvalidArgumentError(f"the commits to be sealed are not in order: seq={seq}")
+                last = seq
+                rows = by_key.get(key)
+                if rows is None:
+                    rows = by_key[key] = []
+                rows.append(len(kinds))
+                seqs.append(seq)
+                versions.append(version)
+                refs.append(number)
+                kinds.append(kind)
+                self.commits.append(seq)
+                self.times.append(time_ns)
+                self.labels.append(label)
+                self.counts.append(1)
+                if not len(self.commits) % _STEP:
+                    yield b""
+                continue
+            assert isinstance(row, CommitRow)
             if not last < row.seq <= contents.last_seq:
                 raise InvalidArgumentError(f"the commits to be sealed are not in order: seq={row.seq}")
             last = row.seq

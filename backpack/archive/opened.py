@@ -14,10 +14,10 @@ from backpack.archive.archive import Archive, Part
 from backpack.archive.cache import Cache
 from backpack.archive.compacting import Retention, based, erased
 from backpack.archive.contents import Contents
-from backpack.archive.gathering import contents_of
+from backpack.archive.gathering import gathered
 from backpack.archive.keeping import Keeper
 from backpack.archive.keyframe import Keyframe
-from backpack.archive.keyframing import keyframe_at
+from backpack.archive.keyframing import keyframe_after, keyframe_at
 from backpack.archive.layout import cover_name
 from backpack.archive.manifest import CleanMark, Manifest, SegmentInfo, publish_clean, publish_manifest
 from backpack.archive.scanning import Log
@@ -167,7 +167,6 @@ class Opened:
         if writer.size > SEAL_SIZE_MIN:
             log = self.archive.parts[-1]
             assert isinstance(log, Log)
-            log.catch_up()
             self.seal(log, is_last=True)
             publish_clean(self.folder, CleanMark(0, 0, 0, writer.last_seq))
         else:
@@ -221,7 +220,6 @@ class Opened:
         parts = self.archive.parts
         for part in parts[:-1]:
             if isinstance(part, Log):
-                part.catch_up()
                 self.seal(part, is_last=False)
                 if self.tend is not None:
                     self.tend()
@@ -237,11 +235,12 @@ class Opened:
         segment = log.head.segment
         infos = list(self.manifest.segments)
         part: Part | None = None
-        if log.commit_count:
-            keyframe = keyframe_at(self.archive, log.last_seq, is_last=is_last)
-            info, part = self._sealed(f"{segment:012d}.seg", contents_of(log), keyframe)
+        index, contents = gathered(log)
+        if index.commit_count:
+            keyframe = keyframe_after(self.archive, index, is_last=is_last)
+            info, part = self._sealed(f"{segment:012d}.seg", contents, keyframe)
             infos.append(info)
-        apply_notes(self._sealed_checkpoints, log.notes)
+        apply_notes(self._sealed_checkpoints, index.notes)
         newest = self.archive.parts[-1].origins[1]
         if not is_last:
             self.syncer.sync()  # the manifest is going to say that the newest log is there
@@ -250,15 +249,15 @@ class Opened:
             segments=infos,
             next_segment=segment + 1,
             last_log=segment if is_last else newest,
-            previous=log.head_sum & 0xFFFFFFFF,
-            head=log.last_seq,
-            last_ns=max(self.manifest.last_ns, log.last_ns),
+            previous=index.head_sum & 0xFFFFFFFF,
+            head=index.last_seq,
+            last_ns=max(self.manifest.last_ns, index.last_ns),
             checkpoints=[(name, seq, notes) for name, (seq, notes) in self._sealed_checkpoints.items()],
         )
         self.publish(manifest)
         with self._parts_lock:
             self.archive.set_parts(list(_replaced(self.archive.parts, log, part)))
-        self.syncer.advance(log.last_seq)
+        self.syncer.advance(index.last_seq)
         self.folder.remove(log_name(segment))
 
     def _sealed(self, name: str, contents: Contents, keyframe: Keyframe | None) -> tuple[SegmentInfo, Segment]:
@@ -298,7 +297,7 @@ class Opened:
             going, contents, pinned = based(self.archive, boundary, checkpoints)
             if not going:
                 return 0
-            keyframe = keyframe_at(self.archive, boundary - 1, is_last=False, is_forced=True)
+            keyframe = keyframe_at(self.archive, boundary - 1)
             name = f"{contents.origins[0]:012d}-{self.manifest.generation}.seg"
             info, base = self._sealed(name, contents, keyframe)
             listed = {id(segment) for segment in going}
@@ -356,7 +355,7 @@ class Opened:
                 return 0
         try:
             with self._rewriting:
-                used: set[bytes] = set()
+                used = {digest for value in self.archive.stored_values() for digest in value.blobs}
                 parts = {part for archive in (self.archive, *self.archive.twins) for part in archive.parts}
                 for part in parts:
                     used |= part.blobs()

@@ -49,7 +49,6 @@ def test_restoring_what_is_there_is_no_commit(trip: Calls) -> None:
     assert trip.json("restore HEAD plan") == {"restored": 6, "commit": None}
 
 
-@pytest.mark.xfail(reason="restore(0) of a store that was opened again makes no commit")
 def test_restore_is_undone_by_restore(trip: Calls) -> None:
     before = trip.json("show HEAD plan")["value"]
     trip("restore 0")
