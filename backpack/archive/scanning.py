@@ -392,6 +392,10 @@ class Log:
         frame, body = self._body(offset)
         return self.row(offset, frame, body)
 
+    def offset_of(self, seq: int) -> int:
+        """Where the frame of a commit of this log begins."""
+        return self._frames[seq - self.first_seq]
+
     def commits(self, stop: int, start: int) -> Iterator[CommitRow]:
         """The commits before `stop` and behind `start`, newest first."""
         self.catch_up()

@@ -15,6 +15,8 @@ from backpack.errors import StorageError
 _IDLE_S: Final = 5.0
 """A flusher thread without work ends after this time."""
 
+_NEVER: Final = 1 << 62
+
 Waiter = tuple[int, asyncio.AbstractEventLoop, "asyncio.Future[None]"]
 
 
@@ -28,6 +30,10 @@ class Syncer:
         self._condition = Condition()
         self._is_syncing = False
         self.synced = synced
+        self.settled: Callable[[int], None] = _nothing
+        """Told how far that is after each sync, while nobody can take a commit out again."""
+        self._ceiling = _NEVER
+        """What was taken out while a sync was under way lies behind it."""
         self.failure: StorageError | None = None
         self._waiters: list[Waiter] = []
         self._flusher: Thread | None = None
@@ -44,7 +50,7 @@ class Syncer:
                 if self._is_syncing:
                     condition.wait()
                     continue
-                self._is_syncing = True
+                self._begin()
             self._lead()
 
     def sync(self) -> None:
@@ -55,7 +61,7 @@ class Syncer:
                 condition.wait()
             if self.failure is not None:
                 raise failed_error(self.failure)
-            self._is_syncing = True
+            self._begin()
         self._lead()
         if self.failure is not None:
             raise failed_error(self.failure)
@@ -87,6 +93,7 @@ class Syncer:
         """What came after `seq` was taken out again."""
         with self._condition:
             self.synced = min(self.synced, seq)
+            self._ceiling = min(self._ceiling, seq)
 
     def join(self) -> None:
         """Wait until no thread works for this any more."""
@@ -97,6 +104,11 @@ class Syncer:
             flusher.join()
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """Be the one that syncs. Wants the condition."""
+        self._is_syncing = True
+        self._ceiling = _NEVER
 
     def _lead(self) -> None:
         """Sync, as the one that does."""
@@ -109,7 +121,8 @@ class Syncer:
             interrupt = error
         with self._condition:
             self._is_syncing = False
-            self.synced = max(self.synced, synced)
+            self.synced = max(self.synced, min(synced, self._ceiling))
+            self.settled(self.synced)
             if failure is not None:
                 self.failure = failure
             self._condition.notify_all()
@@ -145,6 +158,10 @@ def _resolve(futures: list["asyncio.Future[None]"], error: BaseException | None)
             future.set_result(None)
         else:
             future.set_exception(error)
+
+
+def _nothing(_: int) -> None:
+    pass
 
 
 def failed_error(failure: StorageError) -> StorageError:

@@ -617,7 +617,9 @@ class Backpack(MutableMapping[str, Any]):
             if self._opened is not None:
                 self._opened.note(self._now(), {"checkpoint": name, "seq": seq, "notes": notes})
             self._engine.add_checkpoint(name, seq, notes)
-            return Checkpoint(name, self._engine.commit_at(seq), notes)
+            made = Checkpoint(name, self._engine.commit_at(seq), notes)
+        self._settle_note()
+        return made
 
     def checkpoints(self) -> list[Checkpoint]:
         """All checkpoints, in the order they were made."""
@@ -637,6 +639,7 @@ class Backpack(MutableMapping[str, Any]):
             if self._opened is not None:
                 self._opened.note(self._now(), {"forget": name})
             self._engine.remove_checkpoint(name)
+        self._settle_note()
 
     # -- memory ------------------------------------------------------------------------------------------------
 
@@ -1286,6 +1289,11 @@ class Backpack(MutableMapping[str, Any]):
         """Return when the commit is on disk for good; but not where an asynchronous call is going to wait for it."""
         if self._opened is not None and not _is_awaited.get():
             self._opened.syncer.wait(seq)
+
+    def _settle_note(self) -> None:
+        """What was noted about the store is as durable as its commits."""
+        if self._is_durable and self._opened is not None:
+            self._opened.syncer.sync()
 
     def _tell(self, commit: Commit) -> None:
         """One event for the commit, and one if it pruned."""
