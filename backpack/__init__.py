@@ -35,12 +35,13 @@ from backpack.errors import (
     UnknownTypeError,
     UnstorableValueError,
     ValueUnavailableError,
+    WrongKeyError,
 )
 from backpack.store.differences import Diff, DiffEntry
 from backpack.store.events import Event, Subscription
 from backpack.store.node import Node
-from backpack.store.opening import open
-from backpack.store.records import Checkpoint, Item, PurgeReport, Unavailable
+from backpack.store.opening import open, rotate_key
+from backpack.store.records import Checkpoint, CompactReport, Item, PurgeReport, Unavailable
 from backpack.store.snapshot import Snapshot
 from backpack.store.store import Backpack
 from backpack.store.transaction import Transaction
@@ -59,6 +60,7 @@ __all__ = [
     "Commit",
     "CommitNotFoundError",
     "CommitPrunedError",
+    "CompactReport",
     "CorruptionError",
     "Diff",
     "DiffEntry",
@@ -89,7 +91,9 @@ __all__ = [
     "UnknownTypeError",
     "UnstorableValueError",
     "ValueUnavailableError",
+    "WrongKeyError",
     "__version__",
     "open",
     "register",
+    "rotate_key",
 ]

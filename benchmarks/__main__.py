@@ -47,6 +47,7 @@ BENCHMARKS: Final = (
     "bench_open",
     "bench_archive_memory",
     "bench_large_slice",
+    "bench_segments",
 )
 """In the order of the table."""
 

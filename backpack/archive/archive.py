@@ -11,7 +11,8 @@ its own (the tail grows while it is read) it guards itself.
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
+from weakref import WeakSet
 
 from backpack.archive.content import BLOB, OWN, Change, CommitRow, Value
 from backpack.archive.dormant import Columns, Dormant, Newest
@@ -56,6 +57,8 @@ class Part(Protocol):
     def keyframe(self) -> Columns | None: ...
     def seq_at(self, time_ns: int, /) -> int: ...
     def read(self, origin: int, number: int, start: int, stop: int, /) -> bytes: ...
+    def blobs(self) -> set[bytes]: ...
+    def keys(self) -> list[str]: ...
 
 
 class Stored(Buffer):
@@ -85,6 +88,12 @@ class Archive:
         self.placer = placer
         self.writer = writer
         self.first_seq = first_seq
+        self.kept: set[int] = set()
+        """The commits before `first_seq` that can be read all the same: checkpoints."""
+        self.loaded: WeakSet[Any] = WeakSet()
+        """States that have bytes in memory which a purge has to reach."""
+        self.twins: WeakSet[Archive] = WeakSet()
+        """What forks read of it: the blobs that they point to stay."""
         self._limit: int | None = None
         self._replaced: Mapping[str, Content] = {}
         self.retracted = 1 << 62
@@ -119,7 +128,10 @@ class Archive:
         of the two lives.
         """
         twin = Archive(self.blobs, self.parts, Placer(_no_blob), None, self.first_seq)
+        self.twins.add(twin)
+        twin.twins = self.twins
         twin._limit = seq
+        twin.kept = self.kept
         twin._replaced = replaced
         twin.dormant = Dormant(*self.newest_at(seq))
         return twin
@@ -133,10 +145,7 @@ class Archive:
     @property
     def commit_count(self) -> int:
         """Commits that can be read. Cost: O(parts)."""
-        parts = self.parts
-        if not parts:
-            return 0
-        return sum(part.commit_count for part in parts[:-1]) + self.head - parts[-1].first_seq + 1
+        return self.head - self.first_seq + 1 + len(self.kept)
 
     @property
     def archive_bytes(self) -> int:
@@ -270,9 +279,11 @@ class Archive:
 
     def has(self, seq: int) -> bool:
         """Can the commit be read?"""
-        if not 0 < seq <= self.head:
-            return False
-        return seq >= self.first_seq or self.row(seq) is not None
+        return self.first_seq <= seq <= self.head or (seq in self.kept and seq <= self.head)
+
+    def knows(self, seq: int) -> bool:
+        """Is it known who made the commit, even if it can't be read any more?"""
+        return 0 < seq <= self.head and (seq >= self.first_seq or self.row(seq) is not None)
 
     def facts(self, seq: int) -> tuple[int, Label, tuple[RawChange, ...]]:
         """`(time, label, changes)` of a commit."""
@@ -329,7 +340,9 @@ class Archive:
         parts, firsts, _ = self._state
         index = bisect_right(firsts, stop - 1) - 1
         while index >= 0:
-            yield from parts[index].commits(stop, start)
+            for row in parts[index].commits(stop, start):
+                if row.seq >= self.first_seq or row.seq in self.kept:
+                    yield row
             index = -1 if firsts[index] <= start + 1 else index - 1
 
     def rows_of(self, key: str, stop: int, start: int) -> Iterator[CommitRow]:
@@ -338,7 +351,7 @@ class Archive:
         index = bisect_right(firsts, stop - 1) - 1
         while index >= 0:
             for seq in reversed(parts[index].seqs(key)):
-                if start < seq < stop:
+                if start < seq < stop and (seq >= self.first_seq or seq in self.kept):
                     row = parts[index].commit(seq)
                     if row is not None:
                         yield row

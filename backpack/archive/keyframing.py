@@ -14,7 +14,7 @@ SHARE_AT_CLOSE: Final = 8
 last one: opening reads that keyframe, and the changes since, key by key."""
 
 
-def keyframe_at(archive: Archive, seq: int, *, is_last: bool) -> Keyframe | None:
+def keyframe_at(archive: Archive, seq: int, *, is_last: bool, is_forced: bool = False) -> Keyframe | None:
     """The keyframe as of a commit; None where it would cost more than it saves.
 
     It is written when as many keys have changed since the last one as there are, so that it costs no more than the
@@ -23,7 +23,7 @@ def keyframe_at(archive: Archive, seq: int, *, is_last: bool) -> Keyframe | None
     columns, later = archive.newest_at(seq)
     count = 0 if columns is None else len(columns.names)
     share = SHARE_AT_CLOSE if is_last else 1
-    if not later or (columns is not None and len(later) * share < count):
+    if not is_forced and (not later or (columns is not None and len(later) * share < count)):
         return None
     merged: dict[str, Newest] = dict(later)
     names = sorted(merged) if columns is None else _union(list(columns.names), sorted(later))

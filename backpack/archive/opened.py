@@ -5,15 +5,18 @@ the logs behind them. Everything here is done in the order that keeps this true:
 the manifest lists it, the manifest is synced before the log that it replaces goes.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import RLock
 from typing import Any, Final
 
 from backpack.archive.archive import Archive, Part
 from backpack.archive.cache import Cache
+from backpack.archive.compacting import Retention, based, erased
+from backpack.archive.contents import Contents
 from backpack.archive.gathering import contents_of
 from backpack.archive.keeping import Keeper
+from backpack.archive.keyframe import Keyframe
 from backpack.archive.keyframing import keyframe_at
 from backpack.archive.layout import cover_name
 from backpack.archive.manifest import CleanMark, Manifest, SegmentInfo, publish_clean, publish_manifest
@@ -22,7 +25,7 @@ from backpack.archive.sealing import seal
 from backpack.archive.segment import Segment
 from backpack.archive.syncing import Syncer
 from backpack.archive.writing import Writer, log_name
-from backpack.errors import BackpackError, StorageError
+from backpack.errors import BackpackError, StorageError, StoreLockedError
 from backpack.storage.cover import Covers
 from backpack.storage.protocol import File, Folder, Lock, publish
 
@@ -32,6 +35,8 @@ SEGMENT_SIZE: Final = 8 * 1024 * 1024
 SEAL_SIZE_MIN: Final = 64 * 1024
 """A log shorter than this is left as it is when the store is closed: the next writer goes on in it."""
 
+ASIDE: Final = "aside"
+READERS: Final = "readers"
 _NEVER: Final = 1 << 62
 
 LEVEL: Final = 3
@@ -78,6 +83,12 @@ class Opened:
         """As of the head: those of the manifest and the notes of the logs. The engine's from the opening on."""
         self._lock = lock
         self._parts_lock = RLock()
+        self._rewriting = RLock()
+        """Held while the manifest changes."""
+        self.retention = Retention()
+        """What the archive is to keep when nothing else is said."""
+        self.tend: Callable[[], None] | None = None
+        """Called by the keeper after it has sealed a log, when something is to be kept only."""
         self._unsynced: list[File] = []
         self._is_folder_unsynced = False
         self._is_closed = False
@@ -128,8 +139,11 @@ class Opened:
             self._lock.release()
 
     def drain(self) -> None:
-        """Wait until every log but the newest is sealed."""
+        """Wait until every log but the newest is sealed. Raises what failed."""
         self._keeper.drain()
+        failure = self._keeper.take_failure()
+        if failure is not None:
+            raise failure
 
     def begin_tail(self) -> None:
         """The log that the writer has just begun is the newest part."""
@@ -147,10 +161,7 @@ class Opened:
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _finish(self, writer: Writer) -> None:
-        self._keeper.drain()
-        failure = self._keeper.take_failure()
-        if failure is not None:
-            raise failure
+        self.drain()
         self.syncer.sync()
         self._keeper.stop()
         if writer.size > SEAL_SIZE_MIN:
@@ -212,43 +223,33 @@ class Opened:
             if isinstance(part, Log):
                 part.catch_up()
                 self.seal(part, is_last=False)
+                if self.tend is not None:
+                    self.tend()
                 return True
         return False
 
     def seal(self, log: Log, *, is_last: bool) -> None:
         """Make a segment of a log, have the manifest list it, take the log away."""
+        with self._rewriting:
+            self._seal(log, is_last=is_last)
+
+    def _seal(self, log: Log, *, is_last: bool) -> None:
         segment = log.head.segment
         infos = list(self.manifest.segments)
         part: Part | None = None
         if log.commit_count:
-            name = f"{segment:012d}.seg"
             keyframe = keyframe_at(self.archive, log.last_seq, is_last=is_last)
-            cover = self.covers.fresh(cover_name(log.origins))
-            chunks = seal(
-                contents_of(log), store_id=self.manifest.store_id, cover=cover, keyframe=keyframe, level=LEVEL
-            )
-            publish(self.folder, name, chunks)
-            sealed = Segment(self.folder.open(name), self.cache, self.covers, self.manifest.store_id)
-            infos.append(
-                SegmentInfo(
-                    name,
-                    sealed.origins,
-                    sealed.first_seq,
-                    sealed.last_seq,
-                    sealed.commit_count,
-                    sealed.size,
-                    sealed.has_keyframe,
-                )
-            )
-            part = sealed
+            info, part = self._sealed(f"{segment:012d}.seg", contents_of(log), keyframe)
+            infos.append(info)
         apply_notes(self._sealed_checkpoints, log.notes)
+        newest = self.archive.parts[-1].origins[1]
         if not is_last:
             self.syncer.sync()  # the manifest is going to say that the newest log is there
         manifest = replace(
             self.manifest,
             segments=infos,
             next_segment=segment + 1,
-            last_log=segment if is_last else self.archive.parts[-1].origins[1],
+            last_log=segment if is_last else newest,
             previous=log.head_sum & 0xFFFFFFFF,
             head=log.last_seq,
             last_ns=max(self.manifest.last_ns, log.last_ns),
@@ -259,6 +260,116 @@ class Opened:
             self.archive.set_parts(list(_replaced(self.archive.parts, log, part)))
         self.syncer.advance(log.last_seq)
         self.folder.remove(log_name(segment))
+
+    def _sealed(self, name: str, contents: Contents, keyframe: Keyframe | None) -> tuple[SegmentInfo, Segment]:
+        """A new segment, whole and on disk for good."""
+        cover = self.covers.fresh(cover_name(contents.origins))
+        chunks = seal(contents, store_id=self.manifest.store_id, cover=cover, keyframe=keyframe, level=LEVEL)
+        publish(self.folder, name, chunks)
+        sealed = Segment(self.folder.open(name), self.cache, self.covers, self.manifest.store_id)
+        info = SegmentInfo(
+            name,
+            sealed.origins,
+            sealed.first_seq,
+            sealed.last_seq,
+            sealed.commit_count,
+            sealed.size,
+            sealed.has_keyframe,
+        )
+        return info, sealed
+
+    # -- rewriting -----------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Have everything so far in logs that nothing is written to any more, and let nothing new point there. Wants
+        the store's lock."""
+        writer = self.writer
+        assert writer is not None
+        if writer.size > writer.head.size:
+            self._roll()
+        writer.placer.forget(writer.segment)
+
+    def rebase(self, boundary: int, checkpoints: Iterable[int]) -> int:
+        """Take the segments before a commit away, but for what is needed of them. Returns the bytes that went.
+
+        `settle` was called before, and all logs but the newest are sealed.
+        """
+        with self._rewriting:
+            going, contents, pinned = based(self.archive, boundary, checkpoints)
+            if not going:
+                return 0
+            keyframe = keyframe_at(self.archive, boundary - 1, is_last=False, is_forced=True)
+            name = f"{contents.origins[0]:012d}-{self.manifest.generation}.seg"
+            info, base = self._sealed(name, contents, keyframe)
+            listed = {id(segment) for segment in going}
+            infos = [info, *self.manifest.segments[len(going) :]]
+            self.publish(replace(self.manifest, segments=infos, first_seq=boundary))
+            with self._parts_lock:
+                self.archive.set_parts([base, *(part for part in self.archive.parts if id(part) not in listed)])
+                self.archive.first_seq = boundary
+                self.archive.kept = pinned
+            return sum(segment.size for segment in going) - info.size + self._remove(going)
+
+    def erase(self, keys: set[str], upto: int) -> None:
+        """Write every segment that has values of these keys, from commits up to `upto`, anew without them.
+
+        As with `rebase`, `settle` comes first. What recovery once put aside goes too: it may hold such values.
+        """
+        with self._rewriting:
+            infos = list(self.manifest.segments)
+            parts: list[Part] = list(self.archive.parts)
+            old = []
+            for segment, contents in erased(self.archive, keys, upto):
+                name = f"{contents.origins[0]:012d}-{self.manifest.generation}.seg"
+                info, sealed = self._sealed(name, contents, segment.keyframe())
+                infos = [info if one.origins == segment.origins else one for one in infos]
+                parts = [sealed if part is segment else part for part in parts]
+                old.append(segment)
+            if old:
+                self.publish(replace(self.manifest, segments=infos))
+                with self._parts_lock:
+                    changed = {part.origins: part for part in parts}
+                    self.archive.set_parts([changed.get(part.origins, part) for part in self.archive.parts])
+                self._remove(old)
+            if self.folder.has(ASIDE):
+                aside = self.folder.folder(ASIDE)
+                for name in aside.names():
+                    aside.remove(name)
+                aside.sync()
+
+    def _remove(self, old: Sequence[Segment]) -> int:
+        for segment in old:
+            self.folder.remove(segment.pieces.file.name.rpartition("/")[2])
+        self.folder.sync()
+        return 0
+
+    def sweep(self, *, beside_readers: bool) -> int:
+        """Remove the blobs that no value points to. Returns how many bytes that gave. Wants the store's lock.
+
+        `beside_readers`: even when readers have the store open; else those find every blob for as long as they do.
+        """
+        guard: Lock | None = None
+        if not beside_readers:
+            try:
+                guard = self.folder.lock(READERS)
+            except StoreLockedError:
+                return 0
+        try:
+            with self._rewriting:
+                used: set[bytes] = set()
+                parts = {part for archive in (self.archive, *self.archive.twins) for part in archive.parts}
+                for part in parts:
+                    used |= part.blobs()
+                freed = 0
+                blobs = self.archive.blobs
+                for digest in list(blobs.digests()):
+                    if digest not in used:
+                        freed += blobs.size_of(digest)
+                        blobs.remove(digest)
+                return freed
+        finally:
+            if guard is not None:
+                guard.release()
 
 
 def _replaced(parts: Sequence[Part], old: Part, new: Part | None) -> Iterator[Part]:

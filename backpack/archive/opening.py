@@ -20,7 +20,7 @@ from backpack.archive.archive import Archive, Part
 from backpack.archive.cache import Cache
 from backpack.archive.dormant import Dormant
 from backpack.archive.manifest import CLEAN, MANIFEST, Manifest, publish_manifest, read_clean, read_manifest
-from backpack.archive.opened import Checkpoints, Opened, apply_notes
+from backpack.archive.opened import ASIDE, READERS, Checkpoints, Opened, apply_notes
 from backpack.archive.placing import Placer
 from backpack.archive.recovery import Damage, Plan, planned
 from backpack.archive.scanning import Fault, Log
@@ -38,9 +38,7 @@ from backpack.storage.cover import Covers
 from backpack.storage.protocol import Folder, Lock, publish
 
 BLOBS: Final = "blobs"
-ASIDE: Final = "aside"
 LOCK: Final = "lock"
-READERS: Final = "readers"
 _CHUNK: Final = 1 << 20
 
 MakeRandom = Callable[[int], bytes]
@@ -58,18 +56,18 @@ class Recovery:
     """The newest commit that is there."""
 
 
-def make_store(folder: Folder, covers: Covers, make_random: MakeRandom, secret: bytes) -> Manifest:
+def make_store(folder: Folder, covers: Covers, make_random: MakeRandom, store_id: bytes, secret: bytes) -> Manifest:
     """The manifest of a new store, published. Refuses a folder that holds something else."""
-    others = [name for name in folder.names() if name not in (LOCK, READERS, MANIFEST + ".tmp")]
+    others = [name for name in folder.names() if name not in (LOCK, READERS, BLOBS, MANIFEST + ".tmp")]
     if others:
         raise InvalidArgumentError(
-            f"the folder holds something that is no store: path={folder.path} has={others[0]!r}; name an empty folder "
-            "or one that is not there"
+            f"the folder holds something that is no store: path={folder.path!r} has={others[0]!r}; name an empty "
+            "folder or one that is not there"
         )
     folder.folder(BLOBS)
     if not folder.has(READERS):
         folder.create(READERS).close()
-    manifest = Manifest(make_random(16), [(make_random(16), 1)], secret=secret)
+    manifest = Manifest(store_id, [(make_random(16), 1)], secret=secret)
     publish_manifest(folder, manifest, covers)
     return manifest
 
@@ -91,6 +89,7 @@ def open_archive(
     for log in plan.logs:
         apply_notes(checkpoints, log.notes)
     archive = Archive(blobs, [*segments, *plan.logs], placer, None, manifest.first_seq)
+    archive.kept = {seq for seq, _ in checkpoints.values() if seq < manifest.first_seq}
     if not is_writable:
         opened = Opened(folder, covers, cache, manifest, archive, checkpoints, lock, None)
         _lay_to_sleep(archive)

@@ -350,6 +350,17 @@ class Log:
         index = bisect_right(self._times, time_ns)
         return self.first_seq + index - 1 if index else 0
 
+    def blobs(self) -> set[bytes]:
+        """The digest of every blob that a value in it is cut from."""
+        self.catch_up()
+        return {
+            digest
+            for row in self.commits(self.last_seq + 1, 0)
+            for change in row.changes
+            if change.value is not None
+            for digest in change.value.blobs
+        }
+
     has_keyframe = False
 
     def keyframe_seq_of(self, key: str) -> int:

@@ -23,7 +23,7 @@ from backpack.archive.compressing import (
     train,
 )
 from backpack.archive.contents import Contents
-from backpack.archive.drafting import Draft, Pauses
+from backpack.archive.drafting import Draft, Pauses, picked
 from backpack.archive.keyframe import Keyframe, pack_keyframe
 from backpack.archive.layout import (
     BLOCK_SIZE,
@@ -34,9 +34,9 @@ from backpack.archive.layout import (
     PAGES,
     SECTION_NAMES,
     SECTION_SIZE_MAX,
-    SUM,
     Directory,
     Place,
+    identity_of,
     pack_header,
     pack_trailer,
 )
@@ -45,7 +45,7 @@ from backpack.errors import InvalidArgumentError
 from backpack.storage.cover import Cover
 
 LEVEL_DEFAULT: Final = 3
-_PIECE_SIZE: Final = 64 * 1024
+_PIECE_SIZE: Final = 32 * 1024
 """Bytes of sources that one piece of the file is made of, about."""
 
 
@@ -130,8 +130,7 @@ class _Sealing:
             self._places,
         )
         stored = self._cover.cover(directory.packed(), b"directory")
-        checksum = SUM.unpack_from(header, len(header) - SUM.size)[0]
-        yield stored + pack_trailer(self._offset, len(stored), xxh3_64_intdigest(stored), checksum)
+        yield stored + pack_trailer(self._offset, len(stored), xxh3_64_intdigest(stored), identity_of(header))
 
     # -- blocks --------------------------------------------------------------------------------------------------
 
@@ -151,8 +150,9 @@ class _Sealing:
     def _blocks(self, dictionary: ZstdCompressionDict | None) -> Pauses:
         small = self._deflater if dictionary is None else Deflater(self._level, dictionary)
         draft, parts_of, block_size = self._draft, self._contents.parts_of, self._block_size
-        ids = [draft.ids[position] for position in draft.place_ids]
-        starts = draft.starts = [0, *accumulate([draft.sizes[position] for position in draft.place_ids])]
+        ids = yield from picked(draft.ids, draft.place_ids)
+        sizes = yield from picked(draft.sizes, draft.place_ids)
+        starts = draft.starts = [0, *accumulate(sizes)]
         yield b""
         pieces: list[bytes] = []
         paused_at = place = 0

@@ -90,3 +90,15 @@ class PurgeReport:
     dry_run: bool
     commit: Commit | None
     """The commit that took the present values out of sight; None when there were none."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompactReport:
+    """What compacting took off the disk, or would take."""
+
+    commits: int
+    size: int
+    """Bytes that the disk got back."""
+    first_seq: int
+    """The oldest commit that is whole; checkpoints before it stay too."""
+    dry_run: bool

@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import datetime
 from functools import partial
 from threading import RLock
 from typing import Any, Final, Self
 
 from backpack.archive.archive import Archive, engine_over
+from backpack.archive.compacting import first_kept, keys_of, sealed, versions_of
 from backpack.archive.opened import Health, Opened
 from backpack.archive.opening import Recovery
 from backpack.codec import pack_checked, pack_value, unpack_value
@@ -57,9 +59,16 @@ from backpack.store.events import Callback, Event, Events, Subscription
 from backpack.store.export import File, read_export, write_export
 from backpack.store.history import History
 from backpack.store.lists import list_header, packed_list
-from backpack.store.names import checked_checkpoint_name, checked_key, checked_limit, checked_text, made_label
+from backpack.store.names import (
+    checked_checkpoint_name,
+    checked_key,
+    checked_limit,
+    checked_retention,
+    checked_text,
+    made_label,
+)
 from backpack.store.node import Node
-from backpack.store.records import Checkpoint, Item, PurgeReport
+from backpack.store.records import Checkpoint, CompactReport, Item, PurgeReport
 from backpack.store.remembered import Remembered
 from backpack.store.sight import Sight
 from backpack.store.snapshot import RAISE, Snapshot
@@ -429,6 +438,8 @@ class Backpack(MutableMapping[str, Any]):
         checked_limit(limit)
         with self._lock:
             stop = self._engine.timeline.head + 1 if before is None else resolve(self._engine, before)
+            if isinstance(before, datetime):
+                stop += 1  # it names no commit: all that were made at or before it are before it
             start = 0 if after is None else resolve(self._engine, after)
         return self._listed(key, node, tag, start, stop, limit)
 
@@ -761,6 +772,64 @@ class Backpack(MutableMapping[str, Any]):
         """
         return self._purge(Pattern(pattern), dry_run, None)
 
+    def compact(
+        self,
+        *,
+        max_archive_size: int | None = None,
+        keep_days: float | None = None,
+        keep_commits: int | None = None,
+        dry_run: bool = False,
+    ) -> CompactReport:
+        """Take old commits off the disk for good, in whole segments, and blobs that nothing points to any more.
+
+        Without a limit the ones that the store was opened with count, if any. Present values, checkpoints and all
+        commits that stay are as before; those that go raise `CommitPrunedError`. What several limits keep least of
+        counts. With `dry_run` nothing changes. Of a store in memory there is nothing to compact.
+        """
+        self._require_open()
+        wanted = checked_retention(max_archive_size, keep_days, keep_commits)
+        opened = self._opened
+        if opened is None:
+            return CompactReport(0, 0, self._engine.timeline.first, dry_run)
+        retention = wanted or opened.retention
+        with self._changing:
+            if not dry_run:
+                opened.settle()
+            before = opened.archive.commit_count
+        if dry_run:
+            boundary = first_kept(opened.archive, retention, time.time_ns())
+            gone = [part for part in sealed(opened.archive) if part.last_seq < boundary]
+            return CompactReport(
+                max(boundary - opened.archive.first_seq, 0), sum(part.size for part in gone), boundary, True
+            )
+        opened.drain()
+        boundary = first_kept(opened.archive, retention, time.time_ns())
+        with self._changing:
+            self._engine.pruner.drop_before(boundary)
+            checkpoints = list(self._engine.checkpoint_counts)
+        freed = opened.rebase(boundary, checkpoints) if boundary > opened.archive.first_seq else 0
+        with self._lock:
+            freed += opened.sweep(beside_readers=False)
+        opened.flush()
+        return CompactReport(before - opened.archive.commit_count, freed, opened.archive.first_seq, False)
+
+    def _tend(self) -> None:
+        """Compact by what the store was opened with. In the thread that seals."""
+        opened = self._opened
+        if opened is None or self._is_closed:
+            return
+        boundary = first_kept(opened.archive, opened.retention, time.time_ns())
+        if boundary > opened.archive.first_seq:
+            with self._lock:
+                if self._is_closed:
+                    return
+                opened.settle()
+                self._engine.pruner.drop_before(boundary)
+                checkpoints = list(self._engine.checkpoint_counts)
+            opened.rebase(boundary, checkpoints)
+            with self._lock:
+                opened.sweep(beside_readers=False)
+
     # -- one file ----------------------------------------------------------------------------------------------
 
     def export(self, file: File) -> None:
@@ -1072,12 +1141,16 @@ class Backpack(MutableMapping[str, Any]):
 
     def _purge(self, pattern: Pattern, dry_run: bool, sight: Sight | None) -> PurgeReport:
         self._require_open()
+        opened = self._opened
         commit = None
+        erased: set[str] = set()
         with self._changing:
-            keys = [key for key in pattern.select(self._engine.names) if sight is None or sight.can_read(key)]
+            known = pattern.select(self._engine.names) if opened is None else keys_of(opened.archive, pattern)
+            keys = [key for key in known if sight is None or sight.can_read(key)]
             forbidden = [] if sight is None else [key for key in keys if not sight.can_write(key)]
             if forbidden:
                 keys = []
+            counts = {} if opened is None else {key: versions_of(opened.archive, key) for key in keys}
             visible = [key for key in keys if self._engine.hides(key) or self._is_visible(key)]
             if visible and not dry_run:
                 label = (attributed_node(self) if sight is None else sight.node, f"purge {pattern.text}", ())
@@ -1087,10 +1160,25 @@ class Backpack(MutableMapping[str, Any]):
             except BaseException:
                 self._engine.repair()
                 raise
+            if opened is not None:
+                versions = {key: count for key, (count, _) in counts.items() if count}
+                size = sum(size for _, size in counts.values())
+                if versions and not dry_run:
+                    erased = set(versions)
+                    upto = opened.archive.head
+                    opened.settle()
             gone = versions.keys() | set(visible)
             keys = [key for key in keys if key in gone]
         if forbidden and sight is not None:
             raise sight.denied(forbidden[0], "write")
+        if erased and opened is not None:
+            for state in list(opened.archive.loaded):
+                state.forget(erased)
+            opened.drain()
+            opened.erase(erased, upto)
+            with self._lock:
+                opened.sweep(beside_readers=True)
+            opened.flush()
         if commit is not None:
             self._tell(commit)
         return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit)

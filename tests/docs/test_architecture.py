@@ -12,7 +12,20 @@ import pytest
 from .blocks import ROOT, document
 
 PACKAGE: Final = ROOT / "backpack"
-ORDER: Final = ("base", "core", "codec", "storage", "blobs", "archive", "store", "facade", "runs", "demo", "cli")
+ORDER: Final = (
+    "base",
+    "core",
+    "codec",
+    "storage",
+    "blobs",
+    "archive",
+    "store",
+    "facade",
+    "runs",
+    "terminal",
+    "demo",
+    "cli",
+)
 OUTSIDE: Final = frozenset(
     (
         "asyncio",
