@@ -372,13 +372,19 @@ class Log:
         return None
 
     def newest(self, seq: int) -> Iterator[tuple[str, Newest]]:
-        """The last change of each key at or before a commit."""
-        seen: set[str] = set()
-        for row in self.commits(seq + 1, 0):
-            for change in row.changes:
-                if change.key not in seen:
-                    seen.add(change.key)
-                    yield change.key, newest_of(change)
+        """The last change of each key at or before a commit. Cost: the commits that hold one, each read once."""
+        self.catch_up()
+        keys_of: dict[int, list[str]] = {}
+        for key, rows in list(self.rows.items()):
+            index = bisect_right(rows, seq)
+            if index:
+                keys_of.setdefault(rows[index - 1], []).append(key)
+        for last in sorted(keys_of, reverse=True):
+            row = self.commit(last)
+            assert row is not None
+            changes = {change.key: change for change in row.changes}
+            for key in keys_of[last]:
+                yield key, newest_of(changes[key])
 
     def size_of(self, number: int) -> int:
         """Bytes of a source."""
