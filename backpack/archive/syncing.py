@@ -7,6 +7,7 @@ thread of their loop: a flusher thread waits for them and wakes all tasks of a l
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Condition, Thread
 from typing import Final
 
@@ -37,6 +38,7 @@ class Syncer:
         self.failure: StorageError | None = None
         self._waiters: list[Waiter] = []
         self._flusher: Thread | None = None
+        self._is_ending = False
 
     def wait(self, seq: int) -> None:
         """Return when the commit is on disk. `StorageError` when a sync has failed."""
@@ -99,6 +101,7 @@ class Syncer:
         """Wait until no thread works for this any more."""
         with self._condition:
             flusher = self._flusher
+            self._is_ending = True
             self._condition.notify_all()
         if flusher is not None:
             flusher.join()
@@ -133,7 +136,8 @@ class Syncer:
         """What the flusher thread does."""
         while True:
             with self._condition:
-                if not self._waiters and not self._condition.wait_for(lambda: bool(self._waiters), _IDLE_S):
+                self._condition.wait_for(lambda: bool(self._waiters) or self._is_ending, _IDLE_S)
+                if not self._waiters:
                     self._flusher = None
                     return
                 waiters, self._waiters = self._waiters, []
@@ -146,7 +150,7 @@ class Syncer:
             for _, loop, future in waiters:
                 by_loop.setdefault(loop, []).append(future)
             for loop, futures in by_loop.items():
-                if not loop.is_closed():
+                with suppress(RuntimeError):  # the loop was closed: nobody waits there any more
                     loop.call_soon_threadsafe(_resolve, futures, error)
 
 
