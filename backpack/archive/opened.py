@@ -90,23 +90,26 @@ class Opened:
         self._unsynced: list[File] = []
         self._is_folder_unsynced = False
         self._is_closed = False
+        self._closing = RLock()
         self.syncer = Syncer(self._sync, manifest.head if writer is None else writer.synced_upto)
         self._keeper = Keeper(self._seal_next)
         if writer is not None:
             writer.roll_at = SEGMENT_SIZE
             writer.roll = self._roll
             archive.retreat = self.syncer.retreat
-            self.syncer.settled = self._settled
+            self.syncer.tell = self._settled
 
     # -- durability ----------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
         """Everything so far is on disk for good. Raises what failed in the background since the last time."""
         self.syncer.sync()
-        failure = self._keeper.take_failure()
-        if failure is not None:
-            self._keeper.wake()
-            raise failure
+        self._raise_failure()
+
+    async def aflush(self) -> None:
+        """As `flush`, in a task: the thread of its loop neither syncs nor waits."""
+        await self.syncer.settled()
+        self._raise_failure()
 
     def note(self, time_ns: int, note: Mapping[str, Any]) -> None:
         """Write down something about the store. Wants the store's lock."""
@@ -125,17 +128,18 @@ class Opened:
 
     def close(self, *, is_clean: bool = True) -> None:
         """Have everything on disk, sealed where that is worth it, and let go, even when it raises. Idempotent."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        try:
-            if self.writer is not None and self.writer.failure is None and is_clean:
-                self._finish(self.writer)
-        finally:
-            self._keeper.stop()
-            self.syncer.join()
-            self.archive.close()
-            self._lock.release()
+        with self._closing:  # who comes second returns when it is closed, not before
+            if self._is_closed:
+                return
+            self._is_closed = True
+            try:
+                if self.writer is not None and self.writer.failure is None and is_clean:
+                    self._finish(self.writer)
+            finally:
+                self._keeper.stop()
+                self.syncer.join()
+                self.archive.close()
+                self._lock.release()
 
     def drain(self) -> None:
         """Wait until every log but the newest is sealed. Raises what failed."""
@@ -158,6 +162,13 @@ class Opened:
         self.manifest = manifest
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _raise_failure(self) -> None:
+        """What failed in the background, once; it is tried again."""
+        failure = self._keeper.take_failure()
+        if failure is not None:
+            self._keeper.wake()
+            raise failure
 
     def _finish(self, writer: Writer) -> None:
         self.drain()
