@@ -16,7 +16,7 @@ from backpack.archive.dormant import Columns, Dormant, Newest, newest_of
 from backpack.archive.encrypting import covers_of
 from backpack.archive.frames import LOG_HEAD_SIZE_MAX, damaged, read_log_head
 from backpack.archive.holed import HoledArchive
-from backpack.archive.manifest import Manifest, SegmentInfo, read_clean, read_manifest
+from backpack.archive.manifest import MANIFEST, Manifest, SegmentInfo, read_clean, read_manifest
 from backpack.archive.opened import READERS, Checkpoints, Opened, apply_notes
 from backpack.archive.placing import Placer
 from backpack.archive.recovery import Damage, planned
@@ -25,7 +25,14 @@ from backpack.archive.scanning import Fault, Log
 from backpack.archive.segment import Segment
 from backpack.archive.writing import log_name
 from backpack.blobs.store import Blobs
-from backpack.errors import CorruptionError, MissingFileError, StorageError, StoreLockedError
+from backpack.errors import (
+    BackpackError,
+    CorruptionError,
+    MissingFileError,
+    StorageError,
+    StoreLockedError,
+    StoreNotFoundError,
+)
 from backpack.storage.cover import Covers
 from backpack.storage.encryption import Key
 from backpack.storage.memory import MemoryFolder
@@ -113,6 +120,23 @@ def lock_to_read(folder: Folder, wait: Wait) -> Lock:
     raise AssertionError("unreachable")
 
 
+def has_lost_manifest(folder: Folder) -> bool:
+    """Are there segments or logs without a manifest?"""
+    return not folder.has(MANIFEST) and any(name.endswith((".seg", ".log")) for name in folder.names())
+
+
+def missing_store(folder: Folder) -> BackpackError:
+    """The error for a folder without a manifest."""
+    if not has_lost_manifest(folder):
+        return StoreNotFoundError(f"there is no store: path={folder.path!r}", path=folder.path)
+    return CorruptionError(
+        f"the manifest of the store is missing: file={MANIFEST} offset=0; "
+        "backpack.recover makes a new store of all that verifies",
+        file=MANIFEST,
+        offset=0,
+    )
+
+
 def open_to_read(folder: Folder, key: Key | None, lock: Lock) -> Opened:
     """The archive of a store, as of now. `CorruptionError` when not even the manifest can be read, or no commit."""
     cache = Cache()
@@ -174,17 +198,7 @@ def _looked(
 def _view(folder: Folder, covers: Covers, cache: Cache, manifest: Manifest, blobs: Blobs, before: Before) -> View:
     """The store, if nothing is wrong with it."""
     parts: list[Part] = [_segment(folder, covers, cache, manifest, info, before) for info in manifest.segments]
-    logs: list[Log] = []
-    faults: list[Fault | None] = []
-    torn: list[tuple[str, int]] = []
-    for number in log_numbers(folder, manifest):
-        try:
-            log, fault = _log(folder, covers, manifest, number, before)
-        except CorruptionError:
-            torn.append((log_name(number), 0))
-            continue
-        logs.append(log)
-        faults.append(fault)
+    logs, faults, torn = read_logs(folder, covers, manifest, before)
     plan = planned(manifest, logs, faults, torn, read_clean(folder))
     if isinstance(plan, Damage):
         raise plan.error
@@ -198,6 +212,24 @@ def _view(folder: Folder, covers: Covers, cache: Cache, manifest: Manifest, blob
     if archive.head:
         archive.row(archive.head)
     return View(covers, manifest, archive, checkpoints, None, known)
+
+
+def read_logs(
+    folder: Folder, covers: Covers, manifest: Manifest, before: Before
+) -> tuple[list[Log], list[Fault | None], list[tuple[str, int]]]:
+    """`(the logs that are not sealed, where each ends early, files that can't be logs)`: see `planned`."""
+    logs: list[Log] = []
+    faults: list[Fault | None] = []
+    torn: list[tuple[str, int]] = []
+    for number in log_numbers(folder, manifest):
+        try:
+            log, fault = _log(folder, covers, manifest, number, before)
+        except CorruptionError:
+            torn.append((log_name(number), 0))
+            continue
+        logs.append(log)
+        faults.append(fault)
+    return logs, faults, torn
 
 
 def _damaged_view(

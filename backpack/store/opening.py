@@ -11,7 +11,7 @@ from backpack.archive.compacting import Retention
 from backpack.archive.encrypting import covers_of, new_covers, rotate
 from backpack.archive.manifest import MANIFEST
 from backpack.archive.opening import LOCK, Recovery, find_manifest, make_store, open_archive, refusal
-from backpack.archive.reading import lock_to_read, open_to_read
+from backpack.archive.reading import has_lost_manifest, lock_to_read, missing_store, open_to_read
 from backpack.core.limits import Limits
 from backpack.errors import InvalidArgumentError, StoreNotFoundError
 from backpack.limits import HISTORY_SIZE_LIMIT_DEFAULT, PRUNE_PERCENTAGE_DEFAULT, VALUE_SIZE_LIMIT_DEFAULT
@@ -79,8 +79,8 @@ def open_in(
     retention: Retention | None = None,
 ) -> Backpack:
     """The store in a folder of any kind."""
-    if not is_writable and not folder.has(MANIFEST):
-        raise StoreNotFoundError(f"there is no store: path={folder.path!r}", path=folder.path)
+    if not folder.has(MANIFEST) and (not is_writable or has_lost_manifest(folder)):
+        raise missing_store(folder)
     lock = folder.lock(LOCK) if is_writable else lock_to_read(folder, time.sleep)
     recovery: Recovery | None = None
     try:
