@@ -26,7 +26,7 @@ from backpack.archive.scanning import Log
 from backpack.archive.sealing import seal
 from backpack.archive.segment import Segment
 from backpack.archive.syncing import Syncer
-from backpack.archive.writing import Writer, log_name
+from backpack.archive.writing import Writer, log_name, stopped_error
 from backpack.core.engine import Engine
 from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
@@ -155,7 +155,9 @@ class Opened:
                 return
             self._is_closed = True
             try:
-                if self.writer is not None and self.writer.failure is None and is_clean:
+                if self.writer is not None and is_clean:
+                    if self.writer.failure is not None:
+                        raise stopped_error(self.writer.failure)
                     self._finish(self.writer)
             finally:
                 self._keeper.stop()

@@ -202,7 +202,6 @@ def _continue(opened: Opened, writer: Writer, plan: Plan, covers: Covers) -> Non
             folder.remove(name)
     folder.remove(CLEAN)
     folder.sync()  # a log beside the mark of a close would be damage
-    folder.remove(log_name(segment))
     writer.start(segment, opened.manifest.previous)
     writer.file.sync()
     folder.sync()
