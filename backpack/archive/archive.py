@@ -97,8 +97,6 @@ class Archive:
         """What forks read of it: the blobs that they point to stay."""
         self._limit: int | None = None
         self._replaced: Mapping[str, Content] = {}
-        self.retracted = 1 << 62
-        """The first commit that was written and taken out again since the last sync began."""
         self.retreat: Callable[[int], None] = _nothing
         """Told the newest commit that may still count as synced, when one was taken out."""
         self.dormant = Dormant(None, {})
@@ -217,9 +215,8 @@ class Archive:
         writer = self.writer
         if writer is not None and writer.last_seq == seq:
             writer.retract(seq)
-            self.retracted = min(self.retracted, seq)
-            writer.synced_upto = min(writer.synced_upto, seq - 1)
             self.retreat(seq - 1)
+            writer.synced_upto = min(writer.synced_upto, seq - 1)
             tail = self.parts[-1]
             if isinstance(tail, Log):
                 tail.forget_behind(writer.size)

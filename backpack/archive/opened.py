@@ -42,8 +42,6 @@ SEAL_SIZE_MIN: Final = 64 * 1024
 
 ASIDE: Final = "aside"
 READERS: Final = "readers"
-_NEVER: Final = 1 << 62
-
 LEVEL: Final = 3
 """Of zstd, for segments."""
 
@@ -107,6 +105,7 @@ class Opened:
             writer.roll_at = SEGMENT_SIZE
             writer.roll = self._roll
             archive.retreat = self.syncer.retreat
+            self.syncer.settled = self._settled
 
     def engine(self, limits: Limits) -> Engine:
         """An engine over the archive, with its checkpoints."""
@@ -198,11 +197,10 @@ class Opened:
         """What the syncer calls."""
         writer = self.writer
         assert writer is not None
-        self.archive.retracted = _NEVER
         seq = writer.last_seq
         with self._parts_lock:
             files = [*self._unsynced, writer.file]
-            is_folder_unsynced = self._is_folder_unsynced
+            is_folder_unsynced, self._is_folder_unsynced = self._is_folder_unsynced, False
         try:
             if not self.archive.blobs.is_synced:
                 self.archive.blobs.sync_all()
@@ -210,17 +208,21 @@ class Opened:
                 file.sync()
             if is_folder_unsynced:
                 self.folder.sync()
-        except StorageError as error:
-            writer.failure = error
+        except BaseException as error:
+            with self._parts_lock:
+                self._is_folder_unsynced |= is_folder_unsynced
+            if isinstance(error, StorageError):
+                writer.failure = error
             raise
         with self._parts_lock:
             done = files[:-1]
             self._unsynced = [file for file in self._unsynced if file not in done]
-            if is_folder_unsynced:
-                self._is_folder_unsynced = False
-        seq = min(seq, self.archive.retracted - 1)
-        writer.synced_upto = max(writer.synced_upto, seq)
         return seq
+
+    def _settled(self, seq: int) -> None:
+        """What the syncer tells: the frames to come say that everything up to there is on disk."""
+        assert self.writer is not None
+        self.writer.synced_upto = max(self.writer.synced_upto, seq)
 
     def _roll(self) -> None:
         """Begin the next log. What the writer calls, under the store's lock."""

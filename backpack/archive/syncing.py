@@ -7,6 +7,7 @@ thread of their loop: a flusher thread waits for them and wakes all tasks of a l
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Condition, Thread
 from typing import Final
 
@@ -14,6 +15,8 @@ from backpack.errors import StorageError
 
 _IDLE_S: Final = 5.0
 """A flusher thread without work ends after this time."""
+
+_NEVER: Final = 1 << 62
 
 Waiter = tuple[int, asyncio.AbstractEventLoop, "asyncio.Future[None]"]
 
@@ -28,9 +31,14 @@ class Syncer:
         self._condition = Condition()
         self._is_syncing = False
         self.synced = synced
+        self.settled: Callable[[int], None] = _nothing
+        """Told how far that is after each sync, while nobody can take a commit out again."""
+        self._ceiling = _NEVER
+        """What was taken out while a sync was under way lies behind it."""
         self.failure: StorageError | None = None
         self._waiters: list[Waiter] = []
         self._flusher: Thread | None = None
+        self._is_ending = False
 
     def wait(self, seq: int) -> None:
         """Return when the commit is on disk. `StorageError` when a sync has failed."""
@@ -44,7 +52,7 @@ class Syncer:
                 if self._is_syncing:
                     condition.wait()
                     continue
-                self._is_syncing = True
+                self._begin()
             self._lead()
 
     def sync(self) -> None:
@@ -55,7 +63,7 @@ class Syncer:
                 condition.wait()
             if self.failure is not None:
                 raise failed_error(self.failure)
-            self._is_syncing = True
+            self._begin()
         self._lead()
         if self.failure is not None:
             raise failed_error(self.failure)
@@ -87,16 +95,23 @@ class Syncer:
         """What came after `seq` was taken out again."""
         with self._condition:
             self.synced = min(self.synced, seq)
+            self._ceiling = min(self._ceiling, seq)
 
     def join(self) -> None:
         """Wait until no thread works for this any more."""
         with self._condition:
             flusher = self._flusher
+            self._is_ending = True
             self._condition.notify_all()
         if flusher is not None:
             flusher.join()
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """Be the one that syncs. Wants the condition."""
+        self._is_syncing = True
+        self._ceiling = _NEVER
 
     def _lead(self) -> None:
         """Sync, as the one that does."""
@@ -109,7 +124,8 @@ class Syncer:
             interrupt = error
         with self._condition:
             self._is_syncing = False
-            self.synced = max(self.synced, synced)
+            self.synced = max(self.synced, min(synced, self._ceiling))
+            self.settled(self.synced)
             if failure is not None:
                 self.failure = failure
             self._condition.notify_all()
@@ -120,7 +136,8 @@ class Syncer:
         """What the flusher thread does."""
         while True:
             with self._condition:
-                if not self._waiters and not self._condition.wait_for(lambda: bool(self._waiters), _IDLE_S):
+                self._condition.wait_for(lambda: bool(self._waiters) or self._is_ending, _IDLE_S)
+                if not self._waiters:
                     self._flusher = None
                     return
                 waiters, self._waiters = self._waiters, []
@@ -133,7 +150,7 @@ class Syncer:
             for _, loop, future in waiters:
                 by_loop.setdefault(loop, []).append(future)
             for loop, futures in by_loop.items():
-                if not loop.is_closed():
+                with suppress(RuntimeError):  # the loop was closed: nobody waits there any more
                     loop.call_soon_threadsafe(_resolve, futures, error)
 
 
@@ -145,6 +162,10 @@ def _resolve(futures: list["asyncio.Future[None]"], error: BaseException | None)
             future.set_result(None)
         else:
             future.set_exception(error)
+
+
+def _nothing(_: int) -> None:
+    pass
 
 
 def failed_error(failure: StorageError) -> StorageError:

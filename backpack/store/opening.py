@@ -77,8 +77,9 @@ def open_in(
     durability: str = "process",
     key: Key | None = None,
     retention: Retention | None = None,
+    make_random: Callable[[int], bytes] = os.urandom,
 ) -> Backpack:
-    """The store in a folder of any kind."""
+    """The store in a folder of any kind. `make_random`: so many bytes that nobody can guess."""
     if not folder.has(MANIFEST) and (not is_writable or has_lost_manifest(folder)):
         raise missing_store(folder)
     lock = folder.lock(LOCK) if is_writable else lock_to_read(folder, time.sleep)
@@ -91,10 +92,10 @@ def open_in(
                 covers, _ = covers_of(folder, key)
                 manifest = find_manifest(folder, covers)
             else:
-                store_id = os.urandom(16)
+                store_id = make_random(16)
                 covers, secret = new_covers(store_id, key)
-                manifest = make_store(folder, covers, os.urandom, store_id, secret)
-            opened, recovery = open_archive(folder, covers, manifest, lock, os.urandom, is_writable=True)
+                manifest = make_store(folder, covers, make_random, store_id, secret)
+            opened, recovery = open_archive(folder, covers, manifest, lock, make_random)
     except BaseException as error:
         lock.release()
         refused = refusal(error) if is_writable else None

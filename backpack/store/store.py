@@ -13,7 +13,8 @@ from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
 from threading import RLock
-from typing import Any, Final, Self
+from types import ModuleType
+from typing import Any, Final, Self, cast
 
 from backpack.archive.archive import Archive, engine_over
 from backpack.archive.compacting import first_kept, keys_of, sealed, versions_of
@@ -539,7 +540,8 @@ class Backpack(MutableMapping[str, Any]):
         (1, 2, 2)
         """
         if path is not None:
-            raise InvalidArgumentError("a fork in memory has no path: leave it out")
+            self._require_open()
+            return cast(Backpack, _moving().fork_to(self, at, path))
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         self._require_open()
         with self._lock:
@@ -619,7 +621,9 @@ class Backpack(MutableMapping[str, Any]):
             if self._opened is not None:
                 self._opened.note(self._now(), {"checkpoint": name, "seq": seq, "notes": notes})
             self._engine.add_checkpoint(name, seq, notes)
-            return Checkpoint(name, self._engine.commit_at(seq), notes)
+            made = Checkpoint(name, self._engine.commit_at(seq), notes)
+        self._settle_note()
+        return made
 
     def checkpoints(self) -> list[Checkpoint]:
         """All checkpoints, in the order they were made."""
@@ -639,6 +643,7 @@ class Backpack(MutableMapping[str, Any]):
             if self._opened is not None:
                 self._opened.note(self._now(), {"forget": name})
             self._engine.remove_checkpoint(name)
+        self._settle_note()
 
     # -- memory ------------------------------------------------------------------------------------------------
 
@@ -849,6 +854,9 @@ class Backpack(MutableMapping[str, Any]):
         ['search', 'book']
         """
         self._require_open()
+        if self._archive is not None:
+            _moving().export_to(self, file)
+            return
         with self._lock:
             image = freeze(self._engine, self._last_ns)
         write_export(image, file)
@@ -867,8 +875,12 @@ class Backpack(MutableMapping[str, Any]):
         >>> loaded.head == bp.head, loaded.pack("a", 2).seq
         (True, 2)
         """
-        engine, last_ns = read_export(file, os.urandom(16))
-        return cls._from_engine(engine, last_ns)
+        first, second = read_export(file, os.urandom(16))
+        if isinstance(first, Engine):
+            assert isinstance(second, int)
+            return cls._from_engine(first, second)
+        assert isinstance(second, dict)
+        return cast(Backpack, _moving().load_from(first, second))
 
     # -- asyncio -----------------------------------------------------------------------------------------------
 
@@ -1304,6 +1316,11 @@ class Backpack(MutableMapping[str, Any]):
         if self._opened is not None and not _is_awaited.get():
             self._opened.syncer.wait(seq)
 
+    def _settle_note(self) -> None:
+        """What was noted about the store is as durable as its commits."""
+        if self._is_durable and self._opened is not None:
+            self._opened.syncer.sync()
+
     def _tell(self, commit: Commit) -> None:
         """One event for the commit, and one if it pruned."""
         changes = commit.raw_changes
@@ -1390,6 +1407,13 @@ class _KnownItems:
                 return 0
             header = read_array_header(head_of(content))
         return 0 if header is None else header[0]
+
+
+def _moving() -> ModuleType:
+    """What opens stores and writes files of them: it knows this class, so it is not there before it."""
+    from backpack.store import moving
+
+    return moving
 
 
 def closed_error() -> ClosedError:
