@@ -341,8 +341,8 @@ class Opened:
             infos = [info, *self.manifest.segments[len(going) :]]
             self.publish(replace(self.manifest, segments=infos, first_seq=boundary))
             with self._parts_lock:
-                self.archive.set_parts([base, *(part for part in self.archive.parts if id(part) not in listed)])
                 self.archive.first_seq = boundary
+                self.archive.set_parts([base, *(part for part in self.archive.parts if id(part) not in listed)])
                 self.archive.kept = pinned
             return sum(segment.size for segment in going) - info.size + self._remove(going)
 
