@@ -18,8 +18,10 @@ from backpack.archive.content import BLOB, OWN, Change, CommitRow, Value
 from backpack.archive.dormant import Columns, Dormant, Newest
 from backpack.archive.frames import damaged
 from backpack.archive.placing import Placer
+from backpack.archive.reading import OpenBlobs, checked_blob, reader_of
 from backpack.archive.scanning import Log
 from backpack.archive.writing import Writer
+from backpack.blobs.reading import Reader
 from backpack.blobs.store import Blobs
 from backpack.core.chain import Mark, form_of, kind_of
 from backpack.core.commit import Label, RawChange
@@ -28,6 +30,9 @@ from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
 from backpack.core.past import Woken
 from backpack.core.payload import Buffer, Content, LargeRef, Pieces, make_cuts
+
+AT_ONCE_MAX: Final = 256 * 1024
+"""A value up to this size is read as a whole; of a longer one its slices, when they are asked for."""
 
 _VISIBLE: Final = frozenset({"pack", "release"})
 _NAMED: Final = frozenset({"pack", "release", "quarantine"})
@@ -77,6 +82,19 @@ class Stored(Buffer):
         """All its bytes. `CorruptionError`, `StorageError`."""
         return self._archive.payload(self.value)
 
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+        return self._value.size
+
+    def part(self, start: int, stop: int) -> bytes:
+        """Some of them. Cost: these."""
+        return self._archive.slice(self._value, start, min(stop, self._value.size))
+
+    def reader(self, opened: OpenBlobs) -> Reader:
+        """To read them in slices. `opened`: the blobs that are open, for all parts of one value."""
+        return reader_of(self._value, self._archive.slice, self._archive.blobs.open, opened)
+
 
 class Archive:
     """Reads anything that was ever committed; writes through its `writer`, which is None for readers."""
@@ -97,8 +115,6 @@ class Archive:
         """What forks read of it: the blobs that they point to stay."""
         self._limit: int | None = None
         self._replaced: Mapping[str, Content] = {}
-        self.retracted = 1 << 62
-        """The first commit that was written and taken out again since the last sync began."""
         self.retreat: Callable[[int], None] = _nothing
         """Told the newest commit that may still count as synced, when one was taken out."""
         self.dormant = Dormant(None, {})
@@ -217,9 +233,8 @@ class Archive:
         writer = self.writer
         if writer is not None and writer.last_seq == seq:
             writer.retract(seq)
-            self.retracted = min(self.retracted, seq)
-            writer.synced_upto = min(writer.synced_upto, seq - 1)
             self.retreat(seq - 1)
+            writer.synced_upto = min(writer.synced_upto, seq - 1)
             tail = self.parts[-1]
             if isinstance(tail, Log):
                 tail.forget_behind(writer.size)
@@ -392,9 +407,10 @@ class Archive:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def content_of(self, change: Change) -> Content:
-        """The bytes of a change that has some: of a large value, to be read when they are asked for."""
-        assert change.value is not None
-        return self._stored(change.value) if change.is_large else self.payload(change.value)
+        """The bytes of a change that has some: of a long value, to be read when they are asked for."""
+        value = change.value
+        assert value is not None
+        return self._stored(value) if change.is_large or value.size > AT_ONCE_MAX else self.payload(value)
 
     def stored_values(self) -> list[Value]:
         """Where the large values stand that memory has and has not read: what they are cut from has to stay."""
@@ -411,7 +427,7 @@ class Archive:
             return value.own[start:stop]
         if origin == BLOB:
             with self.blobs.open(value.blobs[number]) as blob:
-                return blob.read(start, stop - start)
+                return checked_blob(blob, value.blobs[number], stop).read(start, stop - start)
         parts, _, origins = self._state
         index = bisect_right(origins, origin) - 1
         if index < 0:

@@ -37,8 +37,6 @@ SEAL_SIZE_MIN: Final = 64 * 1024
 
 ASIDE: Final = "aside"
 READERS: Final = "readers"
-_NEVER: Final = 1 << 62
-
 LEVEL: Final = 3
 """Of zstd, for segments."""
 
@@ -92,22 +90,26 @@ class Opened:
         self._unsynced: list[File] = []
         self._is_folder_unsynced = False
         self._is_closed = False
+        self._closing = RLock()
         self.syncer = Syncer(self._sync, manifest.head if writer is None else writer.synced_upto)
         self._keeper = Keeper(self._seal_next)
         if writer is not None:
             writer.roll_at = SEGMENT_SIZE
             writer.roll = self._roll
             archive.retreat = self.syncer.retreat
+            self.syncer.tell = self._settled
 
     # -- durability ----------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
         """Everything so far is on disk for good. Raises what failed in the background since the last time."""
         self.syncer.sync()
-        failure = self._keeper.take_failure()
-        if failure is not None:
-            self._keeper.wake()
-            raise failure
+        self._raise_failure()
+
+    async def aflush(self) -> None:
+        """As `flush`, in a task: the thread of its loop neither syncs nor waits."""
+        await self.syncer.settled()
+        self._raise_failure()
 
     def note(self, time_ns: int, note: Mapping[str, Any]) -> None:
         """Write down something about the store. Wants the store's lock."""
@@ -126,17 +128,18 @@ class Opened:
 
     def close(self, *, is_clean: bool = True) -> None:
         """Have everything on disk, sealed where that is worth it, and let go, even when it raises. Idempotent."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        try:
-            if self.writer is not None and self.writer.failure is None and is_clean:
-                self._finish(self.writer)
-        finally:
-            self._keeper.stop()
-            self.syncer.join()
-            self.archive.close()
-            self._lock.release()
+        with self._closing:  # who comes second returns when it is closed, not before
+            if self._is_closed:
+                return
+            self._is_closed = True
+            try:
+                if self.writer is not None and self.writer.failure is None and is_clean:
+                    self._finish(self.writer)
+            finally:
+                self._keeper.stop()
+                self.syncer.join()
+                self.archive.close()
+                self._lock.release()
 
     def drain(self) -> None:
         """Wait until every log but the newest is sealed. Raises what failed."""
@@ -160,6 +163,13 @@ class Opened:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
+    def _raise_failure(self) -> None:
+        """What failed in the background, once; it is tried again."""
+        failure = self._keeper.take_failure()
+        if failure is not None:
+            self._keeper.wake()
+            raise failure
+
     def _finish(self, writer: Writer) -> None:
         self.drain()
         self.syncer.sync()
@@ -176,11 +186,10 @@ class Opened:
         """What the syncer calls."""
         writer = self.writer
         assert writer is not None
-        self.archive.retracted = _NEVER
         seq = writer.last_seq
         with self._parts_lock:
             files = [*self._unsynced, writer.file]
-            is_folder_unsynced = self._is_folder_unsynced
+            is_folder_unsynced, self._is_folder_unsynced = self._is_folder_unsynced, False
         try:
             if not self.archive.blobs.is_synced:
                 self.archive.blobs.sync_all()
@@ -188,17 +197,21 @@ class Opened:
                 file.sync()
             if is_folder_unsynced:
                 self.folder.sync()
-        except StorageError as error:
-            writer.failure = error
+        except BaseException as error:
+            with self._parts_lock:
+                self._is_folder_unsynced |= is_folder_unsynced
+            if isinstance(error, StorageError):
+                writer.failure = error
             raise
         with self._parts_lock:
             done = files[:-1]
             self._unsynced = [file for file in self._unsynced if file not in done]
-            if is_folder_unsynced:
-                self._is_folder_unsynced = False
-        seq = min(seq, self.archive.retracted - 1)
-        writer.synced_upto = max(writer.synced_upto, seq)
         return seq
+
+    def _settled(self, seq: int) -> None:
+        """What the syncer tells: the frames to come say that everything up to there is on disk."""
+        assert self.writer is not None
+        self.writer.synced_upto = max(self.writer.synced_upto, seq)
 
     def _roll(self) -> None:
         """Begin the next log. What the writer calls, under the store's lock."""

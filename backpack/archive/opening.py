@@ -6,8 +6,8 @@ use:
 1. Read the manifest, scan the logs, plan (`recovery.py`). Damage ends here for a writer; a reader goes on with what
    can be read.
 2. Put what is cut off aside.
-3. After an unclean end nothing that was not synced is believed to be on disk, whatever the cache shows: the logs are
-   sealed, which writes all of it anew, published by one manifest.
+3. After an unclean end nothing that was not synced is believed to be on disk, whatever the cache shows: the blobs of
+   commits that were not synced are copied, and the logs are sealed, which writes all of them anew.
 4. Take the mark of the clean close away, begin a log or go on in the last one.
 """
 
@@ -19,6 +19,7 @@ from typing import Final
 from backpack.archive.archive import Archive, Part
 from backpack.archive.cache import Cache
 from backpack.archive.dormant import Dormant
+from backpack.archive.doubting import cut_doubtful
 from backpack.archive.manifest import CLEAN, MANIFEST, Manifest, publish_manifest, read_clean, read_manifest
 from backpack.archive.opened import ASIDE, READERS, Checkpoints, Opened, apply_notes
 from backpack.archive.placing import Placer
@@ -58,7 +59,10 @@ class Recovery:
 
 def make_store(folder: Folder, covers: Covers, make_random: MakeRandom, store_id: bytes, secret: bytes) -> Manifest:
     """The manifest of a new store, published. Refuses a folder that holds something else."""
-    others = [name for name in folder.names() if name not in (LOCK, READERS, BLOBS, MANIFEST + ".tmp")]
+    half_made = {LOCK, READERS, MANIFEST + ".tmp"}  # what a crash in here leaves
+    if folder.has(BLOBS) and not folder.folder(BLOBS).names():
+        half_made.add(BLOBS)
+    others = [name for name in folder.names() if name not in half_made]
     if others:
         raise InvalidArgumentError(
             f"the folder holds something that is no store: path={folder.path!r} has={others[0]!r}; name an empty "
@@ -79,11 +83,14 @@ def open_archive(
     cache = Cache()
     blobs = Blobs(folder.folder(BLOBS), covers)
     logs, faults, torn = _scan(folder, covers, manifest, is_writable=is_writable)
-    outcome = planned(manifest, logs, faults, torn, read_clean(folder))
+    mark = read_clean(folder)
+    segments = _segments(folder, covers, cache, manifest)
+    if mark is None:
+        cut_doubtful(logs, faults, segments, blobs, manifest.head)
+    outcome = planned(manifest, logs, faults, torn, mark)
     if isinstance(outcome, Damage) and is_writable:
         raise outcome.error
     plan = outcome.plan if isinstance(outcome, Damage) else outcome
-    segments = _segments(folder, covers, cache, manifest)
     placer = Placer(lambda payload: blobs.put_bytes(payload, is_durable=False))
     checkpoints: Checkpoints = {name: (seq, notes) for name, seq, notes in manifest.checkpoints}
     for log in plan.logs:
@@ -102,7 +109,9 @@ def open_archive(
     opened = Opened(folder, covers, cache, manifest, archive, checkpoints, lock, writer)
     try:
         _continue(opened, writer, plan, covers)
-        _sweep(folder, opened.manifest, writer)
+        _sweep(folder, opened.manifest)
+        if not plan.is_clean:
+            blobs.sweep_temporary()
     except BaseException:
         opened.close(is_clean=False)
         raise
@@ -182,6 +191,7 @@ def _continue(opened: Opened, writer: Writer, plan: Plan, covers: Covers) -> Non
         writer.take(last.file, last.head, cover, last.stop, last.head_sum, last.next_source)
         last.follow(lambda: writer.size)
         return
+    opened.archive.blobs.sync_all()  # those that unsynced commits refer to: written anew, as the commits are
     segment = max([opened.manifest.next_segment, *(log.head.segment + 1 for log in plan.logs)])
     for log in plan.logs:
         opened.seal(log, is_last=True)
@@ -189,6 +199,7 @@ def _continue(opened: Opened, writer: Writer, plan: Plan, covers: Covers) -> Non
         with suppress(StorageError):
             folder.remove(name)
     folder.remove(CLEAN)
+    folder.sync()  # a log beside the mark of a close would be damage
     folder.remove(log_name(segment))
     writer.start(segment, opened.manifest.previous)
     writer.file.sync()
@@ -197,7 +208,7 @@ def _continue(opened: Opened, writer: Writer, plan: Plan, covers: Covers) -> Non
     opened.begin_tail()
 
 
-def _sweep(folder: Folder, manifest: Manifest, writer: Writer) -> None:
+def _sweep(folder: Folder, manifest: Manifest) -> None:
     """Take away what a crash left half done: nothing that the manifest lists, no log that is not sealed."""
     listed = {info.name for info in manifest.segments}
     for name in folder.names():

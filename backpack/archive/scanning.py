@@ -381,6 +381,10 @@ class Log:
         frame, body = self._body(offset)
         return self.row(offset, frame, body)
 
+    def offset_of(self, seq: int) -> int:
+        """Where the frame of a commit of this log begins."""
+        return self._frames[seq - self.first_seq]
+
     def commits(self, stop: int, start: int) -> Iterator[CommitRow]:
         """The commits before `stop` and behind `start`, newest first."""
         self.catch_up()
@@ -443,18 +447,18 @@ class Log:
         return None
 
     def newest(self, seq: int) -> Iterator[tuple[str, Newest]]:
-        """The last change of each key at or before a commit."""
+        """The last change of each key at or before a commit. Cost: the commits that hold one, each read once."""
         self.catch_up()
-        by_seq: dict[int, list[str]] = {}
-        for key, seqs in self.rows.items():
-            count = len(seqs) if seqs[-1] <= seq else bisect_right(seqs, seq)
-            if count:
-                by_seq.setdefault(seqs[count - 1], []).append(key)
-        for last, keys in by_seq.items():
+        keys_of: dict[int, list[str]] = {}
+        for key, rows in list(self.rows.items()):
+            index = bisect_right(rows, seq)
+            if index:
+                keys_of.setdefault(rows[index - 1], []).append(key)
+        for last in sorted(keys_of, reverse=True):
             row = self.commit(last)
             assert row is not None
             changes = {change.key: change for change in row.changes}
-            for key in keys:
+            for key in keys_of[last]:
                 yield key, newest_of(changes[key])
 
     def size_of(self, number: int) -> int:

@@ -6,7 +6,7 @@ work. Each source is read when its turn comes, so memory holds the rows of the s
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import accumulate
 from typing import Final
 
@@ -54,11 +54,13 @@ def seal(
     *,
     store_id: bytes,
     cover: Cover,
-    keyframe: Keyframe | None = None,
+    keyframe: Keyframe | Callable[[], Keyframe | None] | None = None,
     level: int = LEVEL_DEFAULT,
     block_size: int = BLOCK_SIZE,
 ) -> Iterator[bytes]:
-    """The file, piece by piece. `InvalidArgumentError` when the contents can't be a segment."""
+    """The file, piece by piece. A `keyframe` that is a call is made when all commits have been read.
+
+    `InvalidArgumentError` when the contents can't be a segment."""
     sealing = _Sealing(contents, cover, level, block_size)
     yield from sealing.run(store_id, keyframe)
 
@@ -93,7 +95,7 @@ class _Sealing:
         self._sums: array[int] = array("Q")
         self._places = [Place() for _ in SECTION_NAMES]
 
-    def run(self, store_id: bytes, keyframe: Keyframe | None) -> Iterator[bytes]:
+    def run(self, store_id: bytes, keyframe: Keyframe | Callable[[], Keyframe | None] | None) -> Iterator[bytes]:
         draft, contents = self._draft, self._contents
         header = pack_header(contents.origins, store_id, self._cover.header)
         self._offset = len(header)
@@ -117,6 +119,8 @@ class _Sealing:
         columns += yield from draft.detail_columns()
         yield self._section(INDEX, pack_table(columns))
         yield self._section(PAGES, pages)
+        if callable(keyframe):
+            keyframe = keyframe()
         if keyframe is not None:
             yield self._section(KEYFRAME, pack_keyframe(keyframe))
         times = draft.times

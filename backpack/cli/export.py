@@ -38,7 +38,6 @@ def run(args: argparse.Namespace) -> int:
     is_piped = args.file == _STANDARD_OUTPUT
     _check(args.file, is_piped=is_piped, is_forced=args.force, as_json=args.as_json)
     with opened(args) as bp:
-        _refuse_archived(bp.memory_usage().commits_archived)
         head = 0 if bp.head is None else bp.head.seq
         if is_piped:
             file = io.BytesIO()
@@ -65,14 +64,6 @@ def _check(name: str, *, is_piped: bool, is_forced: bool, as_json: bool) -> None
         raise InvalidArgumentError(f"not a name of a file: {name!r}")
     elif not is_forced and Path(name).exists():
         raise InvalidArgumentError(f"the file exists: {name!r}; name another, or replace it with --force")
-
-
-def _refuse_archived(count: int) -> None:
-    """An export carries what is in memory: of a store just opened, that is not its history."""
-    if count:
-        raise InvalidArgumentError(
-            f"an export can't carry archived commits yet: archived={count}; copy the folder of the closed store instead"
-        )
 
 
 def _write(data: memoryview) -> None:

@@ -78,8 +78,9 @@ def open_in(
     durability: str = "process",
     key: Key | None = None,
     retention: Retention | None = None,
+    make_random: Callable[[int], bytes] = os.urandom,
 ) -> Backpack:
-    """The store in a folder of any kind."""
+    """The store in a folder of any kind. `make_random`: so many bytes that nobody can guess."""
     if not is_writable and not folder.has(MANIFEST):
         raise StoreNotFoundError(f"there is no store: path={folder.path!r}", path=folder.path)
     lock = folder.lock(LOCK) if is_writable else folder.lock(READERS, shared=True)
@@ -88,10 +89,10 @@ def open_in(
             covers, _ = covers_of(folder, key)
             manifest = find_manifest(folder, covers)
         else:
-            store_id = os.urandom(16)
+            store_id = make_random(16)
             covers, secret = new_covers(store_id, key)
-            manifest = make_store(folder, covers, os.urandom, store_id, secret)
-        opened, recovery = open_archive(folder, covers, manifest, lock, os.urandom, is_writable=is_writable)
+            manifest = make_store(folder, covers, make_random, store_id, secret)
+        opened, recovery = open_archive(folder, covers, manifest, lock, make_random, is_writable=is_writable)
     except BaseException:
         lock.release()
         raise

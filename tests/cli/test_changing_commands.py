@@ -73,12 +73,6 @@ def test_a_store_that_is_being_written_is_exit_code_3_with_the_pid(trip: Calls) 
 # -- export ----------------------------------------------------------------------------------------------------
 
 
-def test_an_export_that_would_lack_archived_commits_is_refused(trip: Calls, tmp_path: Path) -> None:
-    assert "archived=6" in trip.refused(["export", str(tmp_path / "file")], code=2)
-    assert not (tmp_path / "file").exists()
-
-
-@pytest.mark.xfail(reason="an export can't carry archived commits yet")
 def test_export_is_one_file_that_loads(trip: Calls, tmp_path: Path) -> None:
     file = tmp_path / "one file"
     found = trip.json(["export", str(file)])
@@ -87,7 +81,6 @@ def test_export_is_one_file_that_loads(trip: Calls, tmp_path: Path) -> None:
         assert [copy.snapshot(seq).to_dict() for seq in range(7)] == [bp.snapshot(seq).to_dict() for seq in range(7)]
 
 
-@pytest.mark.xfail(reason="an export can't carry archived commits yet")
 def test_export_replaces_a_file_only_when_told(trip: Calls, tmp_path: Path) -> None:
     file = tmp_path / "mine"
     file.write_text("precious")
@@ -97,7 +90,6 @@ def test_export_replaces_a_file_only_when_told(trip: Calls, tmp_path: Path) -> N
     assert Backpack.load(file).head is not None
 
 
-@pytest.mark.xfail(reason="an export can't carry archived commits yet")
 def test_export_goes_to_standard_output_for_a_dash(trip: Calls, tmp_path: Path) -> None:
     with started("export", "-", "--store", str(trip.store)) as process:
         out, err = process.communicate()
@@ -113,7 +105,6 @@ def test_an_export_needs_a_name_of_a_file(name: str, trip: Calls) -> None:
     trip.refused(["export", name], code=2)
 
 
-@pytest.mark.xfail(reason="an export can't carry archived commits yet")
 def test_an_export_that_can_not_be_written_is_exit_code_3(trip: Calls, tmp_path: Path) -> None:
     trip.refused(["export", str(tmp_path / "no" / "folder")], code=3)
 
