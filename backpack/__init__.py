@@ -9,6 +9,7 @@
 
 from backpack.archive.opened import Health
 from backpack.archive.opening import Recovery
+from backpack.archive.verifying import Problem, Verification, verify
 from backpack.codec import register
 from backpack.core.commit import Change, Commit
 from backpack.errors import (
@@ -76,6 +77,7 @@ __all__ = [
     "Node",
     "NotAListError",
     "NotTextError",
+    "Problem",
     "PurgeReport",
     "QuarantineError",
     "ReadOnlyError",
@@ -91,9 +93,11 @@ __all__ = [
     "UnknownTypeError",
     "UnstorableValueError",
     "ValueUnavailableError",
+    "Verification",
     "WrongKeyError",
     "__version__",
     "open",
     "register",
     "rotate_key",
+    "verify",
 ]

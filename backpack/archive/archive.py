@@ -85,15 +85,15 @@ class Stored(Buffer):
     @property
     def size(self) -> int:
         """How many bytes there are."""
-        return self._value.size
+        return self.value.size
 
     def part(self, start: int, stop: int) -> bytes:
         """Some of them. Cost: these."""
-        return self._archive.slice(self._value, start, min(stop, self._value.size))
+        return self._archive.slice(self.value, start, min(stop, self.value.size))
 
     def reader(self, opened: OpenBlobs) -> Reader:
         """To read them in slices. `opened`: the blobs that are open, for all parts of one value."""
-        return reader_of(self._value, self._archive.slice, self._archive.blobs.open, opened)
+        return reader_of(self.value, self._archive.slice, self._archive.blobs.open, opened)
 
 
 class Archive:

@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from threading import RLock
 from typing import Any, Final
 
-from backpack.archive.archive import Archive, Part
+from backpack.archive.archive import Archive, Part, engine_over
 from backpack.archive.cache import Cache
 from backpack.archive.compacting import Retention, based, erased
 from backpack.archive.contents import Contents
+from backpack.archive.dormant import Columns, Newest
 from backpack.archive.gathering import gathered
+from backpack.archive.holed import HoledArchive
 from backpack.archive.keeping import Keeper
 from backpack.archive.keyframe import Keyframe
 from backpack.archive.keyframing import keyframe_after, keyframe_at
@@ -25,6 +27,9 @@ from backpack.archive.sealing import seal
 from backpack.archive.segment import Segment
 from backpack.archive.syncing import Syncer
 from backpack.archive.writing import Writer, log_name
+from backpack.core.engine import Engine
+from backpack.core.ids import Epoch
+from backpack.core.limits import Limits
 from backpack.errors import BackpackError, StorageError, StoreLockedError
 from backpack.storage.cover import Covers
 from backpack.storage.protocol import File, Folder, Lock, publish
@@ -87,6 +92,10 @@ class Opened:
         """What the archive is to keep when nothing else is said."""
         self.tend: Callable[[], None] | None = None
         """Called by the keeper after it has sealed a log, when something is to be kept only."""
+        self.damage: BackpackError | None = None
+        """Why a reader can't read all of the store."""
+        self.known: tuple[Columns | None, dict[str, Newest]] | None = None
+        """A reader's: the newest change of every key."""
         self._unsynced: list[File] = []
         self._is_folder_unsynced = False
         self._is_closed = False
@@ -98,6 +107,19 @@ class Opened:
             writer.roll = self._roll
             archive.retreat = self.syncer.retreat
             self.syncer.tell = self._settled
+
+    def engine(self, limits: Limits) -> Engine:
+        """An engine over the archive, with its checkpoints."""
+        epoch: Epoch | None = None
+        for secret, first_seq in self.manifest.epochs:
+            epoch = Epoch(secret, first_seq, epoch)
+        assert epoch is not None
+        engine = engine_over(self.archive, limits, epoch, None if self.writer is None else self.archive)
+        for name, (seq, notes) in self.checkpoints.items():
+            engine.add_checkpoint(name, seq, notes)
+        if isinstance(self.archive, HoledArchive):
+            self.archive.doubt(engine)
+        return engine
 
     # -- durability ----------------------------------------------------------------------------------------------
 
@@ -119,7 +141,7 @@ class Opened:
     def health(self) -> Health:
         """How it fares."""
         writer = self.writer
-        failure: BackpackError | None = self._keeper.failure or self.syncer.failure
+        failure: BackpackError | None = self._keeper.failure or self.syncer.failure or self.damage
         logs = sum(isinstance(part, Log) for part in self.archive.parts)
         if writer is None:
             return Health(failure is None, str(failure or ""), logs, 0)

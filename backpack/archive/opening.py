@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from backpack.archive.archive import Archive, Part
+from backpack.archive.broken import place_of
 from backpack.archive.cache import Cache
 from backpack.archive.dormant import Dormant
 from backpack.archive.doubting import cut_doubtful
@@ -34,6 +35,7 @@ from backpack.errors import (
     MissingFileError,
     StorageError,
     StoreNotFoundError,
+    WrongKeyError,
 )
 from backpack.storage.cover import Covers
 from backpack.storage.protocol import Folder, Lock, publish
@@ -224,3 +226,16 @@ def find_manifest(folder: Folder, covers: Covers) -> Manifest:
     if not folder.has(MANIFEST):
         raise StoreNotFoundError(f"there is no store: path={folder.path!r}", path=folder.path)
     return read_manifest(folder, covers)
+
+
+def refusal(error: BaseException) -> CorruptionError | None:
+    """What to tell a writer of a store that is damaged; None when it is another error."""
+    if isinstance(error, WrongKeyError) or not isinstance(error, CorruptionError | MissingFileError):
+        return None
+    file, offset = place_of(error)
+    return CorruptionError(
+        f"the store is damaged, and can only be opened to read: {error}; backpack.verify tells all that is wrong, "
+        "backpack.recover makes a new store of all that verifies",
+        file=file,
+        offset=offset,
+    )

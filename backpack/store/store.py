@@ -7,7 +7,7 @@ the bytes that are new.
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from threading import RLock
@@ -18,6 +18,7 @@ from backpack.archive.archive import Archive, engine_over
 from backpack.archive.compacting import first_kept, keys_of, sealed, versions_of
 from backpack.archive.opened import Health, Opened
 from backpack.archive.opening import Recovery
+from backpack.archive.visiting import look_again
 from backpack.codec import pack_checked, pack_value, unpack_value
 from backpack.core.addresses import At, resolve
 from backpack.core.chain import Mark, is_visible, size_of
@@ -38,6 +39,7 @@ from backpack.errors import (
     CheckpointExistsError,
     ClosedError,
     CommitNotFoundError,
+    CorruptionError,
     InvalidArgumentError,
     KeyNotFoundError,
     QuarantineError,
@@ -403,7 +405,9 @@ class Backpack(MutableMapping[str, Any]):
     def __repr__(self) -> str:
         if self._is_closed:
             return "<Backpack closed>"
-        return f"<Backpack keys={len(self)} head={self._engine.timeline.head}>"
+        with suppress(CorruptionError):
+            return f"<Backpack keys={len(self)} head={self._engine.timeline.head}>"
+        return f"<Backpack damaged head={self._engine.timeline.head}>"
 
     # -- commits -----------------------------------------------------------------------------------------------
 
@@ -966,6 +970,28 @@ class Backpack(MutableMapping[str, Any]):
         self._require_open()
         if self._opened is not None and self._opened.writer is not None:
             self._opened.flush()
+
+    def refresh(self) -> bool:
+        """Show what a writer in another process has done since: True when there was something new.
+
+        Of a store that is open with `mode="r"`; of any other there is never. Open snapshots stay what they are. Cost:
+        what is new, and O(keys) when there is something. `CorruptionError`, `StorageError`: all is as before.
+        """
+        self._require_open()
+        opened = self._opened
+        if opened is None or opened.writer is not None:
+            return False
+        with self._lock:
+            if not look_again(opened):
+                return False
+            engine, archive = opened.engine(self._engine.limits), opened.archive
+            engine.make_view = partial(Remembered, self._lock)
+            self._engine, self._archive = engine, archive
+            self._commit_one, self._chains = engine.commit_one, engine.chains
+            self._view = engine.view  # type: ignore[assignment]
+            self._last_ns = archive.last_ns
+            self._history = History(engine, archive, self._lock)
+        return True
 
     def health(self) -> Health:
         """How the store fares: what failed in the background, how much waits to be sealed or synced."""
