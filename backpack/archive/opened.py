@@ -285,7 +285,7 @@ class Opened:
             self.manifest,
             segments=infos,
             next_segment=segment + 1,
-            last_log=segment if is_last else newest,
+            last_log=max(self.manifest.last_log, segment) if is_last else newest,
             previous=index.head_sum & 0xFFFFFFFF,
             head=index.last_seq,
             last_ns=max(self.manifest.last_ns, index.last_ns),
@@ -339,6 +339,7 @@ class Opened:
             info, base = self._sealed(name, contents, keyframe)
             listed = {id(segment) for segment in going}
             infos = [info, *self.manifest.segments[len(going) :]]
+            self.syncer.sync()  # a checkpoint whose deletion a power loss undoes would be one of nothing
             self.publish(replace(self.manifest, segments=infos, first_seq=boundary))
             with self._parts_lock:
                 self.archive.first_seq = boundary
@@ -402,6 +403,8 @@ class Opened:
                     if digest not in used:
                         freed += blobs.size_of(digest)
                         blobs.remove(digest)
+                if freed:
+                    blobs.sync_all()
                 return freed
         finally:
             if guard is not None:

@@ -24,7 +24,7 @@ from backpack.archive.manifest import CLEAN, MANIFEST, Manifest, publish_manifes
 from backpack.archive.opened import ASIDE, READERS, Checkpoints, Opened, apply_notes
 from backpack.archive.placing import Placer
 from backpack.archive.recovery import Damage, Plan, planned
-from backpack.archive.scanning import Fault, Log
+from backpack.archive.scanning import Fault, Log, acknowledged_in
 from backpack.archive.segment import Segment
 from backpack.archive.writing import Writer, log_name
 from backpack.blobs.store import Blobs
@@ -134,7 +134,7 @@ def _scan(
             if log_name(log.head.segment) != name:
                 raise CorruptionError(f"the log is another one: file={name} offset=0", file=name, offset=0)
         except CorruptionError:
-            torn.append((name, 0))
+            torn.append((name, acknowledged_in(file)))
             file.close()
             continue
         logs.append(log)
