@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from backpack.archive.archive import Archive, facts_of
-from backpack.archive.content import Change, CommitRow
+from backpack.archive.content import DAMAGED, Change, CommitRow
 from backpack.archive.dormant import Dormant
 from backpack.core.addresses import pruned_error
 from backpack.core.commit import Commit
@@ -13,6 +13,9 @@ from backpack.core.engine import Engine
 from backpack.core.patterns import Pattern
 from backpack.core.payload import Content, join
 from backpack.store.state import Found, State
+
+_CANDIDATES_MAX: Final = 10_000
+"""Commits between two states above which all keys are compared."""
 
 CheckOpen = Callable[[], None]
 
@@ -83,7 +86,7 @@ class Archived:
         if not isinstance(other, Archived) or other._archive is not self._archive:
             return None
         first, last = sorted((self.seq, other.seq))
-        if last - first > 10_000:
+        if last - first > _CANDIDATES_MAX or first + 1 < self._archive.first_seq or self._archive.missing_count:
             return None
         return {change.key for row in self._archive.rows(last + 1, first) for change in row.changes}
 
@@ -139,7 +142,7 @@ class Archived:
 
     def _content(self, change: Change) -> Content | str:
         if change.is_purged:
-            return "purged"
+            return DAMAGED if change.reason == DAMAGED and change.is_visible else "purged"
         self._check_open()
         return self._archive.content_of(change)
 

@@ -4,6 +4,7 @@ python -m tests.archive.full file FOLDER      no file may be longer than 200,000
 python -m tests.archive.full disk FOLDER      FOLDER is on a file system of 1 MB
 """
 
+import gc
 import os
 import random
 import resource
@@ -139,6 +140,7 @@ def main(kind: str, folder: str) -> None:
         path = Path(folder) / ends
         path.mkdir()
         fill_the_disk(path, ends=ends)
+        gc.collect()  # a file that is open takes room, removed or not
         for file in sorted(path.rglob("*"), reverse=True):
             file.unlink() if file.is_file() else file.rmdir()
 
