@@ -20,7 +20,7 @@ from backpack.archive.frames import damaged
 from backpack.archive.placing import Placer
 from backpack.archive.reading import OpenBlobs, checked_blob, reader_of
 from backpack.archive.scanning import Log
-from backpack.archive.writing import Writer
+from backpack.archive.writing import Writer, log_name
 from backpack.blobs.reading import Reader
 from backpack.blobs.store import Blobs
 from backpack.core.chain import Mark, form_of, kind_of
@@ -276,7 +276,8 @@ class Archive:
         try:
             change = self.find(key, newest.seq)
             if change is None or change.seq != newest.seq:
-                raise damaged("", 0, f"the newest change of a key is not where it should be (commit {newest.seq})")
+                what = f"the newest change of a key is not where it should be (commit {newest.seq})"
+                raise damaged(self._file_of(newest.seq), 0, what)
             value = change.value
             if key in self._replaced:
                 return _woken_instead(change, self._replaced[key])
@@ -310,7 +311,7 @@ class Archive:
         """`(time, label, changes)` of a commit."""
         row = self.row(seq)
         if row is None:
-            raise damaged("", 0, f"commit {seq} is not where it should be")
+            raise damaged(self._file_of(seq), 0, f"commit {seq} is not where it should be")
         return facts_of(row)
 
     def seq_at(self, time_ns: int) -> int:
@@ -346,7 +347,9 @@ class Archive:
                 index = bisect_right(firsts, last) - 1
                 change = parts[index].find(key, last)
                 if change is None or change.seq != last:
-                    raise damaged("", 0, f"a keyframe names a change that is not there (commit {last})")
+                    raise damaged(
+                        self._file_of(last), 0, f"a keyframe names a change that is not there (commit {last})"
+                    )
                 return change
         return None
 
@@ -427,6 +430,11 @@ class Archive:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
+    def _file_of(self, seq: int) -> str:
+        """The file in which a commit should stand."""
+        parts, firsts, _ = self._state
+        return log_name(parts[max(bisect_right(firsts, seq) - 1, 0)].origins[0]) if parts else ""
+
     def _count_missing(self, parts: Sequence[Part]) -> int:
         count, expected = 0, self.first_seq
         for part in parts:
@@ -447,7 +455,7 @@ class Archive:
         parts, _, origins = self._state
         index = bisect_right(origins, origin) - 1
         if index < 0:
-            raise damaged("", 0, f"a value points to a segment that is not there ({origin})")
+            raise damaged(log_name(origin), 0, "a value points to a log, or the segment made of it, that is not there")
         return parts[index].read(origin, number, start, stop)
 
     def _stored(self, value: Value) -> Pieces:

@@ -13,6 +13,7 @@ from backpack.archive.frames import damaged
 from backpack.archive.layout import LARGE_BLOCK_SIZE
 from backpack.archive.resyncing import MendedLog
 from backpack.archive.segment import Segment
+from backpack.archive.writing import log_name
 from backpack.blobs.store import Blobs
 from backpack.errors import CorruptionError, StorageError
 
@@ -75,7 +76,7 @@ class Losses:
         for part in self._parts:
             if isinstance(part, Lost) and part.origins[0] <= origin <= part.origins[1]:
                 return part.hole.error()
-        return damaged("", 0, f"a value points to a segment that is not there ({origin})")
+        return damaged(log_name(origin), 0, "a value points to a log, or the segment made of it, that is not there")
 
 
 def blob_fault(blobs: Blobs, digest: bytes) -> CorruptionError | None:

@@ -23,7 +23,7 @@ from tests.archive.crashes import (
 
 IS_LONG: Final = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 SEEDS: Final = 12 if IS_LONG else 2
-STRIDE: Final = 20 if IS_LONG else 200
+STRIDE: Final = 20 if IS_LONG else 350
 """Of the images one in so many is opened on a disk that crashes again."""
 
 TRIED_MIN: Final = 10_000
