@@ -43,10 +43,10 @@ from backpack.archive.manifest import (
 )
 from backpack.archive.opened import READERS, Checkpoints, apply_notes
 from backpack.archive.opening import BLOBS, LOCK
-from backpack.archive.reading import NoLock, blobs_to_read, has_lost_manifest, missing_store
 from backpack.archive.salvaging import Salvage, salvaged
 from backpack.archive.sealing import seal
 from backpack.archive.tracing import traced
+from backpack.archive.visiting import NoLock, blobs_to_read, has_lost_manifest, missing_store
 from backpack.blobs.store import Blobs
 from backpack.errors import CorruptionError, InvalidArgumentError, MissingFileError, WrongKeyError
 from backpack.storage.cover import PLAIN, Covers
