@@ -185,6 +185,21 @@ def test_frames_that_changed_places_are_not_believed() -> None:
     assert bp.head == truth.commits[6]
 
 
+def test_the_head_is_no_commit_that_is_lost_even_when_a_note_follows_it() -> None:
+    folder = MemoryFolder()
+    bp = opened_in(folder)
+    bp.pack("a", 1)
+    bp.pack("a", 2)
+    bp.checkpoint("two")
+    bp.flush()
+    bp.checkpoint("again")
+    crash(bp)
+    truth = Truth(folder, {}, {})
+    name, offset = frame_of(truth, 2)
+    bp = opened_in(flipped(truth, name, offset + FRAME_SIZE).reader(), mode="r")
+    assert bp.head is not None and bp.head.seq == 1 and bp["a"] == 1 and not bp.checkpoints()
+
+
 def test_a_log_whose_head_is_damaged_is_read_by_its_salt() -> None:
     truth = few()
     name, _ = frame_of(truth, 1)
