@@ -185,6 +185,32 @@ def test_frames_that_changed_places_are_not_believed() -> None:
     assert bp.head == truth.commits[6]
 
 
+def test_frames_without_values_that_changed_places_are_not_believed() -> None:
+    folder = MemoryFolder()
+    bp = opened_in(folder)
+    bp.update({"a": 1, "b": 1, "c": 1})
+    bp.delete("a")
+    bp.delete("b")
+    bp.delete("c")
+    bp.pack("d", 1)
+    bp.flush()
+    bp.pack("d", 2)
+    commits = {commit.seq: commit for commit in bp.history()}
+    states = {seq: bp.snapshot(seq).to_dict() for seq in [0, *commits]}
+    crash(bp)
+    truth = Truth(folder, states, commits)
+    name, first = frame_of(truth, 2)
+    (_, second), (_, stop) = frame_of(truth, 3), frame_of(truth, 4)
+
+    def swap(data: bytearray) -> None:
+        data[first:stop] = data[second:stop] + data[first:second]
+
+    bp = opened_in(changed(truth, name, swap).reader(), mode="r")
+    assert bp.head == commits[6]
+    assert compare(truth, changed(truth, name, swap))[False] > 0
+    assert [commit.seq for commit in bp.history(after=2)] == [6, 5, 4, 3]
+
+
 def test_the_head_is_no_commit_that_is_lost_even_when_a_note_follows_it() -> None:
     folder = MemoryFolder()
     bp = opened_in(folder)
