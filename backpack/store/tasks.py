@@ -46,9 +46,9 @@ class Readers:
 
     __slots__ = ("_executor", "is_closed")
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_closed: bool = False) -> None:
         self._executor: ThreadPoolExecutor | None = None
-        self.is_closed = False
+        self.is_closed = is_closed
 
     async def run(
         self, act: Callable[_Arguments, _Result], /, *arguments: _Arguments.args, **named: _Arguments.kwargs
@@ -79,6 +79,8 @@ class Readers:
 
     def close(self) -> None:
         """Take no more work; what was begun ends by itself. Idempotent."""
+        if self.is_closed:
+            return  # in a forked child another thread may have had the lock
         with _making:
             self.is_closed = True
             executor, self._executor = self._executor, None
@@ -109,6 +111,7 @@ async def awake(store: "Backpack", key: str) -> None:
 
 async def sliced(store: "Backpack", key: str, at: At | None, cut: Callable[[Content], _Result]) -> _Result:
     """What `cut` makes of the bytes of a value."""
+    store._require_open()
     if store._archive is None:
         return cut(store._content_at(key, at))
     if at is not None:
@@ -146,6 +149,7 @@ def _sleeps(store: "Backpack", key: Any) -> bool:
 
 async def changed(store: "Backpack", change: Callable[[], Facts | None], *, is_short: bool) -> Commit | None:
     """The commit that a change makes. `is_short`: it reads nothing and writes no blob."""
+    store._require_open()
     interrupt: asyncio.CancelledError | None = None
     if store._archive is None:
         facts = change()
