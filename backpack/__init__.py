@@ -9,6 +9,7 @@
 
 from backpack.archive.opened import Health
 from backpack.archive.opening import Recovery
+from backpack.archive.verifying import Problem, Verification, verify
 from backpack.codec import register
 from backpack.core.commit import Change, Commit
 from backpack.errors import (
@@ -35,12 +36,13 @@ from backpack.errors import (
     UnknownTypeError,
     UnstorableValueError,
     ValueUnavailableError,
+    WrongKeyError,
 )
 from backpack.store.differences import Diff, DiffEntry
 from backpack.store.events import Event, Subscription
 from backpack.store.node import Node
-from backpack.store.opening import open
-from backpack.store.records import Checkpoint, Item, PurgeReport, Unavailable
+from backpack.store.opening import open, rotate_key
+from backpack.store.records import Checkpoint, CompactReport, Item, PurgeReport, Unavailable
 from backpack.store.snapshot import Snapshot
 from backpack.store.store import Backpack
 from backpack.store.transaction import Transaction
@@ -59,6 +61,7 @@ __all__ = [
     "Commit",
     "CommitNotFoundError",
     "CommitPrunedError",
+    "CompactReport",
     "CorruptionError",
     "Diff",
     "DiffEntry",
@@ -74,6 +77,7 @@ __all__ = [
     "Node",
     "NotAListError",
     "NotTextError",
+    "Problem",
     "PurgeReport",
     "QuarantineError",
     "ReadOnlyError",
@@ -89,7 +93,11 @@ __all__ = [
     "UnknownTypeError",
     "UnstorableValueError",
     "ValueUnavailableError",
+    "Verification",
+    "WrongKeyError",
     "__version__",
     "open",
     "register",
+    "rotate_key",
+    "verify",
 ]

@@ -71,31 +71,31 @@ class Part(Protocol):
 class Stored(Buffer):
     """A part of a large value that stays on disk: its bytes are read when they are asked for, each time."""
 
-    __slots__ = ("_archive", "_size", "_value")
+    __slots__ = ("_archive", "value")
 
     def __init__(self, archive: "Archive", value: Value) -> None:
         self._archive = archive
-        self._value = value
+        self.value = value
         self.is_sealed = True
         self.is_large = True
 
     @property
     def data(self) -> bytes:  # type: ignore[override]
         """All its bytes. `CorruptionError`, `StorageError`."""
-        return self._archive.payload(self._value)
+        return self._archive.payload(self.value)
 
     @property
     def size(self) -> int:
         """How many bytes there are."""
-        return self._value.size
+        return self.value.size
 
     def part(self, start: int, stop: int) -> bytes:
         """Some of them. Cost: these."""
-        return self._archive.slice(self._value, start, min(stop, self._value.size))
+        return self._archive.slice(self.value, start, min(stop, self.value.size))
 
     def reader(self, opened: OpenBlobs) -> Reader:
         """To read them in slices. `opened`: the blobs that are open, for all parts of one value."""
-        return reader_of(self._value, self._archive.slice, self._archive.open_blob, opened)
+        return reader_of(self.value, self._archive.slice, self._archive.open_blob, opened)
 
 
 class Archive:
@@ -112,10 +112,11 @@ class Archive:
         """The commits before `first_seq` that can be read all the same: checkpoints."""
         self.loaded: WeakSet[Any] = WeakSet()
         """States that have bytes in memory which a purge has to reach."""
+        self._on_disk: WeakSet[Stored] = WeakSet()
+        self.twins: WeakSet[Archive] = WeakSet()
+        """What forks read of it: the blobs that they point to stay."""
         self._limit: int | None = None
         self._replaced: Mapping[str, Content] = {}
-        self.retracted = 1 << 62
-        """The first commit that was written and taken out again since the last sync began."""
         self.retreat: Callable[[int], None] = _nothing
         """Told the newest commit that may still count as synced, when one was taken out."""
         self.dormant = Dormant(None, {})
@@ -148,6 +149,8 @@ class Archive:
         of the two lives.
         """
         twin = Archive(self.blobs, self.parts, Placer(_no_blob), None, self.first_seq)
+        self.twins.add(twin)
+        twin.twins = self.twins
         twin._limit = seq
         twin.kept = self.kept
         twin._replaced = replaced
@@ -234,9 +237,8 @@ class Archive:
         writer = self.writer
         if writer is not None and writer.last_seq == seq:
             writer.retract(seq)
-            self.retracted = min(self.retracted, seq)
-            writer.synced_upto = min(writer.synced_upto, seq - 1)
             self.retreat(seq - 1)
+            writer.synced_upto = min(writer.synced_upto, seq - 1)
             tail = self.parts[-1]
             if isinstance(tail, Log):
                 tail.forget_behind(writer.size)
@@ -419,6 +421,10 @@ class Archive:
         assert value is not None
         return self._stored(value) if change.is_large or value.size > AT_ONCE_MAX else self.payload(value)
 
+    def stored_values(self) -> list[Value]:
+        """Where the large values stand that memory has and has not read: what they are cut from has to stay."""
+        return [source.value for source in self._on_disk]
+
     def close(self) -> None:
         """Let go of the files. A fork that still reads some keeps these open."""
         self._refusal = "the store is closed: open it again"
@@ -466,6 +472,7 @@ class Archive:
             blobs = (value.blobs[number],) if origin == BLOB else ()
             one = Value(((origin, 0 if blobs else number, start, stop),), b"", blobs, stop - start)
             source = Stored(self, one)
+            self._on_disk.add(source)
             self.placer.know(source, one)
             sources.append(source)
             flat += (len(sources), 0, stop - start)

@@ -47,7 +47,8 @@ def first_kept(archive: Archive, retention: Retention, now_ns: int) -> int:
                 break
             size -= segment.size
             boundary = max(boundary, segment.last_seq + 1)
-    return min(boundary, archive.parts[-1].first_seq) if archive.parts else boundary
+    unsealed = [part.first_seq for part in archive.parts if not isinstance(part, Segment)]
+    return min([boundary, *unsealed])
 
 
 def sealed(archive: Archive) -> list[Segment]:
@@ -72,7 +73,7 @@ def based(archive: Archive, boundary: int, checkpoints: Iterable[int]) -> tuple[
         keep=lambda change: (change.key, change.seq) in kept,
         keep_commit=commits.__contains__,
         purged=_never,
-        needed=needed_by(staying, _never),
+        needed=needed_by(staying, _never) | needed_in_memory(archive),
     )
     return going, contents, pinned
 
@@ -88,7 +89,7 @@ def erased(archive: Archive, keys: set[str], upto: int) -> list[tuple[Segment, C
     needed = {id(segment): needed_by([segment], is_erased) for segment in segments}
     pairs = []
     for segment in found:
-        others: set[SourceId] = set()
+        others = needed_in_memory(archive)
         for other in segments:
             if other is not segment:
                 others |= needed[id(other)]
@@ -128,6 +129,11 @@ def needed_by(segments: Sequence[Segment], is_left_out: Callable[[Change], bool]
             if change.value is not None and not is_left_out(change):
                 found.update((origin, number) for origin, number, _, _ in change.value.cuts if origin > 0)
     return found
+
+
+def needed_in_memory(archive: Archive) -> set[SourceId]:
+    """The sources that large values in memory are to be read from."""
+    return {(origin, number) for value in archive.stored_values() for origin, number, _, _ in value.cuts if origin > 0}
 
 
 def _never(_: Change) -> bool:

@@ -215,7 +215,7 @@ class Index:
 
     def span_of(self, origin: int, number: int) -> tuple[int, int]:
         """Where the bytes of a source begin and end in the address space; `(-1, -1)` when it is not here."""
-        position = number if origin == self._only_origin else self._position(origin, number)
+        position = number if origin == self._only_origin > 0 else self._position(origin, number)
         if not 0 <= position < self.source_count:
             return -1, -1
         place = self._id_places[position]

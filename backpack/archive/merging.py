@@ -1,7 +1,7 @@
 """One segment of several, with less in it: the one rewrite that merging, compaction and purging all are.
 
 Rows are judged once, in columns; commits and bytes are read again when they are sealed, so that memory holds a byte a
-row, the ids of the sources that stay, and what the cache holds anyway. What is not asked for is not read.
+row and a commit, the ids of the sources that stay, and what the cache holds anyway. What is not asked for is not read.
 """
 
 from bisect import bisect_right
@@ -48,7 +48,7 @@ def merged(
         origins=(segments[0].origins[0], segments[-1].origins[1]),
         first_seq=segments[0].first_seq,
         last_seq=segments[-1].last_seq,
-        commits=merger.commits(keep_commit),
+        commits=merger.commits(),
         sources=merger.sources(needed),
         parts_of=merger.parts_of,
         base_rows=base_rows,
@@ -78,13 +78,15 @@ def _add_sources(value: Value, found: set[SourceId]) -> None:
 class _Merger:
     """Some segments, and what stays of them."""
 
-    __slots__ = ("_first_origins", "_segments", "_used", "_verdicts")
+    __slots__ = ("_first_origins", "_kept", "_segments", "_used", "_verdicts")
 
     def __init__(self, segments: Sequence[Segment]) -> None:
         self._segments = segments
         self._first_origins = [segment.origins[0] for segment in segments]
         self._verdicts: list[bytearray] = []
         """Of each segment, by row."""
+        self._kept: list[bytearray] = []
+        """Of each segment, which of its commits stay, in order."""
         self._used: set[SourceId] = set()
 
     def judge(
@@ -97,28 +99,31 @@ class _Merger:
         base_rows = []
         for segment in self._segments:
             verdicts = bytearray(segment.row_count)
+            kept = bytearray()
             for seq, rows in segment.row_numbers():
-                if keep_commit(seq):
+                kept.append(keep_commit(seq))
+                if kept[-1]:
                     for row in rows:
                         verdicts[row] = _OF_COMMIT
             for row, change in enumerate(segment.rows()):
                 if not keep(change):
                     verdicts[row] = 0
                     continue
-                is_purged = change.is_purged or purged(change)
+                is_purged = purged(change)
                 verdicts[row] |= _KEPT | (_PURGED if is_purged else 0)
                 if change.value is not None and not is_purged:
                     _add_sources(change.value, self._used)
                 if not verdicts[row] & _OF_COMMIT:
                     base_rows.append(_without_value(change) if is_purged else change)
             self._verdicts.append(verdicts)
+            self._kept.append(kept)
         return base_rows
 
-    def commits(self, keep_commit: Callable[[int], bool]) -> Iterator[CommitRow]:
+    def commits(self) -> Iterator[CommitRow]:
         """The commits that stay, ascending, each with its changes that do."""
-        for segment, verdicts in zip(self._segments, self._verdicts, strict=True):
-            for commit, rows in segment.ascending():
-                if not keep_commit(commit.seq):
+        for segment, verdicts, kept in zip(self._segments, self._verdicts, self._kept, strict=True):
+            for is_kept, (commit, rows) in zip(kept, segment.ascending(), strict=True):
+                if not is_kept:
                     continue
                 commit.changes = [
                     _without_value(change) if verdicts[row] & _PURGED else change

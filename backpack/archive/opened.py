@@ -10,14 +10,16 @@ from dataclasses import dataclass, replace
 from threading import RLock
 from typing import Any, Final
 
-from backpack.archive.archive import Archive, Part
+from backpack.archive.archive import Archive, Part, engine_over
 from backpack.archive.cache import Cache
 from backpack.archive.compacting import Retention, based, erased
 from backpack.archive.contents import Contents
-from backpack.archive.gathering import contents_of
+from backpack.archive.dormant import Columns, Newest
+from backpack.archive.gathering import gathered
+from backpack.archive.holed import HoledArchive
 from backpack.archive.keeping import Keeper
 from backpack.archive.keyframe import Keyframe
-from backpack.archive.keyframing import keyframe_at
+from backpack.archive.keyframing import keyframe_after, keyframe_at
 from backpack.archive.layout import cover_name
 from backpack.archive.manifest import CleanMark, Manifest, SegmentInfo, publish_clean, publish_manifest
 from backpack.archive.scanning import Log
@@ -25,6 +27,9 @@ from backpack.archive.sealing import seal
 from backpack.archive.segment import Segment
 from backpack.archive.syncing import Syncer
 from backpack.archive.writing import Writer, log_name
+from backpack.core.engine import Engine
+from backpack.core.ids import Epoch
+from backpack.core.limits import Limits
 from backpack.errors import BackpackError, StorageError, StoreLockedError
 from backpack.storage.cover import Covers
 from backpack.storage.protocol import File, Folder, Lock, publish
@@ -37,8 +42,6 @@ SEAL_SIZE_MIN: Final = 64 * 1024
 
 ASIDE: Final = "aside"
 READERS: Final = "readers"
-_NEVER: Final = 1 << 62
-
 LEVEL: Final = 3
 """Of zstd, for segments."""
 
@@ -89,6 +92,10 @@ class Opened:
         """What the archive is to keep when nothing else is said."""
         self.tend: Callable[[], None] | None = None
         """Called by the keeper after it has sealed a log, when something is to be kept only."""
+        self.damage: BackpackError | None = None
+        """Why a reader can't read all of the store."""
+        self.known: tuple[Columns | None, dict[str, Newest]] | None = None
+        """A reader's: the newest change of every key."""
         self._unsynced: list[File] = []
         self._is_folder_unsynced = False
         self._is_closed = False
@@ -99,6 +106,20 @@ class Opened:
             writer.roll_at = SEGMENT_SIZE
             writer.roll = self._roll
             archive.retreat = self.syncer.retreat
+            self.syncer.tell = self._settled
+
+    def engine(self, limits: Limits) -> Engine:
+        """An engine over the archive, with its checkpoints."""
+        epoch: Epoch | None = None
+        for secret, first_seq in self.manifest.epochs:
+            epoch = Epoch(secret, first_seq, epoch)
+        assert epoch is not None
+        engine = engine_over(self.archive, limits, epoch, None if self.writer is None else self.archive)
+        for name, (seq, notes) in self.checkpoints.items():
+            engine.add_checkpoint(name, seq, notes)
+        if isinstance(self.archive, HoledArchive):
+            self.archive.doubt(engine)
+        return engine
 
     # -- durability ----------------------------------------------------------------------------------------------
 
@@ -120,7 +141,7 @@ class Opened:
     def health(self) -> Health:
         """How it fares."""
         writer = self.writer
-        failure: BackpackError | None = self._keeper.failure or self.syncer.failure
+        failure: BackpackError | None = self._keeper.failure or self.syncer.failure or self.damage
         logs = sum(isinstance(part, Log) for part in self.archive.parts)
         if writer is None:
             return Health(failure is None, str(failure or ""), logs, 0)
@@ -178,7 +199,6 @@ class Opened:
         if writer.size > SEAL_SIZE_MIN:
             log = self.archive.parts[-1]
             assert isinstance(log, Log)
-            log.catch_up()
             self.seal(log, is_last=True)
             publish_clean(self.folder, CleanMark(0, 0, 0, writer.last_seq))
         else:
@@ -188,11 +208,10 @@ class Opened:
         """What the syncer calls."""
         writer = self.writer
         assert writer is not None
-        self.archive.retracted = _NEVER
         seq = writer.last_seq
         with self._parts_lock:
             files = [*self._unsynced, writer.file]
-            is_folder_unsynced = self._is_folder_unsynced
+            is_folder_unsynced, self._is_folder_unsynced = self._is_folder_unsynced, False
         try:
             if not self.archive.blobs.is_synced:
                 self.archive.blobs.sync_all()
@@ -200,17 +219,21 @@ class Opened:
                 file.sync()
             if is_folder_unsynced:
                 self.folder.sync()
-        except StorageError as error:
-            writer.failure = error
+        except BaseException as error:
+            with self._parts_lock:
+                self._is_folder_unsynced |= is_folder_unsynced
+            if isinstance(error, StorageError):
+                writer.failure = error
             raise
         with self._parts_lock:
             done = files[:-1]
             self._unsynced = [file for file in self._unsynced if file not in done]
-            if is_folder_unsynced:
-                self._is_folder_unsynced = False
-        seq = min(seq, self.archive.retracted - 1)
-        writer.synced_upto = max(writer.synced_upto, seq)
         return seq
+
+    def _settled(self, seq: int) -> None:
+        """What the syncer tells: the frames to come say that everything up to there is on disk."""
+        assert self.writer is not None
+        self.writer.synced_upto = max(self.writer.synced_upto, seq)
 
     def _roll(self) -> None:
         """Begin the next log. What the writer calls, under the store's lock."""
@@ -232,7 +255,6 @@ class Opened:
         parts = self.archive.parts
         for part in parts[:-1]:
             if isinstance(part, Log):
-                part.catch_up()
                 self.seal(part, is_last=False)
                 if self.tend is not None:
                     self.tend()
@@ -248,11 +270,12 @@ class Opened:
         segment = log.head.segment
         infos = list(self.manifest.segments)
         part: Part | None = None
-        if log.commit_count:
-            keyframe = keyframe_at(self.archive, log.last_seq, is_last=is_last)
-            info, part = self._sealed(f"{segment:012d}.seg", contents_of(log), keyframe)
+        index, contents = gathered(log)
+        if index.commit_count:
+            keyframe = keyframe_after(self.archive, index, is_last=is_last)
+            info, part = self._sealed(f"{segment:012d}.seg", contents, keyframe)
             infos.append(info)
-        apply_notes(self._sealed_checkpoints, log.notes)
+        apply_notes(self._sealed_checkpoints, index.notes)
         newest = self.archive.parts[-1].origins[1]
         if not is_last:
             self.syncer.sync()  # the manifest is going to say that the newest log is there
@@ -261,15 +284,15 @@ class Opened:
             segments=infos,
             next_segment=segment + 1,
             last_log=segment if is_last else newest,
-            previous=log.head_sum & 0xFFFFFFFF,
-            head=log.last_seq,
-            last_ns=max(self.manifest.last_ns, log.last_ns),
+            previous=index.head_sum & 0xFFFFFFFF,
+            head=index.last_seq,
+            last_ns=max(self.manifest.last_ns, index.last_ns),
             checkpoints=[(name, seq, notes) for name, (seq, notes) in self._sealed_checkpoints.items()],
         )
         self.publish(manifest)
         with self._parts_lock:
             self.archive.set_parts(list(_replaced(self.archive.parts, log, part)))
-        self.syncer.advance(log.last_seq)
+        self.syncer.advance(index.last_seq)
         self.folder.remove(log_name(segment))
 
     def _sealed(self, name: str, contents: Contents, keyframe: Keyframe | None) -> tuple[SegmentInfo, Segment]:
@@ -309,7 +332,7 @@ class Opened:
             going, contents, pinned = based(self.archive, boundary, checkpoints)
             if not going:
                 return 0
-            keyframe = keyframe_at(self.archive, boundary - 1, is_last=False, is_forced=True)
+            keyframe = keyframe_at(self.archive, boundary - 1)
             name = f"{contents.origins[0]:012d}-{self.manifest.generation}.seg"
             info, base = self._sealed(name, contents, keyframe)
             listed = {id(segment) for segment in going}
@@ -367,8 +390,9 @@ class Opened:
                 return 0
         try:
             with self._rewriting:
-                used: set[bytes] = set()
-                for part in self.archive.parts:
+                used = {digest for value in self.archive.stored_values() for digest in value.blobs}
+                parts = {part for archive in (self.archive, *self.archive.twins) for part in archive.parts}
+                for part in parts:
                     used |= part.blobs()
                 freed = 0
                 blobs = self.archive.blobs

@@ -6,8 +6,8 @@ use:
 1. Read the manifest, scan the logs, plan (`recovery.py`). Damage ends here for a writer; a reader goes on with what
    can be read.
 2. Put what is cut off aside.
-3. After an unclean end nothing that was not synced is believed to be on disk, whatever the cache shows: the logs are
-   sealed, which writes all of it anew, published by one manifest.
+3. After an unclean end nothing that was not synced is believed to be on disk, whatever the cache shows: the blobs of
+   commits that were not synced are copied, and the logs are sealed, which writes all of them anew.
 4. Take the mark of the clean close away, begin a log or go on in the last one.
 """
 
@@ -17,8 +17,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from backpack.archive.archive import Archive, Part
+from backpack.archive.broken import place_of
 from backpack.archive.cache import Cache
 from backpack.archive.dormant import Dormant
+from backpack.archive.doubting import cut_doubtful
 from backpack.archive.manifest import CLEAN, MANIFEST, Manifest, publish_manifest, read_clean, read_manifest
 from backpack.archive.opened import ASIDE, READERS, Checkpoints, Opened, apply_notes
 from backpack.archive.placing import Placer
@@ -33,6 +35,7 @@ from backpack.errors import (
     MissingFileError,
     StorageError,
     StoreNotFoundError,
+    WrongKeyError,
 )
 from backpack.storage.cover import Covers
 from backpack.storage.protocol import Folder, Lock, publish
@@ -56,18 +59,21 @@ class Recovery:
     """The newest commit that is there."""
 
 
-def make_store(folder: Folder, covers: Covers, make_random: MakeRandom, secret: bytes) -> Manifest:
+def make_store(folder: Folder, covers: Covers, make_random: MakeRandom, store_id: bytes, secret: bytes) -> Manifest:
     """The manifest of a new store, published. Refuses a folder that holds something else."""
-    others = [name for name in folder.names() if name not in (LOCK, READERS, MANIFEST + ".tmp")]
+    half_made = {LOCK, READERS, MANIFEST + ".tmp"}  # what a crash in here leaves
+    if folder.has(BLOBS) and not folder.folder(BLOBS).names():
+        half_made.add(BLOBS)
+    others = [name for name in folder.names() if name not in half_made]
     if others:
         raise InvalidArgumentError(
-            f"the folder holds something that is no store: path={folder.path} has={others[0]!r}; name an empty folder "
-            "or one that is not there"
+            f"the folder holds something that is no store: path={folder.path!r} has={others[0]!r}; name an empty "
+            "folder or one that is not there"
         )
     folder.folder(BLOBS)
     if not folder.has(READERS):
         folder.create(READERS).close()
-    manifest = Manifest(make_random(16), [(make_random(16), 1)], secret=secret)
+    manifest = Manifest(store_id, [(make_random(16), 1)], secret=secret)
     publish_manifest(folder, manifest, covers)
     return manifest
 
@@ -79,11 +85,14 @@ def open_archive(
     cache = Cache()
     blobs = Blobs(folder.folder(BLOBS), covers)
     logs, faults, torn = _scan(folder, covers, manifest, is_writable=is_writable)
-    outcome = planned(manifest, logs, faults, torn, read_clean(folder))
+    mark = read_clean(folder)
+    segments = _segments(folder, covers, cache, manifest)
+    if mark is None:
+        cut_doubtful(logs, faults, segments, blobs, manifest.head)
+    outcome = planned(manifest, logs, faults, torn, mark)
     if isinstance(outcome, Damage) and is_writable:
         raise outcome.error
     plan = outcome.plan if isinstance(outcome, Damage) else outcome
-    segments = _segments(folder, covers, cache, manifest)
     placer = Placer(lambda payload: blobs.put_bytes(payload, is_durable=False))
     checkpoints: Checkpoints = {name: (seq, notes) for name, seq, notes in manifest.checkpoints}
     for log in plan.logs:
@@ -102,7 +111,9 @@ def open_archive(
     opened = Opened(folder, covers, cache, manifest, archive, checkpoints, lock, writer)
     try:
         _continue(opened, writer, plan, covers)
-        _sweep(folder, opened.manifest, writer)
+        _sweep(folder, opened.manifest)
+        if not plan.is_clean:
+            blobs.sweep_temporary()
     except BaseException:
         opened.close(is_clean=False)
         raise
@@ -182,6 +193,7 @@ def _continue(opened: Opened, writer: Writer, plan: Plan, covers: Covers) -> Non
         writer.take(last.file, last.head, cover, last.stop, last.head_sum, last.next_source)
         last.follow(lambda: writer.size)
         return
+    opened.archive.blobs.sync_all()  # those that unsynced commits refer to: written anew, as the commits are
     segment = max([opened.manifest.next_segment, *(log.head.segment + 1 for log in plan.logs)])
     for log in plan.logs:
         opened.seal(log, is_last=True)
@@ -189,6 +201,7 @@ def _continue(opened: Opened, writer: Writer, plan: Plan, covers: Covers) -> Non
         with suppress(StorageError):
             folder.remove(name)
     folder.remove(CLEAN)
+    folder.sync()  # a log beside the mark of a close would be damage
     folder.remove(log_name(segment))
     writer.start(segment, opened.manifest.previous)
     writer.file.sync()
@@ -197,7 +210,7 @@ def _continue(opened: Opened, writer: Writer, plan: Plan, covers: Covers) -> Non
     opened.begin_tail()
 
 
-def _sweep(folder: Folder, manifest: Manifest, writer: Writer) -> None:
+def _sweep(folder: Folder, manifest: Manifest) -> None:
     """Take away what a crash left half done: nothing that the manifest lists, no log that is not sealed."""
     listed = {info.name for info in manifest.segments}
     for name in folder.names():
@@ -213,3 +226,16 @@ def find_manifest(folder: Folder, covers: Covers) -> Manifest:
     if not folder.has(MANIFEST):
         raise StoreNotFoundError(f"there is no store: path={folder.path!r}", path=folder.path)
     return read_manifest(folder, covers)
+
+
+def refusal(error: BaseException) -> CorruptionError | None:
+    """What to tell a writer of a store that is damaged; None when it is another error."""
+    if isinstance(error, WrongKeyError) or not isinstance(error, CorruptionError | MissingFileError):
+        return None
+    file, offset = place_of(error)
+    return CorruptionError(
+        f"the store is damaged, and can only be opened to read: {error}; backpack.verify tells all that is wrong, "
+        "backpack.recover makes a new store of all that verifies",
+        file=file,
+        offset=offset,
+    )

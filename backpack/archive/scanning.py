@@ -14,20 +14,26 @@ import msgpack
 from xxhash import xxh3_64_intdigest
 
 from backpack.archive.content import Change, CommitRow
+from backpack.archive.contents import UsualRow
 from backpack.archive.dormant import Newest, newest_of
 from backpack.archive.frames import (
     COMMIT,
     FRAME_SIZE,
     LOG_HEAD_SIZE_MAX,
+    ONE,
+    WHOLE,
     Added,
     Frame,
     LogHead,
     damaged,
     read_commit,
     read_frame,
+    read_label,
     read_log_head,
 )
+from backpack.core.commit import Label
 from backpack.errors import CorruptionError
+from backpack.limits import KEY_SIZE_MAX
 from backpack.storage.cover import Cover, Covers
 from backpack.storage.protocol import File
 
@@ -52,6 +58,17 @@ class Fault:
         self.seq = seq
         """The commit that should stand there (or the one after a note that should)."""
         self.reason = reason
+
+
+class Gathered:
+    """What a scan has come by, for sealing."""
+
+    __slots__ = ("bodies", "rows")
+
+    def __init__(self) -> None:
+        self.rows: list[CommitRow | UsualRow] = []
+        self.bodies: dict[int, bytes] = {}
+        """By the offset of the frame."""
 
 
 class Log:
@@ -143,30 +160,82 @@ class Log:
 
     # -- reading it in -------------------------------------------------------------------------------------------
 
-    def scan(self, stop: int | None = None) -> Fault | None:
+    def scan(self, stop: int | None = None, gathered: "Gathered | None" = None) -> Fault | None:
         """Take in the frames that came since; where and why it ends early, if it does.
 
-        `stop`: an offset where a frame ends, up to which everything is known to have been written.
+        `stop`: an offset where a frame ends, up to which everything is known to have been written. `gathered` is given
+        the commits and the bodies of the frames as they come.
         """
         end = self.file.size() if stop is None else stop
+        is_plain = not self._cover.overhead
+        labels: dict[bytes, Label] = {}
+        names: dict[bytes, str] = {}
         for offset, frame, covered in self._heads(self.stop, end):
             if frame is None:
                 return Fault(offset, self.last_seq + 1, "no frame of this log stands there")
             if covered is None:
                 return Fault(offset, self.last_seq + 1, "the frame goes on behind the end of the log")
-            reason = self._take(frame, covered)
-            if reason:
-                return Fault(offset, self.last_seq + 1, reason)
+            if not (is_plain and self._take_usual(frame, covered, labels, names, gathered)):
+                reason = self._take(frame, covered, gathered)
+                if reason:
+                    return Fault(offset, self.last_seq + 1, reason)
             self.stop += FRAME_SIZE + frame.size
         return None
 
-    def frames(self) -> Iterator[tuple[int, Frame, bytes]]:
-        """The commits that were indexed: `(offset, frame, body)`, in order."""
-        for offset, frame, covered in self._heads(self.head.size, self.stop):
-            if frame is None or covered is None or xxh3_64_intdigest(covered, self.seed) != frame.body_sum:
-                raise damaged(self.file.name, offset, "the log has changed since it was read")
-            if frame.kind == COMMIT:
-                yield offset, frame, self._cover.uncover(covered, b"frame:%d" % offset)
+    def _take_usual(
+        self,
+        frame: Frame,
+        body: bytes,
+        labels: dict[bytes, Label],
+        names: dict[bytes, str],
+        gathered: "Gathered | None",
+    ) -> bool:
+        """`_take` for the commit of one whole new payload, which most are. False, and nothing has happened, for any
+        other, and for whatever is not right with it: `_take` knows what."""
+        if len(body) <= ONE.size:
+            return False
+        count, label_size, first_source, key_size, code, form, version, size = ONE.unpack_from(body)
+        start = ONE.size + label_size + key_size
+        if (
+            frame.kind != COMMIT
+            or count != 1
+            or form != WHOLE
+            or code
+            or start + size != len(body)
+            or not 0 < key_size <= KEY_SIZE_MAX
+            or not 0 < version < 1 << 62
+            or first_source != self.next_source
+            or frame.seq != self.last_seq + 1
+            or frame.previous != self.head_sum & 0xFFFFFFFF
+            or xxh3_64_intdigest(body, self.seed) != frame.body_sum
+        ):
+            return False
+        packed, name = body[ONE.size : start - key_size], body[start - key_size : start]
+        label, key = labels.get(packed), names.get(name)
+        if label is None or key is None:
+            try:
+                label, key = labels.setdefault(packed, read_label(packed)), names.setdefault(name, str(name, "utf-8"))
+            except (ValueError, msgpack.UnpackException):
+                return False
+        row = self.rows.get(key)
+        if row is None:
+            row = self.rows[key] = array("Q")
+        row.append(frame.seq)
+        offset = self.stop
+        self._source_frames.append(offset)
+        self._source_starts.append(start)
+        self._source_sizes.append(size)
+        self._frames.append(offset)
+        self._times.append(frame.time_ns)
+        self.next_source = first_source + 1
+        self.last_seq = frame.seq
+        self.head_sum = frame.head_sum
+        if frame.synced_upto > self.synced_upto:
+            self.synced_upto = frame.synced_upto
+        if gathered is not None:
+            gathered.rows.append((frame.seq, frame.time_ns, label, key, version, first_source))
+            gathered.bodies[offset] = body
+        return True
 
     def row(self, offset: int, frame: Frame, body: bytes) -> CommitRow:
         """The commit in a frame that was indexed."""
@@ -204,6 +273,15 @@ class Log:
         """From here on every read first takes in what this process wrote since: up to the offset that `goal` says."""
         self._goal = goal
 
+    @property
+    def goal(self) -> int:
+        """The offset up to which frames are known to stand there."""
+        return max(self._goal(), self.stop)
+
+    def fresh(self) -> "Log":
+        """The same log, not indexed yet."""
+        return Log(self.file, self.head, self._covers)
+
     def catch_up(self) -> None:
         """Take in what was written. `CorruptionError` when the disk says something else."""
         goal = self._goal()
@@ -218,7 +296,7 @@ class Log:
         with self._lock:
             if self.stop <= offset:
                 return
-            fresh = Log(self.file, self.head, self._covers)
+            fresh = self.fresh()
             fault = fresh.scan(offset)
             if fault is not None:
                 raise damaged(self.file.name, fault.offset, fault.reason)
@@ -242,7 +320,7 @@ class Log:
             offset += _WINDOW
         return highest
 
-    def _take(self, frame: Frame, covered: bytes) -> str:
+    def _take(self, frame: Frame, covered: bytes, gathered: "Gathered | None") -> str:
         """Index a frame; or why it can't be."""
         if frame.previous != self.head_sum & 0xFFFFFFFF:
             return "the frame does not follow the one before it"
@@ -259,7 +337,7 @@ class Log:
                 return "the commit is not the next one"
             try:
                 body = self._cover.uncover(covered, b"frame:%d" % self.stop)
-                _, placed, first_source, next_source = read_commit(body, frame.seq, self.head.segment)
+                label, placed, first_source, next_source = read_commit(body, frame.seq, self.head.segment)
             except (ValueError, CorruptionError):
                 return "the commit in the frame can't be read"
             if first_source != self.next_source:
@@ -278,6 +356,10 @@ class Log:
             self._frames.append(self.stop)
             self._times.append(frame.time_ns)
             self.last_seq = frame.seq
+            if gathered is not None:
+                changes = [one.change for one in placed]
+                gathered.rows.append(CommitRow(frame.seq, frame.time_ns, label, changes))
+                gathered.bodies[self.stop] = body
         self.head_sum = frame.head_sum
         self.synced_upto = max(self.synced_upto, frame.synced_upto)
         return ""
@@ -309,6 +391,10 @@ class Log:
         offset = self._frames[index]
         frame, body = self._body(offset)
         return self.row(offset, frame, body)
+
+    def offset_of(self, seq: int) -> int:
+        """Where the frame of a commit of this log begins."""
+        return self._frames[seq - self.first_seq]
 
     def commits(self, stop: int, start: int) -> Iterator[CommitRow]:
         """The commits before `stop` and behind `start`, newest first."""
@@ -372,13 +458,19 @@ class Log:
         return None
 
     def newest(self, seq: int) -> Iterator[tuple[str, Newest]]:
-        """The last change of each key at or before a commit."""
-        seen: set[str] = set()
-        for row in self.commits(seq + 1, 0):
-            for change in row.changes:
-                if change.key not in seen:
-                    seen.add(change.key)
-                    yield change.key, newest_of(change)
+        """The last change of each key at or before a commit. Cost: the commits that hold one, each read once."""
+        self.catch_up()
+        keys_of: dict[int, list[str]] = {}
+        for key, rows in list(self.rows.items()):
+            index = bisect_right(rows, seq)
+            if index:
+                keys_of.setdefault(rows[index - 1], []).append(key)
+        for last in sorted(keys_of, reverse=True):
+            row = self.commit(last)
+            assert row is not None
+            changes = {change.key: change for change in row.changes}
+            for key in keys_of[last]:
+                yield key, newest_of(changes[key])
 
     def size_of(self, number: int) -> int:
         """Bytes of a source."""
@@ -406,6 +498,14 @@ class Log:
             start = end
             index += 1
         return b"".join(chunks)
+
+    def chunks_of(self, number: int, bodies: dict[int, bytes]) -> list[memoryview]:
+        """The bytes of a source, in the parts in which they were written, of bodies that were gathered."""
+        if number not in self._grown:
+            start = self._source_starts[number]
+            body = memoryview(bodies[self._source_frames[number]])
+            return [body[start : start + self._source_sizes[number]]]
+        return [memoryview(bodies[frame])[start : start + size] for frame, start, size in self.parts_of(number)]
 
     def parts_of(self, number: int) -> list[tuple[int, int, int]]:
         """Where the bytes of a source stand: `(offset of the frame, start in its body, size)`."""

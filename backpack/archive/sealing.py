@@ -6,7 +6,7 @@ work. Each source is read when its turn comes, so memory holds the rows of the s
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import accumulate
 from typing import Final
 
@@ -23,7 +23,7 @@ from backpack.archive.compressing import (
     train,
 )
 from backpack.archive.contents import Contents
-from backpack.archive.drafting import Draft, Pauses
+from backpack.archive.drafting import Draft, Pauses, picked
 from backpack.archive.keyframe import Keyframe, pack_keyframe
 from backpack.archive.layout import (
     BLOCK_SIZE,
@@ -34,9 +34,9 @@ from backpack.archive.layout import (
     PAGES,
     SECTION_NAMES,
     SECTION_SIZE_MAX,
-    SUM,
     Directory,
     Place,
+    identity_of,
     pack_header,
     pack_trailer,
 )
@@ -45,7 +45,7 @@ from backpack.errors import InvalidArgumentError
 from backpack.storage.cover import Cover
 
 LEVEL_DEFAULT: Final = 3
-_PIECE_SIZE: Final = 64 * 1024
+_PIECE_SIZE: Final = 32 * 1024
 """Bytes of sources that one piece of the file is made of, about."""
 
 
@@ -54,11 +54,13 @@ def seal(
     *,
     store_id: bytes,
     cover: Cover,
-    keyframe: Keyframe | None = None,
+    keyframe: Keyframe | Callable[[], Keyframe | None] | None = None,
     level: int = LEVEL_DEFAULT,
     block_size: int = BLOCK_SIZE,
 ) -> Iterator[bytes]:
-    """The file, piece by piece. `InvalidArgumentError` when the contents can't be a segment."""
+    """The file, piece by piece. A `keyframe` that is a call is made when all commits have been read.
+
+    `InvalidArgumentError` when the contents can't be a segment."""
     sealing = _Sealing(contents, cover, level, block_size)
     yield from sealing.run(store_id, keyframe)
 
@@ -93,7 +95,7 @@ class _Sealing:
         self._sums: array[int] = array("Q")
         self._places = [Place() for _ in SECTION_NAMES]
 
-    def run(self, store_id: bytes, keyframe: Keyframe | None) -> Iterator[bytes]:
+    def run(self, store_id: bytes, keyframe: Keyframe | Callable[[], Keyframe | None] | None) -> Iterator[bytes]:
         draft, contents = self._draft, self._contents
         header = pack_header(contents.origins, store_id, self._cover.header)
         self._offset = len(header)
@@ -117,6 +119,8 @@ class _Sealing:
         columns += yield from draft.detail_columns()
         yield self._section(INDEX, pack_table(columns))
         yield self._section(PAGES, pages)
+        if callable(keyframe):
+            keyframe = keyframe()
         if keyframe is not None:
             yield self._section(KEYFRAME, pack_keyframe(keyframe))
         times = draft.times
@@ -130,8 +134,7 @@ class _Sealing:
             self._places,
         )
         stored = self._cover.cover(directory.packed(), b"directory")
-        checksum = SUM.unpack_from(header, len(header) - SUM.size)[0]
-        yield stored + pack_trailer(self._offset, len(stored), xxh3_64_intdigest(stored), checksum)
+        yield stored + pack_trailer(self._offset, len(stored), xxh3_64_intdigest(stored), identity_of(header))
 
     # -- blocks --------------------------------------------------------------------------------------------------
 
@@ -151,8 +154,9 @@ class _Sealing:
     def _blocks(self, dictionary: ZstdCompressionDict | None) -> Pauses:
         small = self._deflater if dictionary is None else Deflater(self._level, dictionary)
         draft, parts_of, block_size = self._draft, self._contents.parts_of, self._block_size
-        ids = [draft.ids[position] for position in draft.place_ids]
-        starts = draft.starts = [0, *accumulate([draft.sizes[position] for position in draft.place_ids])]
+        ids = yield from picked(draft.ids, draft.place_ids)
+        sizes = yield from picked(draft.sizes, draft.place_ids)
+        starts = draft.starts = [0, *accumulate(sizes)]
         yield b""
         pieces: list[bytes] = []
         paused_at = place = 0

@@ -18,6 +18,8 @@ from backpack.errors import BackpackError, StorageError
 _IDLE_S: Final = 5.0
 """A flusher thread without work ends after this time."""
 
+_NEVER: Final = 1 << 62
+
 
 class Goal(NamedTuple):
     """What somebody waits for: a commit on disk, the end of a round."""
@@ -45,6 +47,10 @@ class Syncer:
         self._ended = 0
         """The last of them that was a success."""
         self.synced = synced
+        self.tell: Callable[[int], None] = _nothing
+        """Told how far that is after each sync, while nobody can take a commit out again."""
+        self._ceiling = _NEVER
+        """What was taken out while a sync was under way lies behind it."""
         self.failure: StorageError | None = None
         self._waiters: Waiters = {}
         self._flusher: Thread | None = None
@@ -80,6 +86,7 @@ class Syncer:
         """What came after `seq` was taken out again."""
         with self._condition:
             self.synced = min(self.synced, seq)
+            self._ceiling = min(self._ceiling, seq)
 
     def join(self) -> None:
         """Wait until no thread works for this any more: those who wait are served first."""
@@ -115,6 +122,7 @@ class Syncer:
                     condition.wait()
                     return False
                 self._begun += 1
+                self._ceiling = _NEVER
                 is_leading = self._is_syncing = True
             synced = self._sync()
         except StorageError as error:
@@ -131,8 +139,9 @@ class Syncer:
         with self._condition:
             self._is_syncing = False
             if synced >= 0:
-                self.synced = max(self.synced, synced)
+                self.synced = max(self.synced, min(synced, self._ceiling))
                 self._ended = self._begun
+                self.tell(self.synced)
             if failure is not None:
                 self.failure = failure
             self._condition.notify_all()
@@ -207,6 +216,10 @@ def _resolve(futures: list[Future], error: Exception | None) -> None:
         else:
             # to each its own: a traceback grows wherever the error is raised
             future.set_exception(copy(error) if isinstance(error, BackpackError) else error)
+
+
+def _nothing(_: int) -> None:
+    pass
 
 
 def failed_error(failure: StorageError) -> StorageError:

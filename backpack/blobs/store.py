@@ -124,11 +124,11 @@ class Blobs:
 
     @property
     def is_synced(self) -> bool:
-        """Does everything that was put survive a power loss?"""
-        return not self._unsynced
+        """Does everything that was put, or found when it was put, survive a power loss?"""
+        return not self._unsynced and not self._found
 
     def sync_all(self) -> None:
-        """Everything that was put or removed survives a power loss when this returns."""
+        """Everything that was put, found or removed survives a power loss when this returns."""
         self._refuse_failed()
         with self._lock:
             found, unsynced = sorted(self._found), sorted(self._unsynced)
@@ -169,6 +169,11 @@ class Blobs:
         except BaseException:
             file.close()
             raise
+
+    def is_whole(self, digest: bytes) -> bool:
+        """Is there a blob of that digest, with the right checksums? It is read once, and copied when `sync_all` is
+        called next: after a crash what can be read may not be on the disk."""
+        return self._is_there(digest)
 
     def has(self, digest: bytes) -> bool:
         """Is there a file of that name? It may be damaged."""

@@ -417,12 +417,8 @@ class Engine:
         undo: Undo = []
         try:
             planned = [self._plan(request, undo) for request in requests]
-            if self.limits.hard_limit and not self._fits(planned):
-                undo_growth(undo)  # what leaves now may be what was planned with: plan again
-                undo.clear()
-                self.pruner.make_room(sum(self._cost(plan) for plan in planned))
-                planned = [self._plan(request, undo) for request in requests]
-                self._require_room(planned)
+            if self.limits.hard_limit:
+                planned = self._made_to_fit(requests, planned, undo)
             if self.journal is not None:
                 self.journal.write(self.timeline.head + 1, now, label, planned, self.records)
         except BaseException:
@@ -526,22 +522,34 @@ class Engine:
         form, content, is_new = shaped
         return Planned(chain, form, content, is_new, request.is_plain)
 
-    def _cost(self, plan: Planned) -> int:
-        return self.ledger.cost(plan.chain, plan.entry, is_new=plan.is_new)
+    def _cost(self, planned: Sequence[Planned], leaving: Sequence[Chain] = ()) -> int:
+        return self.ledger.cost([(plan.chain, plan.entry, plan.is_new) for plan in planned], leaving)
 
-    def _fits(self, planned: Sequence[Planned]) -> bool:
-        size = sum(self._cost(plan) for plan in planned)
-        return self.ledger.history_bytes + size <= self.limits.max_history_size
+    def _made_to_fit(self, requests: Sequence[Request], planned: list[Planned], undo: Undo) -> list[Planned]:
+        """Under a hard limit: prune until the commit fits. `HistoryFullError` when all that may leave has left.
+
+        Each time something leaves, the changes are planned anew: they may have shared with it, and then cost more.
+        """
+        limit = self.limits.max_history_size
+        while (size := self._cost(planned)) + self.ledger.history_bytes > limit:
+            undo_growth(undo)
+            undo.clear()
+            has_left = self.pruner.make_room(size)
+            planned = [self._plan(request, undo) for request in requests]
+            if not has_left:
+                self._require_room(planned)
+                break
+        return planned
 
     def _require_room(self, planned: Sequence[Planned]) -> None:
-        """Under a hard limit, when all that may be pruned is: does the commit fit?"""
-        if self._fits(planned):
-            return
-        limit = self.limits.max_history_size
-        size = sum(self._cost(plan) for plan in planned)
-        is_head_alone = self.timeline.count == 1 and not self.is_pinned(self.timeline.head)
-        if is_head_alone and size <= limit and self.limits.prune_strategy != "none":
-            return  # the newest commit is in the way, and will be the oldest one in a moment
+        """Nothing may leave before the commit: will it fit when the newest one leaves right after?"""
+        limit, timeline = self.limits.max_history_size, self.timeline
+        head = timeline.head
+        if self.limits.prune_strategy != "none" and timeline.has(head) and not self.is_pinned(head):
+            growth = self._cost(planned, timeline.changed(head))
+            if self.ledger.history_bytes + growth <= limit:
+                return
+        size = self._cost(planned)
         raise HistoryFullError(
             f"the history is full and hard_limit is set: size={size} limit={limit}; "
             "nothing that may be pruned makes room: raise max_history_size, close snapshots or delete checkpoints",

@@ -46,6 +46,14 @@ def weight_of(holder: Holder) -> int:
     return LARGE_REF_SIZE
 
 
+def holders_of(entry: Entry) -> tuple[Holder, ...]:
+    """What the entry holds: its form, and the sources of that."""
+    form = form_of(entry)
+    if form is None:
+        return ()
+    return (form, *form.sources) if isinstance(form, Pieces) else (form,)
+
+
 class Ledger:
     """Counts of one store. All methods are called under the store's lock."""
 
@@ -146,21 +154,38 @@ class Ledger:
             for source in form.sources:
                 self._drop_hold(self.records[id(source)])
 
-    def cost(self, chain: Chain, entry: Entry, *, is_new: bool) -> int:
-        """By how much `history_bytes` grows when `entry` becomes the newest of `chain`."""
-        cost = 0
-        form = form_of(entry)
-        if form is not None:
-            cost += self._cost_of(chain, form, is_new)
-            if isinstance(form, Pieces):
-                cost += sum(self._cost_of(chain, source, False) for source in form.sources)
-        last = chain.last
-        hidden = None if last is None else form_of(last)
-        if hidden is not None and chain.is_settled and hidden is not form:
-            record = self.records.get(id(hidden))
-            if record is None or not record.historical:
-                cost += weight_of(hidden)
+    def cost(self, changes: Iterable[tuple[Chain, Entry, bool]], leaving: Iterable[Chain] = ()) -> int:
+        """By how much `history_bytes` grows when each `(chain, entry, is new)` becomes the newest of its chain.
+
+        All of it in one commit: what two of the changes hold is counted once. `leaving`: the chains that the commit
+        before it changed, when that one leaves right after; then the result may be negative.
+        """
+        held: dict[int | bytes, tuple[Chain, Holder, bool]] = {}
+        for chain, entry, is_new in changes:
+            for holder in holders_of(entry):
+                held.setdefault(self._identity(holder), (chain, holder, is_new and holder is form_of(entry)))
+            last = chain.last
+            if last is not None and chain.is_settled:  # it is hidden, and history from then on
+                for holder in holders_of(last):
+                    held.setdefault(self._identity(holder), (chain, holder, False))
+        cost = sum(self._cost_of(*one) for one in held.values())
+        left: dict[int, tuple[Holder, int]] = {}
+        for chain in leaving:
+            last = chain.last
+            for holder in () if last is None else holders_of(last):
+                left[id(holder)] = (holder, left.get(id(holder), (holder, 0))[1] + 1)
+        for identity, (holder, holds) in left.items():
+            record = self.records.get(identity)
+            if identity not in held and (record is None or record.historical == holds):
+                cost -= weight_of(holder) if record is None else record.weight
         return cost
+
+    def _identity(self, holder: Holder) -> int | bytes:
+        """The same for what is the same object, or will be: equal payloads become one."""
+        if type(holder) is bytes:
+            found = self.index.find(holder)
+            return holder if found is None else id(found[0])
+        return id(holder)
 
     def rebuild(self, chains: Iterable[Chain]) -> None:
         """Count everything anew from the entries. Cost: O(entries)."""

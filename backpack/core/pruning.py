@@ -42,14 +42,18 @@ class Pruner:
         self.cursor = 1
         """Oldest first: every commit before it has left or is among `passed`."""
         self.passed: deque[int] = deque()
-        """Commits that could not go when the cursor met them."""
+        """Commits that could not go when they were met, before the cursor or before `fresh_from`."""
         self.ready: deque[int] = deque()
         """Those of them that can go now."""
         self.cold: Iterator[tuple[int, int]] = iter(())
         """Least-accessed first: ranges `(first, last)` still to go, coldest first."""
         self.range = (1, 0)
         self.fresh_from = 1
-        """Least-accessed first: every commit before it was found pinned."""
+        """Least-accessed first: every commit before it was found pinned, and is among `passed`."""
+        self.begun_at = 0
+        """The newest commit when `cold` was made: later ones may not be in it."""
+        self.met: list[int] = []
+        """The pinned commits that were met in `cold` so far."""
         self.is_bytes_due = False
         self.is_commits_due = False
 
@@ -57,6 +61,7 @@ class Pruner:
         """Limits or pins have changed: look at everything again."""
         self.cursor = self.fresh_from = 1
         self.passed.clear()
+        self.met.clear()
         self.ready.clear()
         self._clear_due()
 
@@ -68,26 +73,23 @@ class Pruner:
 
     def enforce(self) -> int:
         """Prune now what the limits make due, all of it; how many left."""
-        try:
-            count = self._prune(1 << 62)
-            self._squeeze(1 << 62)
-        except BaseException:
-            self.engine.repair()
-            raise
-        return count
+        return self._prune_at_once(is_wanted=False)
 
     def run(self) -> int:
         """Prune down to the targets, at once; how many left."""
-        self.is_bytes_due = self.is_commits_due = True
-        return self.enforce()
+        return self._prune_at_once(is_wanted=True)
 
-    def make_room(self, size: int) -> None:
-        """Prune until `size` more bytes fit, as far as that goes."""
+    def make_room(self, size: int) -> bool:
+        """Prune until `size` more bytes fit, as far as that goes; has anything left?
+
+        Cost: what leaves, and looking at every pinned commit: nothing that is free now may be the reason to refuse.
+        """
         engine = self.engine
         if engine.limits.prune_strategy == "none":
-            return
+            return False
+        pruned = engine.pruned
         try:
-            self._begin()
+            self._begin(len(self.passed))
             while engine.ledger.history_bytes + size > engine.limits.max_history_size:
                 seq = self._next()
                 if not seq:
@@ -97,18 +99,31 @@ class Pruner:
         except BaseException:
             engine.repair()
             raise
+        return engine.pruned > pruned
 
-    def _prune(self, count_max: int) -> int:
+    def _prune_at_once(self, *, is_wanted: bool) -> int:
+        try:
+            count = self._prune(1 << 62, is_wanted=is_wanted)
+            self._squeeze(1 << 62)
+        except BaseException:
+            self.engine.repair()
+            raise
+        return count
+
+    def _prune(self, count_max: int, *, is_wanted: bool = False) -> int:
+        """Prune what is due; `is_wanted`: down to the targets in any case, whatever was under way."""
         engine, limits = self.engine, self.engine.limits
         if limits.prune_strategy == "none":
             return 0
         ledger, timeline = engine.ledger, engine.timeline
         commits_max = limits.max_commits if limits.max_commits is not None else 1 << 62
         bytes_target, commits_target = limits.history_target, limits.commits_target or 1 << 62
+        if is_wanted:
+            self.reset()
         if not self.is_bytes_due and not self.is_commits_due:
             self._begin()
-        self.is_bytes_due |= ledger.history_bytes > limits.max_history_size
-        self.is_commits_due |= timeline.count > commits_max
+        self.is_bytes_due |= is_wanted or ledger.history_bytes > limits.max_history_size
+        self.is_commits_due |= is_wanted or timeline.count > commits_max
         count = 0
         while (self.is_bytes_due and ledger.history_bytes > bytes_target) or (
             self.is_commits_due and timeline.count > commits_target
@@ -119,7 +134,6 @@ class Pruner:
                 return count  # the next commit goes on
             seq = self._next()
             if not seq:
-                self.fresh_from = timeline.head
                 break
             dropped = drop_neighbours(
                 engine,
@@ -179,24 +193,29 @@ class Pruner:
         engine.history_trigger = limits.max_history_size
         engine.seq_trigger = engine.timeline.gone + (1 << 62 if limits.max_commits is None else limits.max_commits)
 
-    def _begin(self) -> None:
-        """What has become free since the last time? Which ranges are cold now?"""
+    def _begin(self, rechecks: int = _RECHECKS) -> None:
+        """What has become free since the last time, among so many that were passed? Which ranges are cold now?"""
         engine = self.engine
-        if engine.limits.prune_strategy == "oldest":
-            for _ in range(min(len(self.passed), _RECHECKS)):
-                seq = self.passed.popleft()
-                if engine.timeline.has(seq):
-                    (self.passed if engine.is_pinned(seq) else self.ready).append(seq)
-            return
-        timeline = engine.timeline
-        if self.fresh_from > 1:
-            for _ in range(min(len(self.passed), _RECHECKS)):
-                self.passed.rotate(-1)
-                if not engine.is_pinned(self.passed[0]):
-                    self.fresh_from = 1
+        is_oldest = engine.limits.prune_strategy == "oldest"
+        for _ in range(min(len(self.passed), rechecks)):
+            seq = self.passed.popleft()
+            if not engine.timeline.has(seq):
+                continue
+            is_pinned = engine.is_pinned(seq)
+            (self.passed if is_pinned or not is_oldest else self.ready).append(seq)
+            if not is_pinned:
+                self.fresh_from = 1
+        if not is_oldest:
+            self._find_cold()
+
+    def _find_cold(self) -> None:
+        """Order the commits from `fresh_from` on by their accesses."""
+        timeline = self.engine.timeline
         if self.fresh_from == 1:
             self.passed.clear()
+        self.met.clear()
         self.range = (1, 0)
+        self.begun_at = timeline.head
         if timeline.count < SINGLES_BELOW:
             seqs = list(timeline.seqs(self.fresh_from - 1))
             self.cold = ((seq, seq) for seq in sorted(seqs, key=timeline.hits_of))
@@ -210,36 +229,49 @@ class Pruner:
         self.cold = (_run_of(numbers, index) for index in order)
 
     def _next(self) -> int:
-        """The commit that leaves next; 0 if none may."""
+        """The commit that leaves next; 0 if none may. `_begin` comes first."""
+        return self._next_oldest() if self.engine.limits.prune_strategy == "oldest" else self._next_cold()
+
+    def _next_oldest(self) -> int:
         engine = self.engine
         timeline = engine.timeline
-        if engine.limits.prune_strategy == "oldest":
-            while self.ready:
-                seq = self.ready.popleft()
-                if timeline.has(seq):
-                    if not engine.is_pinned(seq):
-                        return seq
-                    self.passed.append(seq)
-            while True:
-                seq = timeline.next_from(self.cursor)
-                if not seq or seq == timeline.head:
-                    return 0
-                self.cursor = seq + 1
-                if not engine.is_pinned(seq):
-                    return seq
-                self.passed.append(seq)
+        while self.ready:
+            seq = self.ready.popleft()
+            if not timeline.has(seq):
+                continue
+            if not engine.is_pinned(seq):
+                return seq
+            self.passed.append(seq)  # pinned again meanwhile
+        while True:
+            seq = timeline.next_from(self.cursor)
+            if not seq or seq == timeline.head:
+                return 0
+            self.cursor = seq + 1
+            if not engine.is_pinned(seq):
+                return seq
+            self.passed.append(seq)
+
+    def _next_cold(self) -> int:
+        engine = self.engine
+        timeline = engine.timeline
         while True:
             first, last = self.range
             seq = timeline.next_from(first) if first <= last else 0
             if not seq or seq > last:
                 following = next(self.cold, None)
-                if following is None:
+                if following is not None:
+                    self.range = following
+                    continue
+                self.passed.extend(seq for seq in self.met if self.fresh_from <= seq < self.begun_at)
+                self.met.clear()
+                self.fresh_from = max(self.begun_at, 1)
+                if self.begun_at >= timeline.head:
                     return 0
-                self.range = following
+                self._find_cold()  # commits came while pruning was under way
                 continue
             self.range = (seq + 1, last)
             if engine.is_pinned(seq):
-                self.passed.append(seq)
+                self.met.append(seq)
             elif seq != timeline.head:
                 return seq
 

@@ -7,15 +7,18 @@ the bytes that are new.
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from functools import partial
 from threading import RLock
-from typing import Any, Final, Self
+from types import ModuleType
+from typing import Any, Final, Self, cast
 
 from backpack.archive.archive import Archive, engine_over
 from backpack.archive.compacting import first_kept, keys_of, sealed, versions_of
 from backpack.archive.opened import Health, Opened
 from backpack.archive.opening import Recovery
+from backpack.archive.visiting import look_again
 from backpack.codec import pack_checked, pack_value, unpack_value
 from backpack.core.addresses import At, resolve
 from backpack.core.chain import Mark, is_visible, size_of
@@ -36,6 +39,7 @@ from backpack.errors import (
     CheckpointExistsError,
     ClosedError,
     CommitNotFoundError,
+    CorruptionError,
     InvalidArgumentError,
     KeyNotFoundError,
     QuarantineError,
@@ -402,7 +406,9 @@ class Backpack(MutableMapping[str, Any]):
     def __repr__(self) -> str:
         if self._is_closed:
             return "<Backpack closed>"
-        return f"<Backpack keys={len(self)} head={self._engine.timeline.head}>"
+        with suppress(CorruptionError):
+            return f"<Backpack keys={len(self)} head={self._engine.timeline.head}>"
+        return f"<Backpack damaged head={self._engine.timeline.head}>"
 
     # -- commits -----------------------------------------------------------------------------------------------
 
@@ -445,6 +451,8 @@ class Backpack(MutableMapping[str, Any]):
         checked_limit(limit)
         with self._lock:
             stop = self._engine.timeline.head + 1 if before is None else resolve(self._engine, before)
+            if isinstance(before, datetime):
+                stop += 1  # it names no commit: all that were made at or before it are before it
             start = 0 if after is None else resolve(self._engine, after)
         return self._listed(key, node, tag, start, stop, limit)
 
@@ -540,7 +548,8 @@ class Backpack(MutableMapping[str, Any]):
         (1, 2, 2)
         """
         if path is not None:
-            raise InvalidArgumentError("a fork in memory has no path: leave it out")
+            self._require_open()
+            return cast(Backpack, _moving().fork_to(self, at, path))
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         self._require_open()
         with self._lock:
@@ -620,7 +629,9 @@ class Backpack(MutableMapping[str, Any]):
             if self._opened is not None:
                 self._opened.note(self._now(), {"checkpoint": name, "seq": seq, "notes": notes})
             self._engine.add_checkpoint(name, seq, notes)
-            return Checkpoint(name, self._engine.commit_at(seq), notes)
+            made = Checkpoint(name, self._engine.commit_at(seq), notes)
+        self._settle_note()
+        return made
 
     def checkpoints(self) -> list[Checkpoint]:
         """All checkpoints, in the order they were made."""
@@ -640,6 +651,7 @@ class Backpack(MutableMapping[str, Any]):
             if self._opened is not None:
                 self._opened.note(self._now(), {"forget": name})
             self._engine.remove_checkpoint(name)
+        self._settle_note()
 
     # -- memory ------------------------------------------------------------------------------------------------
 
@@ -818,6 +830,23 @@ class Backpack(MutableMapping[str, Any]):
         opened.flush()
         return CompactReport(before - opened.archive.commit_count, freed, opened.archive.first_seq, False)
 
+    def _tend(self) -> None:
+        """Compact by what the store was opened with. In the thread that seals."""
+        opened = self._opened
+        if opened is None or self._is_closed:
+            return
+        boundary = first_kept(opened.archive, opened.retention, time.time_ns())
+        if boundary > opened.archive.first_seq:
+            with self._lock:
+                if self._is_closed:
+                    return
+                opened.settle()
+                self._engine.pruner.drop_before(boundary)
+                checkpoints = list(self._engine.checkpoint_counts)
+            opened.rebase(boundary, checkpoints)
+            with self._lock:
+                opened.sweep(beside_readers=False)
+
     # -- one file ----------------------------------------------------------------------------------------------
 
     def export(self, file: File) -> None:
@@ -833,6 +862,9 @@ class Backpack(MutableMapping[str, Any]):
         ['search', 'book']
         """
         self._require_open()
+        if self._archive is not None:
+            _moving().export_to(self, file)
+            return
         with self._lock:
             image = freeze(self._engine, self._last_ns)
         write_export(image, file)
@@ -851,8 +883,12 @@ class Backpack(MutableMapping[str, Any]):
         >>> loaded.head == bp.head, loaded.pack("a", 2).seq
         (True, 2)
         """
-        engine, last_ns = read_export(file, os.urandom(16))
-        return cls._from_engine(engine, last_ns)
+        first, second = read_export(file, os.urandom(16))
+        if isinstance(first, Engine):
+            assert isinstance(second, int)
+            return cls._from_engine(first, second)
+        assert isinstance(second, dict)
+        return cast(Backpack, _moving().load_from(first, second))
 
     # -- asyncio -----------------------------------------------------------------------------------------------
 
@@ -936,6 +972,28 @@ class Backpack(MutableMapping[str, Any]):
         self._require_open()
         if self._opened is not None and self._opened.writer is not None:
             self._opened.flush()
+
+    def refresh(self) -> bool:
+        """Show what a writer in another process has done since: True when there was something new.
+
+        Of a store that is open with `mode="r"`; of any other there is never. Open snapshots stay what they are. Cost:
+        what is new, and O(keys) when there is something. `CorruptionError`, `StorageError`: all is as before.
+        """
+        self._require_open()
+        opened = self._opened
+        if opened is None or opened.writer is not None:
+            return False
+        with self._lock:
+            if not look_again(opened):
+                return False
+            engine, archive = opened.engine(self._engine.limits), opened.archive
+            engine.make_view = partial(Remembered, self._lock)
+            self._engine, self._archive = engine, archive
+            self._commit_one, self._chains = engine.commit_one, engine.chains
+            self._view = engine.view  # type: ignore[assignment]
+            self._last_ns = archive.last_ns
+            self._history = History(engine, archive, self._lock)
+        return True
 
     def health(self) -> Health:
         """How the store fares: what failed in the background, how much waits to be sealed or synced."""
@@ -1299,13 +1357,18 @@ class Backpack(MutableMapping[str, Any]):
 
     def _loaded(self, at: At | None, keys: list[str] | None) -> Snapshot:
         snapshot = self._snapshot(at, None)
-        snapshot.load(keys)
+        snapshot.load(keys, tasks.Pace())
         return snapshot
 
     def _wait(self, seq: int) -> None:
         """Return when the commit is on disk for good."""
         if self._opened is not None:
             self._opened.syncer.wait(seq)
+
+    def _settle_note(self) -> None:
+        """What was noted about the store is as durable as its commits."""
+        if self._is_durable and self._opened is not None:
+            self._opened.syncer.sync()
 
     def _tell(self, commit: Commit) -> None:
         """One event for the commit, and one if it pruned."""
@@ -1393,6 +1456,13 @@ class _KnownItems:
             return 0
         header = read_array_header(head_of(content))
         return 0 if header is None else header[0]
+
+
+def _moving() -> ModuleType:
+    """What opens stores and writes files of them: it knows this class, so it is not there before it."""
+    from backpack.store import moving
+
+    return moving
 
 
 def _packed_items(values: tuple[Any, ...]) -> tuple[bytes, bool]:

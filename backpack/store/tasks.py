@@ -12,6 +12,7 @@ keep others from theirs.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 THREADS_MAX: Final = 4
 """Of one store: as many reads as a disk takes at a time, and few enough that the loop gets its turn."""
+
+_WORK_S: Final = 0.001
+_PAUSE_S: Final = 0.0001
 
 _SHORT_MAX: Final = 64 * 1024
 """A slice of a payload in memory up to this size is cut by the loop itself."""
@@ -98,6 +102,24 @@ class Readers:
             with suppress(RuntimeError):  # it was closed at this moment, or the interpreter is going down
                 return executor.submit(copy_context().run, partial(act, *arguments, **named))
         raise ClosedError("the store is closed: open it again")
+
+
+class Pace:
+    """Lets the loop have its turn: called between two steps of a long piece of work, gives way every millisecond.
+
+    A thread that asks for the interpreter waits up to 5 ms for each one that is busy, and those behind it begin anew;
+    one that sleeps for a moment hands it over at once.
+    """
+
+    __slots__ = ("_due_s",)
+
+    def __init__(self) -> None:
+        self._due_s = time.perf_counter() + _WORK_S
+
+    def __call__(self) -> None:
+        if time.perf_counter() >= self._due_s:
+            time.sleep(_PAUSE_S)
+            self._due_s = time.perf_counter() + _WORK_S
 
 
 # -- reading -----------------------------------------------------------------------------------------------------

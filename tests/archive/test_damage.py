@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
+from zstandard import ZstdCompressor, ZstdDecompressor
 
 from backpack.archive.columns import pack_bytes, pack_column, pack_table, read_table
 from backpack.archive.compressing import Deflater, inflate, unpack_section
 from backpack.archive.layout import (
+    BLOCK_SIZE_MAX,
     DIRECTORY_SIZE,
     HEADER_SIZE_MAX,
     INDEX,
@@ -25,7 +27,7 @@ from backpack.archive.layout import (
     read_directory,
     read_header,
 )
-from backpack.archive.pages import PAGE_COLUMNS
+from backpack.archive.pages import PAGE_COLUMNS, Page
 from backpack.archive.segment import Segment
 from backpack.errors import CorruptionError
 from tests.archive.made import KEYS, Made, everything, opened
@@ -145,7 +147,7 @@ def resealed(data: bytes, section: int, table: bytes) -> bytes:
     place.checksum = xxh3_64_intdigest(table)
     body += table
     packed = directory.packed()
-    return bytes(body) + packed + pack_trailer(len(body), len(packed), xxh3_64_intdigest(packed), header.checksum)
+    return bytes(body) + packed + pack_trailer(len(body), len(packed), xxh3_64_intdigest(packed), header.identity)
 
 
 _NUMBERS = st.one_of(
@@ -199,8 +201,6 @@ def test_any_bytes_as_a_section_are_corruption_at_worst(section: int, table: byt
 
 @given(st.data())
 def test_hostile_pages_are_refused_as_values(data: st.DataObject) -> None:
-    from backpack.archive.pages import Page
-
     columns = [data.draw(st.lists(_NUMBERS, max_size=4)) for _ in range(PAGE_COLUMNS)]
     table = pack_table([*[pack_column(one, is_plain=True) for one in columns[:-1]], pack_bytes(b"text")])
     try:
@@ -220,18 +220,71 @@ def test_a_table_does_not_take_more_than_its_bytes_promise() -> None:
 
 
 def test_a_frame_that_says_another_size_is_not_decompressed() -> None:
-    from zstandard import ZstdCompressor, ZstdDecompressor
-
     frame = ZstdCompressor().compress(b"abc" * 1000)
     unsized = ZstdCompressor(write_content_size=False).compress(b"abc" * 1000)
-    for bad, size in (
-        (frame, 2999),
-        (frame, 3001),
-        (unsized, 3000),
-        (b"", 0),
-        (frame[:-1], 3000),
-        (b"nonsense" * 3, 9),
-    ):
-        with pytest.raises(ValueError):
+    for bad, size in ((frame, 2999), (frame, 3001), (unsized, 3000)):
+        with pytest.raises(ValueError, match="not as long as it should be"):
+            inflate(bad, size, ZstdDecompressor())
+    for bad, size in ((b"", 0), (frame[:-1], 3000), (b"nonsense" * 3, 9)):
+        with pytest.raises(ValueError, match="can't be decompressed"):
             inflate(bad, size, ZstdDecompressor())
     assert inflate(frame, 3000, ZstdDecompressor()) == b"abc" * 1000
+
+
+def test_a_block_that_is_longer_than_any_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backpack.archive.sealing.LARGE_BLOCK_SIZE", BLOCK_SIZE_MAX + 1)
+    content = everything()
+    whole = content.sources[1, 1] = bytes(BLOCK_SIZE_MAX + 1)
+    segment = opened(content.sealed())
+    assert segment.read(1, 0, 0, 5) == content.sources[1, 0][:5]
+    with pytest.raises(CorruptionError, match="a block is not as long as one can be"):
+        segment.read(1, 1, 0, len(whole))
+
+
+# -- what only a full check finds -------------------------------------------------------------------------------------
+
+
+def edited(section: int, column: int, at: int, number: int) -> Segment:
+    """The small segment with one number changed and every checksum right."""
+    content = everything()
+    sealed = content.sealed(keyframe=keyframe_of(content))
+    count = {INDEX: INDEX_COLUMNS, KEYFRAME: KEYFRAME_COLUMNS}[section]
+    columns = [column.list() for column in read_table(opened(sealed).pieces.section(section), count)]
+    columns[column][at] = number
+    packed = [pack_column(one, is_plain=min(one, default=0) >= 0) for one in columns]
+    return opened(resealed(sealed, section, pack_table(packed)))
+
+
+def faults(segment: Segment) -> str:
+    return "; ".join(map(str, segment.check()))
+
+
+_CUT_NUMBERS, _CUT_STOPS = 25, 27
+
+
+@pytest.mark.parametrize(
+    ("section", "column", "at", "number", "fault"),
+    [
+        (INDEX, 0, 0, 12345, "one of its keys can't be found"),
+        (INDEX, 6, 0, 2, "names the change of another one"),
+        (INDEX, _CUT_STOPS, 1, 10_000, "a value points to what the segment does not hold"),
+        (INDEX, _CUT_NUMBERS, 3, 1, "a cut of nothing"),
+        (INDEX, 8, 1, 100, "the changes of a key are not in order"),
+        (KEYFRAME, 4, 0, 4, "its keyframe does not name the last change of a key"),
+        (KEYFRAME, 0, 0, 12345, "a key of its keyframe can't be found"),
+    ],
+)
+def test_a_check_finds_what_no_checksum_shows(section: int, column: int, at: int, number: int, fault: str) -> None:
+    assert fault in faults(edited(section, column, at, number))
+
+
+def test_a_commit_does_not_tell_the_change_of_another_one() -> None:
+    segment = edited(INDEX, 6, 0, 2)
+    with pytest.raises(CorruptionError, match="another one"):
+        segment.commit(1)
+
+
+def test_a_cut_of_a_blob_that_is_not_named_is_refused() -> None:
+    segment = edited(INDEX, _CUT_NUMBERS, 3, 1)
+    with pytest.raises(CorruptionError, match="a cut of nothing"):
+        segment.changes("b")

@@ -72,6 +72,9 @@ class Cellar:
     def has(self, seq: int, /) -> bool:
         return self.first_seq <= seq <= 3
 
+    def knows(self, seq: int, /) -> bool:
+        return self.has(seq)
+
     def facts(self, seq: int, /) -> tuple[int, Label, tuple[RawChange, ...]]:
         return seq * 10_000, ("archivist", None, ()), (("text", PACK, seq, 5, False),)
 
