@@ -985,7 +985,8 @@ class Backpack(MutableMapping[str, Any]):
         if opened is None or opened.writer is not None:
             return False
         with self._lock:
-            if not look_again(opened):
+            is_new = look_again(opened)
+            if is_new is None:
                 return False
             engine, archive = opened.engine(self._engine.limits), opened.archive
             engine.make_view = partial(Remembered, self._lock)
@@ -994,7 +995,7 @@ class Backpack(MutableMapping[str, Any]):
             self._view = engine.view  # type: ignore[assignment]
             self._last_ns = archive.last_ns
             self._history = History(engine, archive, self._lock)
-        return True
+        return is_new
 
     def health(self) -> Health:
         """How the store fares: what failed in the background, how much waits to be sealed or synced."""
