@@ -404,8 +404,6 @@ class Opened:
                     if digest not in used:
                         freed += blobs.size_of(digest)
                         blobs.remove(digest)
-                if freed:
-                    blobs.sync_all()
                 return freed
         finally:
             if guard is not None:

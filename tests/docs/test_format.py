@@ -1,6 +1,7 @@
 """The page about the format says what the code has."""
 
 import re
+from itertools import pairwise
 
 from backpack.archive import content, frames, layout, manifest, opened, placing
 from backpack.blobs import frames as blob_frames
@@ -29,7 +30,7 @@ def test_tables_of_bytes_have_the_sizes_of_the_code() -> None:
     ):
         rows = table(begin)
         assert rows[-1][0] + rows[-1][1] == size, begin
-        assert all(at + length == following for (at, length), (following, _) in zip(rows, rows[1:], strict=False))
+        assert all(at + length == following for (at, length), (following, _) in pairwise(rows))
     trailer = table("| at, from the end | size | trailer |")
     assert (trailer[0][0], sum(length for _, length in trailer)) == (-layout.TRAILER_SIZE, layout.TRAILER_SIZE)
 
