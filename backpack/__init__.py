@@ -9,6 +9,7 @@
 
 from backpack.archive.opened import Health
 from backpack.archive.opening import Recovery
+from backpack.archive.recovering import Recovered, recover
 from backpack.archive.verifying import Problem, Verification, verify
 from backpack.codec import register
 from backpack.core.commit import Change, Commit
@@ -81,6 +82,7 @@ __all__ = [
     "PurgeReport",
     "QuarantineError",
     "ReadOnlyError",
+    "Recovered",
     "Recovery",
     "ReentryError",
     "Snapshot",
@@ -97,6 +99,7 @@ __all__ = [
     "WrongKeyError",
     "__version__",
     "open",
+    "recover",
     "register",
     "rotate_key",
     "verify",

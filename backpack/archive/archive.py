@@ -124,6 +124,7 @@ class Archive:
         """Other parts from here on; commits and sources must be the same."""
         parts = tuple(parts)
         self._state = (parts, [part.first_seq for part in parts], [part.origins[0] for part in parts])
+        self.missing_count = self._count_missing(parts)
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -162,7 +163,7 @@ class Archive:
     @property
     def commit_count(self) -> int:
         """Commits that can be read. Cost: O(parts)."""
-        return self.head - self.first_seq + 1 + len(self.kept)
+        return self.head - self.first_seq + 1 + len(self.kept) - self.missing_count
 
     @property
     def archive_bytes(self) -> int:
@@ -295,11 +296,15 @@ class Archive:
 
     def has(self, seq: int) -> bool:
         """Can the commit be read?"""
+        if self.missing_count and self.first_seq <= seq <= self.head:
+            return self.row(seq) is not None
         return self.first_seq <= seq <= self.head or (seq in self.kept and seq <= self.head)
 
     def knows(self, seq: int) -> bool:
         """Is it known who made the commit, even if it can't be read any more?"""
-        return 0 < seq <= self.head and (seq >= self.first_seq or self.row(seq) is not None)
+        if seq >= self.first_seq and not self.missing_count:
+            return seq <= self.head
+        return 0 < seq <= self.head and self.row(seq) is not None
 
     def facts(self, seq: int) -> tuple[int, Label, tuple[RawChange, ...]]:
         """`(time, label, changes)` of a commit."""
@@ -421,6 +426,17 @@ class Archive:
         self.set_parts(())
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _count_missing(self, parts: Sequence[Part]) -> int:
+        count, expected = 0, self.first_seq
+        for part in parts:
+            if part.last_seq >= self.first_seq or isinstance(part, Log):
+                count += max(part.first_seq - expected, 0)
+                if isinstance(part, Log):  # it has none missing, and may be growing
+                    return count
+                count += part.last_seq - part.first_seq + 1 - part.commit_count
+                expected = part.last_seq + 1
+        return count
 
     def _cut(self, value: Value, origin: int, number: int, start: int, stop: int) -> bytes:
         if origin == OWN:

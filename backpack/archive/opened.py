@@ -26,7 +26,7 @@ from backpack.archive.scanning import Log
 from backpack.archive.sealing import seal
 from backpack.archive.segment import Segment
 from backpack.archive.syncing import Syncer
-from backpack.archive.writing import Writer, log_name
+from backpack.archive.writing import Writer, log_name, stopped_error
 from backpack.core.engine import Engine
 from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
@@ -155,7 +155,9 @@ class Opened:
                 return
             self._is_closed = True
             try:
-                if self.writer is not None and self.writer.failure is None and is_clean:
+                if self.writer is not None and is_clean:
+                    if self.writer.failure is not None:
+                        raise stopped_error(self.writer.failure)
                     self._finish(self.writer)
             finally:
                 self._keeper.stop()
@@ -340,8 +342,8 @@ class Opened:
             self.syncer.sync()  # a checkpoint whose deletion a power loss undoes would be one of nothing
             self.publish(replace(self.manifest, segments=infos, first_seq=boundary))
             with self._parts_lock:
-                self.archive.set_parts([base, *(part for part in self.archive.parts if id(part) not in listed)])
                 self.archive.first_seq = boundary
+                self.archive.set_parts([base, *(part for part in self.archive.parts if id(part) not in listed)])
                 self.archive.kept = pinned
             return sum(segment.size for segment in going) - info.size + self._remove(going)
 

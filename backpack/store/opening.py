@@ -95,7 +95,7 @@ def open_in(
                 store_id = make_random(16)
                 covers, secret = new_covers(store_id, key)
                 manifest = make_store(folder, covers, make_random, store_id, secret)
-            opened, recovery = open_archive(folder, covers, manifest, lock, make_random, is_writable=True)
+            opened, recovery = open_archive(folder, covers, manifest, lock, make_random)
     except BaseException as error:
         lock.release()
         refused = refusal(error) if is_writable else None

@@ -462,7 +462,8 @@ class Backpack(MutableMapping[str, Any]):
             if not self._is_visible(key):
                 raise KeyNotFoundError(f"no value: key={key!r}", key=key)
             commit = self._author(key)
-        assert commit is not None
+        if commit is None:
+            raise CommitNotFoundError(f"who set it is lost, as the commit is: key={key!r}", at=key)
         return commit
 
     def bisect(
