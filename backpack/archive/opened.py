@@ -349,7 +349,7 @@ class Opened:
     def erase(self, keys: set[str], upto: int) -> None:
         """Write every segment that has values of these keys, from commits up to `upto`, anew without them.
 
-        As with `rebase`, `settle` comes first. What recovery once put aside goes too: it may hold such values.
+        As with `rebase`, `settle` comes first.
         """
         with self._rewriting:
             infos = list(self.manifest.segments)
@@ -367,11 +367,14 @@ class Opened:
                     changed = {part.origins: part for part in parts}
                     self.archive.set_parts([changed.get(part.origins, part) for part in self.archive.parts])
                 self._remove(old)
-            if self.folder.has(ASIDE):
-                aside = self.folder.folder(ASIDE)
-                for name in aside.names():
-                    aside.remove(name)
-                aside.sync()
+
+    def discard_aside(self) -> None:
+        """Take away, for good, what recovery once put aside: nobody can say what values it holds."""
+        if self.folder.has(ASIDE):
+            aside = self.folder.folder(ASIDE)
+            for name in aside.names():
+                aside.remove(name)
+            aside.sync()
 
     def _remove(self, old: Sequence[Segment]) -> int:
         for segment in old:
@@ -402,8 +405,6 @@ class Opened:
                     if digest not in used:
                         freed += blobs.size_of(digest)
                         blobs.remove(digest)
-                if freed:
-                    blobs.sync_all()
                 return freed
         finally:
             if guard is not None:

@@ -1258,17 +1258,21 @@ class Backpack(MutableMapping[str, Any]):
                     upto = opened.archive.head
                     opened.settle()
             gone = versions.keys() | set(visible)
+            is_known = bool(keys)
             keys = [key for key in keys if key in gone]
         if forbidden and sight is not None:
             raise sight.denied(forbidden[0], "write")
-        if erased and opened is not None:
-            for state in list(opened.archive.loaded):
-                state.forget(erased)
-            opened.drain()
-            opened.erase(erased, upto)
-            with self._lock:
-                opened.sweep(beside_readers=True)
-            opened.flush()
+        if opened is not None and not dry_run:
+            if erased:
+                for state in list(opened.archive.loaded):
+                    state.forget(erased)
+                opened.drain()
+                opened.erase(erased, upto)
+            opened.discard_aside()
+            if is_known:  # also what is left of a purge that crashed before it came to this
+                with self._lock:
+                    opened.sweep(beside_readers=True)
+                opened.flush()
         if commit is not None:
             self._tell(commit)
         return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit)
