@@ -42,14 +42,6 @@ from backpack.limits import MIB
 from backpack.storage import process
 from backpack.storage.cover import DIGEST_SIZE
 
-try:
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-except ImportError:
-    IS_AVAILABLE = False
-else:
-    IS_AVAILABLE = True
-
 Key = bytes | Callable[[str], bytes]
 """32 bytes, or what knows them: called with `""` it gives the present key, with a key id the key of that id, and it
 raises a LookupError for one that it doesn't know."""
@@ -249,15 +241,19 @@ def _id_of(key: bytes) -> bytes:
 
 
 def _cipher(algorithm: int, key: bytes) -> _Cipher:
-    if not IS_AVAILABLE:
+    try:  # here, because importing it takes 8 MB, and most stores are not encrypted
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+    except ImportError as error:
         raise InvalidArgumentError(
             "an encrypted store needs the package cryptography: pip install 'backpack-state[encryption]'"
-        )
+        ) from error
     return AESGCM(key) if algorithm == 1 else ChaCha20Poly1305(key)
 
 
 def _opened(cipher: _Cipher, nonce: bytes, sealed: bytes, bound: bytes) -> bytes | None:
     """What was sealed; None when it is not that."""
+    from cryptography.exceptions import InvalidTag
+
     try:
         return cipher.decrypt(nonce, sealed, bound)
     except InvalidTag:
