@@ -9,6 +9,8 @@
 
 from backpack.archive.opened import Health
 from backpack.archive.opening import Recovery
+from backpack.archive.recovering import Recovered, recover
+from backpack.archive.verifying import Problem, Verification, verify
 from backpack.codec import register
 from backpack.core.commit import Change, Commit
 from backpack.errors import (
@@ -76,9 +78,11 @@ __all__ = [
     "Node",
     "NotAListError",
     "NotTextError",
+    "Problem",
     "PurgeReport",
     "QuarantineError",
     "ReadOnlyError",
+    "Recovered",
     "Recovery",
     "ReentryError",
     "Snapshot",
@@ -91,9 +95,12 @@ __all__ = [
     "UnknownTypeError",
     "UnstorableValueError",
     "ValueUnavailableError",
+    "Verification",
     "WrongKeyError",
     "__version__",
     "open",
+    "recover",
     "register",
     "rotate_key",
+    "verify",
 ]

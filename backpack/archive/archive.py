@@ -18,8 +18,10 @@ from backpack.archive.content import BLOB, OWN, Change, CommitRow, Value
 from backpack.archive.dormant import Columns, Dormant, Newest
 from backpack.archive.frames import damaged
 from backpack.archive.placing import Placer
+from backpack.archive.reading import OpenBlobs, checked_blob, reader_of
 from backpack.archive.scanning import Log
 from backpack.archive.writing import Writer
+from backpack.blobs.reading import Reader
 from backpack.blobs.store import Blobs
 from backpack.core.chain import Mark, form_of, kind_of
 from backpack.core.commit import Label, RawChange
@@ -28,6 +30,9 @@ from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
 from backpack.core.past import Woken
 from backpack.core.payload import Buffer, Content, LargeRef, Pieces, make_cuts
+
+AT_ONCE_MAX: Final = 256 * 1024
+"""A value up to this size is read as a whole; of a longer one its slices, when they are asked for."""
 
 _VISIBLE: Final = frozenset({"pack", "release"})
 _NAMED: Final = frozenset({"pack", "release", "quarantine"})
@@ -77,6 +82,19 @@ class Stored(Buffer):
         """All its bytes. `CorruptionError`, `StorageError`."""
         return self._archive.payload(self.value)
 
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+        return self.value.size
+
+    def part(self, start: int, stop: int) -> bytes:
+        """Some of them. Cost: these."""
+        return self._archive.slice(self.value, start, min(stop, self.value.size))
+
+    def reader(self, opened: OpenBlobs) -> Reader:
+        """To read them in slices. `opened`: the blobs that are open, for all parts of one value."""
+        return reader_of(self.value, self._archive.slice, self._archive.blobs.open, opened)
+
 
 class Archive:
     """Reads anything that was ever committed; writes through its `writer`, which is None for readers."""
@@ -106,6 +124,7 @@ class Archive:
         """Other parts from here on; commits and sources must be the same."""
         parts = tuple(parts)
         self._state = (parts, [part.first_seq for part in parts], [part.origins[0] for part in parts])
+        self.missing_count = self._count_missing(parts)
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -144,7 +163,7 @@ class Archive:
     @property
     def commit_count(self) -> int:
         """Commits that can be read. Cost: O(parts)."""
-        return self.head - self.first_seq + 1 + len(self.kept)
+        return self.head - self.first_seq + 1 + len(self.kept) - self.missing_count
 
     @property
     def archive_bytes(self) -> int:
@@ -277,11 +296,15 @@ class Archive:
 
     def has(self, seq: int) -> bool:
         """Can the commit be read?"""
+        if self.missing_count and self.first_seq <= seq <= self.head:
+            return self.row(seq) is not None
         return self.first_seq <= seq <= self.head or (seq in self.kept and seq <= self.head)
 
     def knows(self, seq: int) -> bool:
         """Is it known who made the commit, even if it can't be read any more?"""
-        return 0 < seq <= self.head and (seq >= self.first_seq or self.row(seq) is not None)
+        if seq >= self.first_seq and not self.missing_count:
+            return seq <= self.head
+        return 0 < seq <= self.head and self.row(seq) is not None
 
     def facts(self, seq: int) -> tuple[int, Label, tuple[RawChange, ...]]:
         """`(time, label, changes)` of a commit."""
@@ -389,9 +412,10 @@ class Archive:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def content_of(self, change: Change) -> Content:
-        """The bytes of a change that has some: of a large value, to be read when they are asked for."""
-        assert change.value is not None
-        return self._stored(change.value) if change.is_large else self.payload(change.value)
+        """The bytes of a change that has some: of a long value, to be read when they are asked for."""
+        value = change.value
+        assert value is not None
+        return self._stored(value) if change.is_large or value.size > AT_ONCE_MAX else self.payload(value)
 
     def stored_values(self) -> list[Value]:
         """Where the large values stand that memory has and has not read: what they are cut from has to stay."""
@@ -403,12 +427,23 @@ class Archive:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
+    def _count_missing(self, parts: Sequence[Part]) -> int:
+        count, expected = 0, self.first_seq
+        for part in parts:
+            if part.last_seq >= self.first_seq or isinstance(part, Log):
+                count += max(part.first_seq - expected, 0)
+                if isinstance(part, Log):  # it has none missing, and may be growing
+                    return count
+                count += part.last_seq - part.first_seq + 1 - part.commit_count
+                expected = part.last_seq + 1
+        return count
+
     def _cut(self, value: Value, origin: int, number: int, start: int, stop: int) -> bytes:
         if origin == OWN:
             return value.own[start:stop]
         if origin == BLOB:
             with self.blobs.open(value.blobs[number]) as blob:
-                return blob.read(start, stop - start)
+                return checked_blob(blob, value.blobs[number], stop).read(start, stop - start)
         parts, _, origins = self._state
         index = bisect_right(origins, origin) - 1
         if index < 0:

@@ -73,7 +73,7 @@ def based(archive: Archive, boundary: int, checkpoints: Iterable[int]) -> tuple[
         keep=lambda change: (change.key, change.seq) in kept,
         keep_commit=commits.__contains__,
         purged=_never,
-        needed=needed_by(staying, _never) | needed_in_memory(archive),
+        needed=needed_by(staying, _never) | needed_in_logs(archive) | needed_in_memory(archive),
     )
     return going, contents, pinned
 
@@ -129,6 +129,20 @@ def needed_by(segments: Sequence[Segment], is_left_out: Callable[[Change], bool]
             if change.value is not None and not is_left_out(change):
                 found.update((origin, number) for origin, number, _, _ in change.value.cuts if origin > 0)
     return found
+
+
+def needed_in_logs(archive: Archive) -> set[SourceId]:
+    """The sources that the values in logs which are not sealed yet are cut from. Cost: reading these logs."""
+    return {
+        (origin, number)
+        for part in archive.parts
+        if not isinstance(part, Segment)
+        for row in part.commits(part.last_seq + 1, 0)
+        for change in row.changes
+        if change.value is not None
+        for origin, number, _, _ in change.value.cuts
+        if origin > 0
+    }
 
 
 def needed_in_memory(archive: Archive) -> set[SourceId]:

@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from threading import RLock
 from typing import Any, Final
 
-from backpack.archive.archive import Archive, Part
+from backpack.archive.archive import Archive, Part, engine_over
 from backpack.archive.cache import Cache
 from backpack.archive.compacting import Retention, based, erased
 from backpack.archive.contents import Contents
+from backpack.archive.dormant import Columns, Newest
 from backpack.archive.gathering import gathered
+from backpack.archive.holed import HoledArchive
 from backpack.archive.keeping import Keeper
 from backpack.archive.keyframe import Keyframe
 from backpack.archive.keyframing import keyframe_after, keyframe_at
@@ -24,7 +26,10 @@ from backpack.archive.scanning import Log
 from backpack.archive.sealing import seal
 from backpack.archive.segment import Segment
 from backpack.archive.syncing import Syncer
-from backpack.archive.writing import Writer, log_name
+from backpack.archive.writing import Writer, log_name, stopped_error
+from backpack.core.engine import Engine
+from backpack.core.ids import Epoch
+from backpack.core.limits import Limits
 from backpack.errors import BackpackError, StorageError, StoreLockedError
 from backpack.storage.cover import Covers
 from backpack.storage.protocol import File, Folder, Lock, publish
@@ -87,26 +92,46 @@ class Opened:
         """What the archive is to keep when nothing else is said."""
         self.tend: Callable[[], None] | None = None
         """Called by the keeper after it has sealed a log, when something is to be kept only."""
+        self.damage: BackpackError | None = None
+        """Why a reader can't read all of the store."""
+        self.known: tuple[Columns | None, dict[str, Newest]] | None = None
+        """A reader's: the newest change of every key."""
         self._unsynced: list[File] = []
         self._is_folder_unsynced = False
         self._is_closed = False
+        self._closing = RLock()
         self.syncer = Syncer(self._sync, manifest.head if writer is None else writer.synced_upto)
         self._keeper = Keeper(self._seal_next)
         if writer is not None:
             writer.roll_at = SEGMENT_SIZE
             writer.roll = self._roll
             archive.retreat = self.syncer.retreat
-            self.syncer.settled = self._settled
+            self.syncer.tell = self._settled
+
+    def engine(self, limits: Limits) -> Engine:
+        """An engine over the archive, with its checkpoints."""
+        epoch: Epoch | None = None
+        for secret, first_seq in self.manifest.epochs:
+            epoch = Epoch(secret, first_seq, epoch)
+        assert epoch is not None
+        engine = engine_over(self.archive, limits, epoch, None if self.writer is None else self.archive)
+        for name, (seq, notes) in self.checkpoints.items():
+            engine.add_checkpoint(name, seq, notes)
+        if isinstance(self.archive, HoledArchive):
+            self.archive.doubt(engine)
+        return engine
 
     # -- durability ----------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
         """Everything so far is on disk for good. Raises what failed in the background since the last time."""
         self.syncer.sync()
-        failure = self._keeper.take_failure()
-        if failure is not None:
-            self._keeper.wake()
-            raise failure
+        self._raise_failure()
+
+    async def aflush(self) -> None:
+        """As `flush`, in a task: the thread of its loop neither syncs nor waits."""
+        await self.syncer.settled()
+        self._raise_failure()
 
     def note(self, time_ns: int, note: Mapping[str, Any]) -> None:
         """Write down something about the store. Wants the store's lock."""
@@ -116,7 +141,7 @@ class Opened:
     def health(self) -> Health:
         """How it fares."""
         writer = self.writer
-        failure: BackpackError | None = self._keeper.failure or self.syncer.failure
+        failure: BackpackError | None = self._keeper.failure or self.syncer.failure or self.damage
         logs = sum(isinstance(part, Log) for part in self.archive.parts)
         if writer is None:
             return Health(failure is None, str(failure or ""), logs, 0)
@@ -125,17 +150,20 @@ class Opened:
 
     def close(self, *, is_clean: bool = True) -> None:
         """Have everything on disk, sealed where that is worth it, and let go, even when it raises. Idempotent."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        try:
-            if self.writer is not None and self.writer.failure is None and is_clean:
-                self._finish(self.writer)
-        finally:
-            self._keeper.stop()
-            self.syncer.join()
-            self.archive.close()
-            self._lock.release()
+        with self._closing:  # who comes second returns when it is closed, not before
+            if self._is_closed:
+                return
+            self._is_closed = True
+            try:
+                if self.writer is not None and is_clean:
+                    if self.writer.failure is not None:
+                        raise stopped_error(self.writer.failure)
+                    self._finish(self.writer)
+            finally:
+                self._keeper.stop()
+                self.syncer.join()
+                self.archive.close()
+                self._lock.release()
 
     def drain(self) -> None:
         """Wait until every log but the newest is sealed. Raises what failed."""
@@ -158,6 +186,13 @@ class Opened:
         self.manifest = manifest
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _raise_failure(self) -> None:
+        """What failed in the background, once; it is tried again."""
+        failure = self._keeper.take_failure()
+        if failure is not None:
+            self._keeper.wake()
+            raise failure
 
     def _finish(self, writer: Writer) -> None:
         self.drain()
@@ -250,7 +285,7 @@ class Opened:
             self.manifest,
             segments=infos,
             next_segment=segment + 1,
-            last_log=segment if is_last else newest,
+            last_log=max(self.manifest.last_log, segment) if is_last else newest,
             previous=index.head_sum & 0xFFFFFFFF,
             head=index.last_seq,
             last_ns=max(self.manifest.last_ns, index.last_ns),
@@ -304,10 +339,11 @@ class Opened:
             info, base = self._sealed(name, contents, keyframe)
             listed = {id(segment) for segment in going}
             infos = [info, *self.manifest.segments[len(going) :]]
+            self.syncer.sync()  # a checkpoint whose deletion a power loss undoes would be one of nothing
             self.publish(replace(self.manifest, segments=infos, first_seq=boundary))
             with self._parts_lock:
-                self.archive.set_parts([base, *(part for part in self.archive.parts if id(part) not in listed)])
                 self.archive.first_seq = boundary
+                self.archive.set_parts([base, *(part for part in self.archive.parts if id(part) not in listed)])
                 self.archive.kept = pinned
             return sum(segment.size for segment in going) - info.size + self._remove(going)
 
@@ -367,6 +403,8 @@ class Opened:
                     if digest not in used:
                         freed += blobs.size_of(digest)
                         blobs.remove(digest)
+                if freed:
+                    blobs.sync_all()
                 return freed
         finally:
             if guard is not None:

@@ -3,8 +3,7 @@
 Everything is read before anything is written, and a crash in the middle of opening leaves what the next opening can
 use:
 
-1. Read the manifest, scan the logs, plan (`recovery.py`). Damage ends here for a writer; a reader goes on with what
-   can be read.
+1. Read the manifest, scan the logs, plan (`recovery.py`). Damage ends here: only a reader goes on (`reading.py`).
 2. Put what is cut off aside.
 3. After an unclean end nothing that was not synced is believed to be on disk, whatever the cache shows: the blobs of
    commits that were not synced are copied, and the logs are sealed, which writes all of them anew.
@@ -17,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from backpack.archive.archive import Archive, Part
+from backpack.archive.broken import place_of
 from backpack.archive.cache import Cache
 from backpack.archive.dormant import Dormant
 from backpack.archive.doubting import cut_doubtful
@@ -24,7 +24,7 @@ from backpack.archive.manifest import CLEAN, MANIFEST, Manifest, publish_manifes
 from backpack.archive.opened import ASIDE, READERS, Checkpoints, Opened, apply_notes
 from backpack.archive.placing import Placer
 from backpack.archive.recovery import Damage, Plan, planned
-from backpack.archive.scanning import Fault, Log
+from backpack.archive.scanning import Fault, Log, acknowledged_in
 from backpack.archive.segment import Segment
 from backpack.archive.writing import Writer, log_name
 from backpack.blobs.store import Blobs
@@ -34,6 +34,7 @@ from backpack.errors import (
     MissingFileError,
     StorageError,
     StoreNotFoundError,
+    WrongKeyError,
 )
 from backpack.storage.cover import Covers
 from backpack.storage.protocol import Folder, Lock, publish
@@ -77,30 +78,26 @@ def make_store(folder: Folder, covers: Covers, make_random: MakeRandom, store_id
 
 
 def open_archive(
-    folder: Folder, covers: Covers, manifest: Manifest, lock: Lock, make_random: MakeRandom, *, is_writable: bool
+    folder: Folder, covers: Covers, manifest: Manifest, lock: Lock, make_random: MakeRandom
 ) -> tuple[Opened, Recovery | None]:
-    """The archive of a store. `CorruptionError` for a writer when acknowledged data is damaged."""
+    """The archive of a store, for its writer. `CorruptionError` when acknowledged data is damaged."""
     cache = Cache()
     blobs = Blobs(folder.folder(BLOBS), covers)
-    logs, faults, torn = _scan(folder, covers, manifest, is_writable=is_writable)
+    logs, faults, torn = _scan(folder, covers, manifest)
     mark = read_clean(folder)
     segments = _segments(folder, covers, cache, manifest)
     if mark is None:
         cut_doubtful(logs, faults, segments, blobs, manifest.head)
     outcome = planned(manifest, logs, faults, torn, mark)
-    if isinstance(outcome, Damage) and is_writable:
+    if isinstance(outcome, Damage):
         raise outcome.error
-    plan = outcome.plan if isinstance(outcome, Damage) else outcome
+    plan = outcome
     placer = Placer(lambda payload: blobs.put_bytes(payload, is_durable=False))
     checkpoints: Checkpoints = {name: (seq, notes) for name, seq, notes in manifest.checkpoints}
     for log in plan.logs:
         apply_notes(checkpoints, log.notes)
     archive = Archive(blobs, [*segments, *plan.logs], placer, None, manifest.first_seq)
     archive.kept = {seq for seq, _ in checkpoints.values() if seq < manifest.first_seq}
-    if not is_writable:
-        opened = Opened(folder, covers, cache, manifest, archive, checkpoints, lock, None)
-        _lay_to_sleep(archive)
-        return opened, None
     recovery = None
     if not plan.is_clean and (plan.logs or plan.cut):
         recovery = _put_aside(folder, plan)
@@ -121,7 +118,7 @@ def open_archive(
 
 
 def _scan(
-    folder: Folder, covers: Covers, manifest: Manifest, *, is_writable: bool
+    folder: Folder, covers: Covers, manifest: Manifest
 ) -> tuple[list[Log], list[Fault | None], list[tuple[str, int]]]:
     """The logs that are not sealed, each read as far as it is right; and files that can't be logs at all."""
     logs: list[Log] = []
@@ -131,16 +128,13 @@ def _scan(
         number = name.removesuffix(".log")
         if number == name or not number.isdigit() or int(number) < manifest.next_segment:
             continue
-        try:
-            file = folder.reopen(name) if is_writable else folder.open(name)
-        except MissingFileError:
-            continue  # sealed meanwhile by the writer that this reader reads beside
+        file = folder.reopen(name)
         try:
             log = Log.opened(file, covers, manifest.store_id)
             if log_name(log.head.segment) != name:
                 raise CorruptionError(f"the log is another one: file={name} offset=0", file=name, offset=0)
         except CorruptionError:
-            torn.append((name, 0))
+            torn.append((name, acknowledged_in(file)))
             file.close()
             continue
         logs.append(log)
@@ -200,7 +194,6 @@ def _continue(opened: Opened, writer: Writer, plan: Plan, covers: Covers) -> Non
             folder.remove(name)
     folder.remove(CLEAN)
     folder.sync()  # a log beside the mark of a close would be damage
-    folder.remove(log_name(segment))
     writer.start(segment, opened.manifest.previous)
     writer.file.sync()
     folder.sync()
@@ -224,3 +217,16 @@ def find_manifest(folder: Folder, covers: Covers) -> Manifest:
     if not folder.has(MANIFEST):
         raise StoreNotFoundError(f"there is no store: path={folder.path!r}", path=folder.path)
     return read_manifest(folder, covers)
+
+
+def refusal(error: BaseException) -> CorruptionError | None:
+    """What to tell a writer of a store that is damaged; None when it is another error."""
+    if isinstance(error, WrongKeyError) or not isinstance(error, CorruptionError | MissingFileError):
+        return None
+    file, offset = place_of(error)
+    return CorruptionError(
+        f"the store is damaged, and can only be opened to read: {error}; backpack.verify tells all that is wrong, "
+        "backpack.recover makes a new store of all that verifies",
+        file=file,
+        offset=offset,
+    )

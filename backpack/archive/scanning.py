@@ -19,6 +19,7 @@ from backpack.archive.dormant import Newest, newest_of
 from backpack.archive.frames import (
     COMMIT,
     FRAME_SIZE,
+    LOG_HEAD,
     LOG_HEAD_SIZE_MAX,
     ONE,
     WHOLE,
@@ -146,8 +147,8 @@ class Log:
 
     @property
     def size(self) -> int:
-        """Bytes of it that were indexed."""
-        return self.stop
+        """Bytes of it, those that were not indexed yet included."""
+        return self.goal
 
     @property
     def commit_count(self) -> int:
@@ -306,19 +307,7 @@ class Log:
 
     def synced_behind(self, offset: int) -> int:
         """The highest `synced_upto` in any frame behind a bad one: what had been acknowledged all the same."""
-        highest = 0
-        marker = self.head.salt[:4]
-        end = self.file.size()
-        while offset < end:
-            window = self.file.pread(min(_WINDOW, end - offset) + FRAME_SIZE, offset)
-            at = window.find(marker)
-            while at >= 0:
-                frame = read_frame(self.head, self.seed, window, at)
-                if frame is not None:
-                    highest = max(highest, frame.synced_upto)
-                at = window.find(marker, at + 1)
-            offset += _WINDOW
-        return highest
+        return _synced_behind(self.file, self.head, offset)
 
     def _take(self, frame: Frame, covered: bytes, gathered: "Gathered | None") -> str:
         """Index a frame; or why it can't be."""
@@ -537,3 +526,28 @@ class Log:
         if xxh3_64_intdigest(covered, self.seed) != frame.body_sum:
             raise damaged(self.file.name, offset, "the frame has changed since it was read")
         return frame, self._cover.uncover(covered, b"frame:%d" % offset)
+
+
+def acknowledged_in(file: File) -> int:
+    """The highest `synced_upto` in any frame of a log whose head is not right: as long as its salt is, they prove
+    themselves."""
+    data = file.pread(LOG_HEAD.size, 0)
+    if len(data) < LOG_HEAD.size:
+        return 0
+    return _synced_behind(file, LogHead(b"", 0, 0, 0, LOG_HEAD.unpack(data)[-1], b""), LOG_HEAD.size)
+
+
+def _synced_behind(file: File, head: LogHead, offset: int) -> int:
+    highest = 0
+    marker, seed = head.salt[:4], head.seed
+    end = file.size()
+    while offset < end:
+        window = file.pread(min(_WINDOW, end - offset) + FRAME_SIZE, offset)
+        at = window.find(marker)
+        while at >= 0:
+            frame = read_frame(head, seed, window, at)
+            if frame is not None:
+                highest = max(highest, frame.synced_upto)
+            at = window.find(marker, at + 1)
+        offset += _WINDOW
+    return highest

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Final
 
 from backpack.archive.archive import Archive, facts_of
-from backpack.archive.content import Change, CommitRow
+from backpack.archive.content import DAMAGED, Change, CommitRow
 from backpack.archive.dormant import Dormant
 from backpack.core.addresses import pruned_error
 from backpack.core.commit import Commit
@@ -86,7 +86,7 @@ class Archived:
         if not isinstance(other, Archived) or other._archive is not self._archive:
             return None
         first, last = sorted((self.seq, other.seq))
-        if last - first > _CANDIDATES_MAX or first + 1 < self._archive.first_seq:
+        if last - first > _CANDIDATES_MAX or first + 1 < self._archive.first_seq or self._archive.missing_count:
             return None
         return {change.key for row in self._archive.rows(last + 1, first) for change in row.changes}
 
@@ -142,7 +142,7 @@ class Archived:
 
     def _content(self, change: Change) -> Content | str:
         if change.is_purged:
-            return "purged"
+            return DAMAGED if change.reason == DAMAGED and change.is_visible else "purged"
         self._check_open()
         return self._archive.content_of(change)
 

@@ -1,18 +1,17 @@
 """`backpack.open`: a store in a directory."""
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 from weakref import WeakSet, ref
 
-from backpack.archive.archive import engine_over
 from backpack.archive.compacting import Retention
 from backpack.archive.encrypting import covers_of, new_covers, rotate
 from backpack.archive.manifest import MANIFEST
-from backpack.archive.opened import READERS
-from backpack.archive.opening import LOCK, find_manifest, make_store, open_archive
-from backpack.core.ids import Epoch
+from backpack.archive.opening import LOCK, Recovery, find_manifest, make_store, open_archive, refusal
+from backpack.archive.visiting import has_lost_manifest, lock_to_read, missing_store, open_to_read
 from backpack.core.limits import Limits
 from backpack.errors import InvalidArgumentError, StoreNotFoundError
 from backpack.limits import HISTORY_SIZE_LIMIT_DEFAULT, PRUNE_PERCENTAGE_DEFAULT, VALUE_SIZE_LIMIT_DEFAULT
@@ -81,30 +80,33 @@ def open_in(
     make_random: Callable[[int], bytes] = os.urandom,
 ) -> Backpack:
     """The store in a folder of any kind. `make_random`: so many bytes that nobody can guess."""
-    if not is_writable and not folder.has(MANIFEST):
-        raise StoreNotFoundError(f"there is no store: path={folder.path!r}", path=folder.path)
-    lock = folder.lock(LOCK) if is_writable else folder.lock(READERS, shared=True)
+    if not folder.has(MANIFEST) and (not is_writable or has_lost_manifest(folder)):
+        raise missing_store(folder)
+    lock = folder.lock(LOCK) if is_writable else lock_to_read(folder, time.sleep)
+    recovery: Recovery | None = None
     try:
-        if folder.has(MANIFEST):
-            covers, _ = covers_of(folder, key)
-            manifest = find_manifest(folder, covers)
+        if not is_writable:
+            opened = open_to_read(folder, key, lock)
         else:
-            store_id = make_random(16)
-            covers, secret = new_covers(store_id, key)
-            manifest = make_store(folder, covers, make_random, store_id, secret)
-        opened, recovery = open_archive(folder, covers, manifest, lock, make_random, is_writable=is_writable)
-    except BaseException:
+            if folder.has(MANIFEST):
+                covers, _ = covers_of(folder, key)
+                manifest = find_manifest(folder, covers)
+            else:
+                store_id = make_random(16)
+                covers, secret = new_covers(store_id, key)
+                manifest = make_store(folder, covers, make_random, store_id, secret)
+            opened, recovery = open_archive(folder, covers, manifest, lock, make_random)
+    except BaseException as error:
         lock.release()
-        raise
+        refused = refusal(error) if is_writable else None
+        if refused is None:
+            raise
+    else:
+        refused = None
+    if refused is not None:
+        raise refused
     archive = opened.archive
-    epoch: Epoch | None = None
-    for secret, first_seq in manifest.epochs:
-        epoch = Epoch(secret, first_seq, epoch)
-    assert epoch is not None
-    engine = engine_over(archive, limits, epoch, archive if is_writable else None)
-    for name, (seq, notes) in opened.checkpoints.items():
-        engine.add_checkpoint(name, seq, notes)
-    store = Backpack._from_engine(engine, archive.last_ns, opened, archive)
+    store = Backpack._from_engine(opened.engine(limits), archive.last_ns, opened, archive)
     store._begin(durability, recovery)
     if retention and is_writable:
         opened.retention = retention

@@ -49,7 +49,8 @@ class Item:
 class Unavailable:
     """In the place of a value whose bytes are not within reach.
 
-    `reason` is "dropped" (a large value that nothing keeps any more) or "purged" (erased on purpose); `commit` set it.
+    `reason` is "dropped" (a large value that nothing keeps any more), "purged" (erased on purpose) or "damaged" (lost
+    before the store was recovered); `commit` set it.
     """
 
     key: str

@@ -4,12 +4,10 @@ Values become bytes before the lock is taken and objects again after it is free;
 the bytes that are new.
 """
 
-import asyncio
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from threading import RLock
@@ -20,6 +18,7 @@ from backpack.archive.archive import Archive, engine_over
 from backpack.archive.compacting import first_kept, keys_of, sealed, versions_of
 from backpack.archive.opened import Health, Opened
 from backpack.archive.opening import Recovery
+from backpack.archive.visiting import look_again
 from backpack.codec import pack_checked, pack_value, unpack_value
 from backpack.core.addresses import At, resolve
 from backpack.core.chain import Mark, is_visible, size_of
@@ -40,6 +39,7 @@ from backpack.errors import (
     CheckpointExistsError,
     ClosedError,
     CommitNotFoundError,
+    CorruptionError,
     InvalidArgumentError,
     KeyNotFoundError,
     QuarantineError,
@@ -52,7 +52,7 @@ from backpack.limits import (
     PRUNE_PERCENTAGE_DEFAULT,
     VALUE_SIZE_LIMIT_DEFAULT,
 )
-from backpack.store import travel
+from backpack.store import tasks, travel
 from backpack.store.archived import Archived
 from backpack.store.attribution import attributed_node, attributed_to
 from backpack.store.differences import Diff, diff_of
@@ -72,6 +72,7 @@ from backpack.store.node import Node
 from backpack.store.records import Checkpoint, CompactReport, Item, PurgeReport
 from backpack.store.remembered import Remembered
 from backpack.store.sight import Sight
+from backpack.store.slicing import Lines, bytes_of, text_of
 from backpack.store.snapshot import RAISE, Snapshot
 from backpack.store.state import State
 from backpack.store.transaction import Growth, Transaction
@@ -139,6 +140,7 @@ class Backpack(MutableMapping[str, Any]):
         self._labels: dict[str | None, Label] = {None: NO_LABEL}
         self._events = Events()
         self._history = History(engine, archive, self._lock)
+        self._readers = tasks.Readers()
         self._is_closed = False
         self._is_forked = False
 
@@ -212,32 +214,17 @@ class Backpack(MutableMapping[str, Any]):
         """
         if type(key) is not str or key not in self._engine.chains:
             key = checked_key(key)
-        if len(values) == 1:
-            appended, is_plain = pack_checked(values[0], depth=1)
-        else:
-            packed = [pack_checked(value, depth=1) for value in values]
-            appended = b"".join([payload for payload, _ in packed])
-            is_plain = all(is_item_plain for _, is_item_plain in packed)
+        appended, is_plain = _packed_items(values)
         label = self._labels.get(node) if message is None and tags is _NO_TAGS else None
         if label is None or node is None:
             label = self._label(node, message, tags)
-        with self._changing:
-            now = self._now()
-            facts = self._engine.extend_one(key, b"", len(values), appended, is_plain, label, now)
-            if facts is None:
-                facts = self._append(key, len(values), appended, is_plain, label, now)
-        return self._told(facts)
+        return self._told(self._append(key, len(values), appended, is_plain, label))
 
     def delete(
         self, key: str, *, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
     ) -> Commit:
         """Take a key out: a commit like any other. A missing key raises `KeyNotFoundError`."""
-        label = self._label(node, message, tags)
-        with self._changing:
-            if not self._is_visible(key):
-                raise KeyNotFoundError(f"nothing to delete: key={key!r}", key=key)
-            facts = self._engine.commit((Request(key, "delete"),), label, self._now())
-        return self._told(facts)
+        return self._told(self._delete(key, self._label(node, message, tags)))
 
     def update(  # type: ignore[override]
         self,
@@ -332,6 +319,28 @@ class Backpack(MutableMapping[str, Any]):
             contents = {key: self._present(key) for key in compiled.select(self._engine.visible)}
         return {key: unpack_value(join(content)) for key, content in contents.items() if content is not None}
 
+    def read_text(self, key: str, at: At | None = None, lines: Lines | None = None) -> str:
+        """Lines of a text (the first and the last, both included, counted from 1; None: all), exactly as it has them.
+
+        A line ends with its newline, and at nothing else; past the end there is nothing. Cost: what the slice touches,
+        however long the text is and wherever it stands. A missing key raises `KeyNotFoundError`, what is no text
+        `NotTextError`, bytes that are not within reach `ValueUnavailableError`. Counts as an access, as `unpack` does.
+
+        >>> Backpack({"log": "one\\ntwo\\nthree"}).read_text("log", lines=(2, 3))
+        'two\\nthree'
+        """
+        return text_of(self._content_at(key, at), lines)
+
+    def read_bytes(self, key: str, at: At | None = None, start: int = 0, length: int | None = None) -> bytes:
+        """So many bytes (None: all) from there, of bytes or of the UTF-8 of a text; fewer only at the end.
+
+        Cost and errors are those of `read_text`.
+
+        >>> Backpack({"page": b"%PDF-1.7 and more"}).read_bytes("page", start=1, length=3)
+        b'PDF'
+        """
+        return bytes_of(self._content_at(key, at), start, length)
+
     # -- the mapping -------------------------------------------------------------------------------------------
 
     __getitem__ = unpack_required
@@ -396,7 +405,9 @@ class Backpack(MutableMapping[str, Any]):
     def __repr__(self) -> str:
         if self._is_closed:
             return "<Backpack closed>"
-        return f"<Backpack keys={len(self)} head={self._engine.timeline.head}>"
+        with suppress(CorruptionError):
+            return f"<Backpack keys={len(self)} head={self._engine.timeline.head}>"
+        return f"<Backpack damaged head={self._engine.timeline.head}>"
 
     # -- commits -----------------------------------------------------------------------------------------------
 
@@ -451,7 +462,8 @@ class Backpack(MutableMapping[str, Any]):
             if not self._is_visible(key):
                 raise KeyNotFoundError(f"no value: key={key!r}", key=key)
             commit = self._author(key)
-        assert commit is not None
+        if commit is None:
+            raise CommitNotFoundError(f"who set it is lost, as the commit is: key={key!r}", at=key)
         return commit
 
     def bisect(
@@ -887,49 +899,69 @@ class Backpack(MutableMapping[str, Any]):
 
         Cancelling it takes nothing back: the commit may have been made already.
         """
-        await self._awake(key)
-        with _awaited():
-            commit = self.pack(key, value, node=node, message=message, tags=tags)
-        return await self._durable(commit)
+        key, label = checked_key(key), self._label(node, message, tags)
+        is_at_hand = tasks.is_at_hand(self, key)
+        known = _KnownItems(self, key, may_wait=False)
+        payload, is_plain = pack_checked(value, known.count) if type(value) is list else (pack_value(value), False)
+        grown = known.grown if payload is known.payload else None
+
+        def change() -> Facts:
+            with self._changing:
+                return self._commit_one(key, payload, is_plain, grown, label, self._now())
+
+        is_short = is_at_hand and len(payload) <= self._engine.large_size
+        return await self._changed(change, is_short=is_short)
 
     async def aappend(
         self, key: str, *values: Any, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
     ) -> Commit:
         """As `append`."""
-        await self._awake(key)
-        with _awaited():
-            commit = self.append(key, *values, node=node, message=message, tags=tags)
-        return await self._durable(commit)
+        key, label = checked_key(key), self._label(node, message, tags)
+        appended, is_plain = _packed_items(values)
+        change = partial(self._append, key, len(values), appended, is_plain, label)
+        is_short = tasks.is_at_hand(self, key) and len(appended) <= self._engine.large_size
+        return await self._changed(change, is_short=is_short)
 
     async def adelete(
         self, key: str, *, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
     ) -> Commit:
         """As `delete`."""
-        await self._awake(key)
-        with _awaited():
-            commit = self.delete(key, node=node, message=message, tags=tags)
-        return await self._durable(commit)
+        change = partial(self._delete, key, self._label(node, message, tags))
+        return await self._changed(change, is_short=tasks.is_at_hand(self, key))
 
     async def asnapshot(self, at: At | None = None, keys: Iterable[str] | None = None) -> Snapshot:
         """As `snapshot`, with all loaded that reads will want: all but blobs, or the `keys` named with theirs.
 
         Whatever has to be read from disk is read by another thread.
         """
-        return await self._asnapshot(at, keys, None)
+        named = None if keys is None else [checked_key(key) for key in ([keys] if isinstance(keys, str) else keys)]
+        if self._archive is None:
+            return self._snapshot(at, None)
+        return await self._readers.run(self._loaded, at, named)
+
+    async def aread_text(self, key: str, at: At | None = None, lines: Lines | None = None) -> str:
+        """As `read_text`; what has to be read from disk is read by another thread."""
+        return await tasks.sliced(self, key, at, lambda content: text_of(content, lines))
+
+    async def aread_bytes(self, key: str, at: At | None = None, start: int = 0, length: int | None = None) -> bytes:
+        """As `read_bytes`, in the same way."""
+        return await tasks.sliced(self, key, at, lambda content: bytes_of(content, start, length))
 
     async def aflush(self) -> None:
         """As `flush`, without blocking the loop."""
-        if self._opened is None:
-            self.flush()
-        else:
-            await asyncio.to_thread(self.flush)
+        self._require_open()
+        if self._opened is not None and self._opened.writer is not None:
+            await self._opened.aflush()
 
     async def aclose(self) -> None:
-        """As `close`, without blocking the loop."""
-        if self._opened is None:
+        """As `close`, without blocking the loop. It is closed when this returns, even if the task was cancelled."""
+        if self._opened is None or self._readers.is_closed:
             self.close()
-        else:
-            await asyncio.to_thread(self.close)
+            return
+        self._is_closed = True  # reads that wait for their turn are refused then, and don't hold it up
+        _, interrupt = await self._readers.finish(self.close, is_needed=True)
+        if interrupt is not None:
+            raise interrupt
 
     # -- the end -----------------------------------------------------------------------------------------------
 
@@ -939,6 +971,28 @@ class Backpack(MutableMapping[str, Any]):
         self._require_open()
         if self._opened is not None and self._opened.writer is not None:
             self._opened.flush()
+
+    def refresh(self) -> bool:
+        """Show what a writer in another process has done since: True when there was something new.
+
+        Of a store that is open with `mode="r"`; of any other there is never. Open snapshots stay what they are. Cost:
+        what is new, and O(keys) when there is something. `CorruptionError`, `StorageError`: all is as before.
+        """
+        self._require_open()
+        opened = self._opened
+        if opened is None or opened.writer is not None:
+            return False
+        with self._lock:
+            if not look_again(opened):
+                return False
+            engine, archive = opened.engine(self._engine.limits), opened.archive
+            engine.make_view = partial(Remembered, self._lock)
+            self._engine, self._archive = engine, archive
+            self._commit_one, self._chains = engine.commit_one, engine.chains
+            self._view = engine.view  # type: ignore[assignment]
+            self._last_ns = archive.last_ns
+            self._history = History(engine, archive, self._lock)
+        return True
 
     def health(self) -> Health:
         """How the store fares: what failed in the background, how much waits to be sealed or synced."""
@@ -957,8 +1011,11 @@ class Backpack(MutableMapping[str, Any]):
         """
         with self._lock:
             self._is_closed = self._is_barred = True
-        if self._opened is not None and not self._is_forked:
-            self._opened.close()
+        try:
+            if self._opened is not None and not self._is_forked:
+                self._opened.close()
+        finally:
+            self._readers.close()
 
     def __enter__(self) -> Self:
         self._require_open()
@@ -1075,6 +1132,15 @@ class Backpack(MutableMapping[str, Any]):
             self._engine.timeline.touch(chain.last_seq)
         if self._events.subscribers and content is not None:
             self._events.publish(Event("unpack", (key,), attributed_node(self), size=form_size(content)))
+        return content
+
+    def _content_at(self, key: str, at: At | None) -> Content:
+        """The packed bytes of a value, not joined: of the present one as `unpack` has it, or as of a commit."""
+        if at is not None:
+            return self._snapshot(at, None)._content(key)
+        content = self._read(key)
+        if content is None:
+            raise KeyNotFoundError(f"no value: key={key!r}", key=key)
         return content
 
     def _author(self, key: str) -> Commit | None:
@@ -1195,8 +1261,21 @@ class Backpack(MutableMapping[str, Any]):
             self._tell(commit)
         return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit)
 
-    def _append(self, key: str, count: int, appended: bytes, is_plain: bool, label: Label, now: int) -> Facts:
-        """Add packed items to what may be a list, or may be missing. Wants the lock."""
+    def _delete(self, key: str, label: Label) -> Facts:
+        with self._changing:
+            if not self._is_visible(key):
+                raise KeyNotFoundError(f"nothing to delete: key={key!r}", key=key)
+            return self._engine.commit((Request(key, "delete"),), label, self._now())
+
+    def _append(self, key: str, count: int, appended: bytes, is_plain: bool, label: Label) -> Facts:
+        """Add packed items to what may be a list, or may be missing."""
+        with self._changing:
+            now = self._now()
+            facts = self._engine.extend_one(key, b"", count, appended, is_plain, label, now)
+            return facts or self._append_slowly(key, count, appended, is_plain, label, now)
+
+    def _append_slowly(self, key: str, count: int, appended: bytes, is_plain: bool, label: Label, now: int) -> Facts:
+        """Where the short way does not lead to it. Wants the lock."""
         content = self._present(key)
         if content is None:
             request = Request(key, payload=array_header(count) + appended, is_plain=is_plain)
@@ -1208,24 +1287,20 @@ class Backpack(MutableMapping[str, Any]):
             request = Request(key, header=header, appended=appended, is_plain=is_plain)
         return self._engine.commit((request,), label, now)
 
-    def _commit_transaction(self, payloads: dict[str, bytes | Growth], is_whole: bool, label: Label) -> Commit | None:
+    def _commit_transaction(self, payloads: dict[str, bytes | Growth], is_whole: bool, label: Label) -> Facts | None:
         with self._changing:
             if is_whole:
-                facts = self._engine.commit_payloads(payloads, label, self._now())  # type: ignore[arg-type]
-            else:
-                requests = [
-                    self._append_request(key, payload)
-                    if isinstance(payload, Growth)
-                    else Request(key, payload=payload)
-                    if payload
-                    else Request(key, "delete")
-                    for key, payload in payloads.items()
-                    if payload or self._is_visible(key)
-                ]
-                if not requests:
-                    return None
-                facts = self._engine.commit(requests, label, self._now())
-        return self._told(facts)
+                return self._engine.commit_payloads(payloads, label, self._now())  # type: ignore[arg-type]
+            requests = [
+                self._append_request(key, payload)
+                if isinstance(payload, Growth)
+                else Request(key, payload=payload)
+                if payload
+                else Request(key, "delete")
+                for key, payload in payloads.items()
+                if payload or self._is_visible(key)
+            ]
+            return self._engine.commit(requests, label, self._now()) if requests else None
 
     def _append_request(self, key: str, growth: Growth) -> Request:
         """What a transaction adds to a list, as the engine takes it. Wants the lock."""
@@ -1259,35 +1334,25 @@ class Backpack(MutableMapping[str, Any]):
             self._tell(commit)
         return commit
 
-    async def _awake(self, key: str) -> None:
-        """Have another thread read the present value of a key that sleeps."""
-        if self._opened is not None and type(key) is str and key not in self._chains:
-            await asyncio.to_thread(self._wake, key)
-
     def _wake(self, key: str) -> None:
         with self._lock:
             self._engine.chain_of(key)
 
-    async def _durable(self, commit: Commit) -> Commit:
-        """The commit, once it is as durable as the store promises."""
-        if self._is_durable and self._opened is not None:
-            await self._opened.syncer.until(commit.seq)
+    async def _changed(self, change: Callable[[], Facts], *, is_short: bool) -> Commit:
+        """The commit that a change makes, once it is as durable as the store promises."""
+        commit = await tasks.changed(self, change, is_short=is_short)
+        assert commit is not None
+        await tasks.durable(self, commit)
         return commit
 
-    async def _asnapshot(self, at: At | None, keys: Iterable[str] | None, sight: Sight | None) -> Snapshot:
-        named = None if keys is None else [checked_key(key) for key in ([keys] if isinstance(keys, str) else keys)]
-        if self._archive is None:
-            return self._snapshot(at, sight)
-        return await asyncio.to_thread(self._loaded, at, named, sight)
-
-    def _loaded(self, at: At | None, keys: list[str] | None, sight: Sight | None) -> Snapshot:
-        snapshot = self._snapshot(at, sight)
+    def _loaded(self, at: At | None, keys: list[str] | None) -> Snapshot:
+        snapshot = self._snapshot(at, None)
         snapshot.load(keys)
         return snapshot
 
     def _wait(self, seq: int) -> None:
-        """Return when the commit is on disk for good; but not where an asynchronous call is going to wait for it."""
-        if self._opened is not None and not _is_awaited.get():
+        """Return when the commit is on disk for good."""
+        if self._opened is not None:
             self._opened.syncer.wait(seq)
 
     def _settle_note(self) -> None:
@@ -1309,6 +1374,8 @@ class Backpack(MutableMapping[str, Any]):
 
     def _take_pruned(self) -> int:
         """How many commits were pruned since this was asked last."""
+        if self._engine.pruned == self._engine.pruned_told:
+            return 0  # without the lock: a task that made a commit asks in the thread of its loop
         with self._lock:
             return self._engine.take_pruned()
 
@@ -1316,19 +1383,6 @@ class Backpack(MutableMapping[str, Any]):
         """Every invariant of every structure, or AssertionError."""
         with self._lock:
             self._engine.check()
-
-
-_is_awaited: ContextVar[bool] = ContextVar("_is_awaited", default=False)
-"""Is an asynchronous call making this change? Then it waits for the disk, not the change."""
-
-
-@contextmanager
-def _awaited() -> Iterator[None]:
-    token = _is_awaited.set(True)
-    try:
-        yield
-    finally:
-        _is_awaited.reset(token)
 
 
 class _Changing:
@@ -1356,11 +1410,13 @@ class _Changing:
 class _KnownItems:
     """Compares a packed list with the present one: how many items at its beginning were verified before?"""
 
-    __slots__ = ("_key", "_store", "grown", "payload")
+    __slots__ = ("_key", "_may_wait", "_store", "grown", "payload")
 
-    def __init__(self, store: Backpack, key: str) -> None:
+    def __init__(self, store: Backpack, key: str, *, may_wait: bool = True) -> None:
+        """`may_wait`: for the lock. Without, nothing is known while another thread has it."""
         self._store = store
         self._key = key
+        self._may_wait = may_wait
         self.grown: Grown = None
         """What the payload was compared with, and where its new part begins."""
         self.payload: bytes | None = None
@@ -1369,17 +1425,26 @@ class _KnownItems:
         """Asked while the list is being packed."""
         if len(payload) < _KNOWN_LIST_MIN:
             return 0
-        store = self._store
-        with store._lock:
-            chain = store._engine.chains.get(self._key)
-            content = None if chain is None else present_content(chain)
-            if chain is None or content is None:
-                return 0
-            stop = grown_from(content, payload)
-            self.grown, self.payload = (content, stop), payload
-            if not stop or not chain.is_plain:
-                return 0
-            header = read_array_header(head_of(content))
+        lock = self._store._lock
+        if not self._may_wait and not tasks.is_at_hand(self._store, self._key):
+            return 0
+        if not lock.acquire(blocking=self._may_wait):
+            return 0
+        try:
+            return self._compared(payload)
+        finally:
+            lock.release()
+
+    def _compared(self, payload: bytes) -> int:
+        chain = self._store._engine.chains.get(self._key)
+        content = None if chain is None else present_content(chain)
+        if chain is None or content is None:
+            return 0
+        stop = grown_from(content, payload)
+        self.grown, self.payload = (content, stop), payload
+        if not stop or not chain.is_plain:
+            return 0
+        header = read_array_header(head_of(content))
         return 0 if header is None else header[0]
 
 
@@ -1388,6 +1453,14 @@ def _moving() -> ModuleType:
     from backpack.store import moving
 
     return moving
+
+
+def _packed_items(values: tuple[Any, ...]) -> tuple[bytes, bool]:
+    """What is appended to a list, packed; is it plain?"""
+    if len(values) == 1:
+        return pack_checked(values[0], depth=1)
+    packed = [pack_checked(value, depth=1) for value in values]
+    return b"".join([payload for payload, _ in packed]), all(is_item_plain for _, is_item_plain in packed)
 
 
 def closed_error() -> ClosedError:

@@ -37,7 +37,7 @@ def test_a_commit_that_is_taken_out_during_a_sync_does_not_count_as_synced() -> 
         return 5
 
     syncer = Syncer(sync, 3)
-    syncer.settled = told.append
+    syncer.tell = told.append
     syncer.sync()
     assert (syncer.synced, told) == (4, [4])
 

@@ -6,7 +6,7 @@ from threading import Thread
 import pytest
 
 from backpack.archive import syncing
-from backpack.archive.syncing import Syncer
+from backpack.archive.syncing import Goal, Syncer
 
 
 def test_joining_ends_a_flusher_that_has_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,7 +25,7 @@ def test_a_task_whose_loop_was_closed_does_not_end_the_flusher() -> None:
     loop = asyncio.new_event_loop()
     gone: asyncio.Future[None] = loop.create_future()
     loop.close()
-    syncer._waiters.append((1, loop, gone))
+    syncer._waiters[gone] = Goal(1, 0), loop
     asyncio.run(asyncio.wait_for(_until_both(syncer), 30))
     syncer.join()
     assert syncer.synced == 2
