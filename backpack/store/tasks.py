@@ -28,6 +28,8 @@ from backpack.core.payload import Content, Pieces
 from backpack.errors import ClosedError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from backpack.store.store import Backpack
 
 THREADS_MAX: Final = 4
@@ -58,15 +60,19 @@ class Readers:
         self, act: Callable[_Arguments, _Result], /, *arguments: _Arguments.args, **named: _Arguments.kwargs
     ) -> _Result:
         """What `act` returns, done by one of the threads. Who is cancelled waits no longer for it."""
+        import asyncio
+
         return await asyncio.wrap_future(self._begun(act, *arguments, **named))
 
     async def finish(
         self, act: Callable[[], _Result], *, is_needed: bool = False
-    ) -> tuple[_Result, asyncio.CancelledError | None]:
+    ) -> "tuple[_Result, asyncio.CancelledError | None]":
         """The same, and who is cancelled meanwhile: the task waits until `act` is done, unless it has not even begun.
 
         `is_needed`: it is done in any case.
         """
+        import asyncio
+
         job = self._begun(act)
         waiter = asyncio.wrap_future(job)
         interrupt: asyncio.CancelledError | None = None
