@@ -8,11 +8,11 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import partial
 from threading import RLock
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from backpack.archive.archive import Archive, engine_over
 from backpack.archive.opened import Health, Opened
@@ -73,6 +73,7 @@ _KNOWN_LIST_MIN: Final = 256
 
 _MISSING: Final = object()
 _NO_TAGS: Final = ()
+_T = TypeVar("_T")
 
 
 class Backpack(MutableMapping[str, Any]):
@@ -341,7 +342,7 @@ class Backpack(MutableMapping[str, Any]):
         return isinstance(key, str) and self._is_visible(key)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._visible_keys())
+        return self._while_open(self._visible_keys())
 
     def __len__(self) -> int:
         self._require_open()
@@ -363,6 +364,7 @@ class Backpack(MutableMapping[str, Any]):
 
     def popitem(self) -> tuple[str, Any]:
         """Take out the last key in order, with its value; `KeyNotFoundError` when there is none."""
+        self._require_open()
         with self._lock:
             if not self._engine.visible:
                 raise KeyNotFoundError("nothing to pop: the store is empty", key="")
@@ -430,7 +432,7 @@ class Backpack(MutableMapping[str, Any]):
         with self._lock:
             stop = self._engine.timeline.head + 1 if before is None else resolve(self._engine, before)
             start = 0 if after is None else resolve(self._engine, after)
-        return self._listed(key, node, tag, start, stop, limit)
+        return self._while_open(self._listed(key, node, tag, start, stop, limit))
 
     def blame(self, key: str) -> Commit:
         """Who set the present value; known for as long as the value lives, pruned or not."""
@@ -657,6 +659,7 @@ class Backpack(MutableMapping[str, Any]):
     @property
     def limits(self) -> Limits:
         """The limits in force."""
+        self._require_open()
         return self._engine.limits
 
     # -- nodes and events --------------------------------------------------------------------------------------
@@ -685,8 +688,7 @@ class Backpack(MutableMapping[str, Any]):
         prefix = f"{checked_key(namespace)}." if namespace else ""
         return Node(self, Sight(str(label[0]), reads, writes, denies, prefix, self._events.publish))
 
-    @contextmanager
-    def as_node(self, name: str) -> Iterator["Backpack"]:
+    def as_node(self, name: str) -> AbstractContextManager["Backpack"]:
         """Attribute what runs inside to a node, for this task or thread; inner blocks win, `node=` wins over all.
 
         >>> bp = Backpack()
@@ -695,8 +697,8 @@ class Backpack(MutableMapping[str, Any]):
         'planner'
         """
         made_label(name, None, ())
-        with attributed_to(self, name):
-            yield self
+        self._require_open()
+        return attributed_to(self, name)
 
     def subscribe(
         self,
@@ -870,7 +872,8 @@ class Backpack(MutableMapping[str, Any]):
         return self._recovery
 
     def close(self) -> None:
-        """No more calls: each but this one raises `ClosedError` from now on. Idempotent.
+        """No more calls: each but this one raises `ClosedError` from now on, so do iterators begun before. Snapshots in
+        memory can still be read. Idempotent.
 
         An opened store is flushed, sealed and unlocked; what can't be raises `StorageError`, and it is closed anyway.
         """
@@ -961,6 +964,17 @@ class Backpack(MutableMapping[str, Any]):
                 self._labels = {None: NO_LABEL}
             self._labels[node] = label
         return label
+
+    def _while_open(self, items: Iterable[_T]) -> Iterator[_T]:
+        """These, one by one, for as long as the store is open; then `ClosedError`."""
+        iterator = iter(items)
+        while True:
+            self._require_open()
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            yield item
 
     def _is_visible(self, key: str) -> bool:
         try:
@@ -1166,6 +1180,7 @@ class Backpack(MutableMapping[str, Any]):
 
     def _wake(self, key: str) -> None:
         with self._lock:
+            self._require_open()
             self._engine.chain_of(key)
 
     async def _durable(self, commit: Commit) -> Commit:
