@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 from typing import Final, Literal
-from weakref import WeakSet
 
 from backpack.archive.archive import engine_over
 from backpack.archive.opening import LOCK, READERS, find_manifest, make_store, open_archive
@@ -83,16 +82,4 @@ def open_in(folder: Folder, limits: Limits, *, is_writable: bool, durability: st
         engine.add_checkpoint(name, seq, notes)
     store = Backpack._from_engine(engine, archive.last_ns, opened, archive)
     store._begin(durability, recovery)
-    _opened_here.add(store)
     return store
-
-
-_opened_here: WeakSet[Backpack] = WeakSet()
-
-
-def _forget_in_child() -> None:
-    for store in list(_opened_here):
-        store._abandon()
-
-
-os.register_at_fork(after_in_child=_forget_in_child)

@@ -56,6 +56,7 @@ from backpack.store.differences import Diff, diff_of
 from backpack.store.events import Callback, Event, Events, Subscription
 from backpack.store.export import File, read_export, write_export
 from backpack.store.history import History
+from backpack.store.inherited import expect_forks
 from backpack.store.lists import list_header, packed_list
 from backpack.store.names import checked_checkpoint_name, checked_key, checked_limit, checked_text, made_label
 from backpack.store.node import Node
@@ -132,6 +133,7 @@ class Backpack(MutableMapping[str, Any]):
         self._history = History(engine, archive, self._lock)
         self._is_closed = False
         self._is_forked = False
+        expect_forks(self)
 
     # -- packing -----------------------------------------------------------------------------------------------
 
@@ -923,19 +925,39 @@ class Backpack(MutableMapping[str, Any]):
         if self._opened is not None and self._opened.writer is None:
             self._is_barred = True
 
-    def _abandon(self) -> None:
-        """This is a forked child: the store is its parent's."""
-        self._lock = RLock()
-        self._changing = _Changing(self)
-        self._is_closed = self._is_barred = self._is_forked = True
+    def _inherit(self) -> None:
+        """This is a forked child: what is in memory is a store of its own from here on, files are its parent's."""
+        is_torn = not self._lock.acquire(blocking=False)  # a thread that is not here was using it
+        if not is_torn:
+            self._lock.release()
+        else:
+            lock = self._lock = self._history.lock = RLock()
+            self._engine.make_view = partial(Remembered, lock)
+            for link in list(self._engine.views.values()):
+                view = link()
+                if isinstance(view, Remembered):
+                    view.lock = lock
+        self._events.renew_lock()
+        if self._archive is not None:
+            self._is_closed = self._is_barred = self._is_forked = True
+            return
+        if is_torn:
+            self._engine.repair()
+            self._is_barred = self._is_closed
+        self._engine.begin_epoch(os.urandom(16))
 
     def _require_open(self) -> None:
         if self._is_closed:
-            raise closed_error()
+            raise self._closed_error()
+
+    def _closed_error(self) -> ClosedError:
+        if self._is_forked:
+            return ClosedError("the store was opened by the process that this one is a fork of: open it here")
+        return ClosedError("the store is closed: open it again")
 
     def _barred_error(self) -> BackpackError:
         if self._is_closed:
-            return closed_error()
+            return self._closed_error()
         if self._opened is not None and self._opened.writer is None:
             return ReadOnlyError('the store is open for reading: open it with mode="rw" to change it')
         return ReentryError(
@@ -998,7 +1020,7 @@ class Backpack(MutableMapping[str, Any]):
     def _read(self, key: str) -> Content | None:
         """The bytes of the present value; counts as an access and tells the subscribers."""
         if self._is_closed:
-            raise closed_error()
+            raise self._closed_error()
         with self._lock:
             if not self._is_visible(key):
                 return None
@@ -1026,7 +1048,7 @@ class Backpack(MutableMapping[str, Any]):
 
     def _snapshot(self, at: At | None, sight: Sight | None) -> Snapshot:
         if self._is_closed:
-            raise closed_error()
+            raise self._closed_error()
         with self._lock:
             engine = self._engine
             seq = at if type(at) is int and at > 0 and engine.timeline.has(at) else resolve(engine, at)
@@ -1291,8 +1313,3 @@ class _KnownItems:
                 return 0
             header = read_array_header(head_of(content))
         return 0 if header is None else header[0]
-
-
-def closed_error() -> ClosedError:
-    """The error for every call after `close`."""
-    return ClosedError("the store is closed: open it again")
