@@ -9,6 +9,8 @@
 
 from backpack.archive.opened import Health
 from backpack.archive.opening import Recovery
+from backpack.archive.recovering import Recovered, recover
+from backpack.archive.verifying import Problem, Verification, verify
 from backpack.codec import register
 from backpack.core.commit import Change, Commit
 from backpack.errors import (
@@ -35,12 +37,13 @@ from backpack.errors import (
     UnknownTypeError,
     UnstorableValueError,
     ValueUnavailableError,
+    WrongKeyError,
 )
 from backpack.store.differences import Diff, DiffEntry
 from backpack.store.events import Event, Subscription
 from backpack.store.node import Node
-from backpack.store.opening import open
-from backpack.store.records import Checkpoint, Item, PurgeReport, Unavailable
+from backpack.store.opening import open, rotate_key
+from backpack.store.records import Checkpoint, CompactReport, Item, PurgeReport, Unavailable
 from backpack.store.snapshot import Snapshot
 from backpack.store.store import Backpack
 from backpack.store.transaction import Transaction
@@ -59,6 +62,7 @@ __all__ = [
     "Commit",
     "CommitNotFoundError",
     "CommitPrunedError",
+    "CompactReport",
     "CorruptionError",
     "Diff",
     "DiffEntry",
@@ -74,9 +78,11 @@ __all__ = [
     "Node",
     "NotAListError",
     "NotTextError",
+    "Problem",
     "PurgeReport",
     "QuarantineError",
     "ReadOnlyError",
+    "Recovered",
     "Recovery",
     "ReentryError",
     "Snapshot",
@@ -89,7 +95,12 @@ __all__ = [
     "UnknownTypeError",
     "UnstorableValueError",
     "ValueUnavailableError",
+    "Verification",
+    "WrongKeyError",
     "__version__",
     "open",
+    "recover",
     "register",
+    "rotate_key",
+    "verify",
 ]

@@ -4,6 +4,7 @@
     python -m benchmarks --only append                    those whose name has the word
     python -m benchmarks --write docs/performance.md      and put the table there, between its marks
     python -m benchmarks --smallest                       only that each still runs: seconds
+    python -m benchmarks --data runs --folder /mnt/disk   with runs of agents; stores on another disk
 
 The exit code is 1 when a benchmark did not run, or, with `--judge`, when a figure is above its limit. Limits
 are for the full size: smaller runs judge nothing.
@@ -12,13 +13,14 @@ are for the full size: smaller runs judge nothing.
 import argparse
 import gc
 import importlib
+import os
 import sys
 import time
 import traceback
 from pathlib import Path
 from typing import Final
 
-from benchmarks import harness, report
+from benchmarks import bench_agent_runs, folders, harness, report
 
 BENCHMARKS: Final = (
     "bench_pack",
@@ -34,6 +36,18 @@ BENCHMARKS: Final = (
     "bench_edits",
     "bench_edit_time",
     "bench_memory_usage",
+    "bench_durable_pack",
+    "bench_group_commit",
+    "bench_synced_pack",
+    "bench_sustained",
+    "bench_resident",
+    "bench_disk_use",
+    "bench_agent_runs",
+    "bench_cold_read",
+    "bench_open",
+    "bench_archive_memory",
+    "bench_large_slice",
+    "bench_segments",
 )
 """In the order of the table."""
 
@@ -44,6 +58,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.write and options.only:
         parser.error("--write wants the whole table: leave --only out")
+    if options.data:
+        os.environ[bench_agent_runs.DATA] = options.data
+    if options.folder:
+        os.environ[folders.FOLDER] = options.folder
     rows: list[harness.Row] = []
     failed: list[str] = []
     for name in BENCHMARKS:
@@ -76,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--only", default="", metavar="WORD", help="only the benchmarks whose name has this word")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the table between the marks of this document")
+    parser.add_argument("--data", metavar="FOLDER", help="where the runs of agents are that bench_agent_runs packs")
+    parser.add_argument("--folder", metavar="FOLDER", help="make the stores in this folder, on the disk under it")
     parser.add_argument("--judge", action="store_true", help="exit 1 when a figure is above its limit")
     return parser
 

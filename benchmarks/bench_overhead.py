@@ -3,14 +3,15 @@
 from backpack import Backpack
 from benchmarks import harness, workloads
 from benchmarks.harness import Row
+from benchmarks.processes import in_new_process, resident_size
 
 
 def run(size: float = 1.0) -> list[Row]:
     """As tracemalloc sees it, and by resident size; each in a process of its own."""
     commits = harness.scaled(1_000_000, size, least=2_000)
-    resident, payload = harness.in_new_process(_resident, commits)
+    resident, payload = in_new_process(_resident, commits)
     rows = []
-    memory = harness.in_new_process(_traced, commits)
+    memory = in_new_process(_traced, commits)
     figure = f"memory per commit beyond its payload at {commits:,} commits"
     average = f"payload {payload / commits:.0f} B"
     rows.append(Row(figure, (memory - payload) / commits, "B", 120.0, detail=average))
@@ -34,9 +35,9 @@ def _payload_size(commits: int) -> int:
 
 def _resident(commits: int) -> tuple[int | None, int]:
     payload = _payload_size(commits)  # first: it warms up what would otherwise count as the store's
-    before = harness.resident_size()
+    before = resident_size()
     store = _fill(commits)
-    after = harness.resident_size()
+    after = resident_size()
     del store
     return (None if before is None or after is None else after - before), payload
 

@@ -7,15 +7,12 @@ round of each.
 """
 
 import gc
-import multiprocessing
 import statistics
 import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgpack
@@ -130,23 +127,6 @@ def traced(build: Callable[[], Built]) -> tuple[int, Built]:
         return tracemalloc.get_traced_memory()[0] - before, built
     finally:
         tracemalloc.stop()
-
-
-def resident_size() -> int | None:
-    """Bytes of this process in memory; None where the system does not say."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return None
-    import resource
-
-    return pages * resource.getpagesize()
-
-
-def in_new_process(function: Callable[..., Built], *arguments: Any) -> Built:
-    """Call a function of a module in an interpreter of its own, where nothing else has touched the memory."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(function, *arguments).result()
 
 
 def table(rows: Sequence[Row], *, is_judged: bool = True) -> str:

@@ -2,12 +2,13 @@
 
 import os
 import platform
+import sqlite3
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from benchmarks.compare import langgraph_memory
+from benchmarks.compare import langgraph_memory, rocksdb
 from benchmarks.harness import FULL, Row, table
 
 BEGIN: Final = "<!-- measured: begin -->"
@@ -29,6 +30,8 @@ def machine() -> str:
         f"{platform.python_implementation()} {platform.python_version()}",
         f"msgpack {version('msgpack')}",
         f"LangGraph {langgraph_memory.installed_version()}",
+        f"sqlite {sqlite3.sqlite_version}",
+        f"RocksDB by rocksdict {rocksdb.installed_version()}",
     ]
     return ", ".join(facts)
 

@@ -11,14 +11,17 @@ its own (the tail grows while it is read) it guards itself.
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
+from weakref import WeakSet
 
 from backpack.archive.content import BLOB, OWN, Change, CommitRow, Value
 from backpack.archive.dormant import Columns, Dormant, Newest
 from backpack.archive.frames import damaged
 from backpack.archive.placing import Placer
+from backpack.archive.reading import OpenBlobs, checked_blob, reader_of
 from backpack.archive.scanning import Log
 from backpack.archive.writing import Writer
+from backpack.blobs.reading import Reader
 from backpack.blobs.store import Blobs
 from backpack.core.chain import Mark, form_of, kind_of
 from backpack.core.commit import Label, RawChange
@@ -27,6 +30,9 @@ from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
 from backpack.core.past import Woken
 from backpack.core.payload import Buffer, Content, LargeRef, Pieces, make_cuts
+
+AT_ONCE_MAX: Final = 256 * 1024
+"""A value up to this size is read as a whole; of a longer one its slices, when they are asked for."""
 
 _VISIBLE: Final = frozenset({"pack", "release"})
 _NAMED: Final = frozenset({"pack", "release", "quarantine"})
@@ -56,23 +62,38 @@ class Part(Protocol):
     def keyframe(self) -> Columns | None: ...
     def seq_at(self, time_ns: int, /) -> int: ...
     def read(self, origin: int, number: int, start: int, stop: int, /) -> bytes: ...
+    def blobs(self) -> set[bytes]: ...
+    def keys(self) -> list[str]: ...
 
 
 class Stored(Buffer):
     """A part of a large value that stays on disk: its bytes are read when they are asked for, each time."""
 
-    __slots__ = ("_archive", "_size", "_value")
+    __slots__ = ("_archive", "value")
 
     def __init__(self, archive: "Archive", value: Value) -> None:
         self._archive = archive
-        self._value = value
+        self.value = value
         self.is_sealed = True
         self.is_large = True
 
     @property
     def data(self) -> bytes:  # type: ignore[override]
         """All its bytes. `CorruptionError`, `StorageError`."""
-        return self._archive.payload(self._value)
+        return self._archive.payload(self.value)
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+        return self.value.size
+
+    def part(self, start: int, stop: int) -> bytes:
+        """Some of them. Cost: these."""
+        return self._archive.slice(self.value, start, min(stop, self.value.size))
+
+    def reader(self, opened: OpenBlobs) -> Reader:
+        """To read them in slices. `opened`: the blobs that are open, for all parts of one value."""
+        return reader_of(self.value, self._archive.slice, self._archive.blobs.open, opened)
 
 
 class Archive:
@@ -85,10 +106,15 @@ class Archive:
         self.placer = placer
         self.writer = writer
         self.first_seq = first_seq
+        self.kept: set[int] = set()
+        """The commits before `first_seq` that can be read all the same: checkpoints."""
+        self.loaded: WeakSet[Any] = WeakSet()
+        """States that have bytes in memory which a purge has to reach."""
+        self._on_disk: WeakSet[Stored] = WeakSet()
+        self.twins: WeakSet[Archive] = WeakSet()
+        """What forks read of it: the blobs that they point to stay."""
         self._limit: int | None = None
         self._replaced: Mapping[str, Content] = {}
-        self.retracted = 1 << 62
-        """The first commit that was written and taken out again since the last sync began."""
         self.retreat: Callable[[int], None] = _nothing
         """Told the newest commit that may still count as synced, when one was taken out."""
         self.dormant = Dormant(None, {})
@@ -98,6 +124,7 @@ class Archive:
         """Other parts from here on; commits and sources must be the same."""
         parts = tuple(parts)
         self._state = (parts, [part.first_seq for part in parts], [part.origins[0] for part in parts])
+        self.missing_count = self._count_missing(parts)
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -119,7 +146,10 @@ class Archive:
         of the two lives.
         """
         twin = Archive(self.blobs, self.parts, Placer(_no_blob), None, self.first_seq)
+        self.twins.add(twin)
+        twin.twins = self.twins
         twin._limit = seq
+        twin.kept = self.kept
         twin._replaced = replaced
         twin.dormant = Dormant(*self.newest_at(seq))
         return twin
@@ -133,10 +163,7 @@ class Archive:
     @property
     def commit_count(self) -> int:
         """Commits that can be read. Cost: O(parts)."""
-        parts = self.parts
-        if not parts:
-            return 0
-        return sum(part.commit_count for part in parts[:-1]) + self.head - parts[-1].first_seq + 1
+        return self.head - self.first_seq + 1 + len(self.kept) - self.missing_count
 
     @property
     def archive_bytes(self) -> int:
@@ -207,9 +234,8 @@ class Archive:
         writer = self.writer
         if writer is not None and writer.last_seq == seq:
             writer.retract(seq)
-            self.retracted = min(self.retracted, seq)
-            writer.synced_upto = min(writer.synced_upto, seq - 1)
             self.retreat(seq - 1)
+            writer.synced_upto = min(writer.synced_upto, seq - 1)
             tail = self.parts[-1]
             if isinstance(tail, Log):
                 tail.forget_behind(writer.size)
@@ -270,9 +296,15 @@ class Archive:
 
     def has(self, seq: int) -> bool:
         """Can the commit be read?"""
-        if not 0 < seq <= self.head:
-            return False
-        return seq >= self.first_seq or self.row(seq) is not None
+        if self.missing_count and self.first_seq <= seq <= self.head:
+            return self.row(seq) is not None
+        return self.first_seq <= seq <= self.head or (seq in self.kept and seq <= self.head)
+
+    def knows(self, seq: int) -> bool:
+        """Is it known who made the commit, even if it can't be read any more?"""
+        if seq >= self.first_seq and not self.missing_count:
+            return seq <= self.head
+        return 0 < seq <= self.head and self.row(seq) is not None
 
     def facts(self, seq: int) -> tuple[int, Label, tuple[RawChange, ...]]:
         """`(time, label, changes)` of a commit."""
@@ -329,7 +361,9 @@ class Archive:
         parts, firsts, _ = self._state
         index = bisect_right(firsts, stop - 1) - 1
         while index >= 0:
-            yield from parts[index].commits(stop, start)
+            for row in parts[index].commits(stop, start):
+                if row.seq >= self.first_seq or row.seq in self.kept:
+                    yield row
             index = -1 if firsts[index] <= start + 1 else index - 1
 
     def rows_of(self, key: str, stop: int, start: int) -> Iterator[CommitRow]:
@@ -338,7 +372,7 @@ class Archive:
         index = bisect_right(firsts, stop - 1) - 1
         while index >= 0:
             for seq in reversed(parts[index].seqs(key)):
-                if start < seq < stop:
+                if start < seq < stop and (seq >= self.first_seq or seq in self.kept):
                     row = parts[index].commit(seq)
                     if row is not None:
                         yield row
@@ -378,9 +412,14 @@ class Archive:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def content_of(self, change: Change) -> Content:
-        """The bytes of a change that has some: of a large value, to be read when they are asked for."""
-        assert change.value is not None
-        return self._stored(change.value) if change.is_large else self.payload(change.value)
+        """The bytes of a change that has some: of a long value, to be read when they are asked for."""
+        value = change.value
+        assert value is not None
+        return self._stored(value) if change.is_large or value.size > AT_ONCE_MAX else self.payload(value)
+
+    def stored_values(self) -> list[Value]:
+        """Where the large values stand that memory has and has not read: what they are cut from has to stay."""
+        return [source.value for source in self._on_disk]
 
     def close(self) -> None:
         """Let go of the files. A fork that still reads some keeps these open."""
@@ -388,12 +427,23 @@ class Archive:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
+    def _count_missing(self, parts: Sequence[Part]) -> int:
+        count, expected = 0, self.first_seq
+        for part in parts:
+            if part.last_seq >= self.first_seq or isinstance(part, Log):
+                count += max(part.first_seq - expected, 0)
+                if isinstance(part, Log):  # it has none missing, and may be growing
+                    return count
+                count += part.last_seq - part.first_seq + 1 - part.commit_count
+                expected = part.last_seq + 1
+        return count
+
     def _cut(self, value: Value, origin: int, number: int, start: int, stop: int) -> bytes:
         if origin == OWN:
             return value.own[start:stop]
         if origin == BLOB:
             with self.blobs.open(value.blobs[number]) as blob:
-                return blob.read(start, stop - start)
+                return checked_blob(blob, value.blobs[number], stop).read(start, stop - start)
         parts, _, origins = self._state
         index = bisect_right(origins, origin) - 1
         if index < 0:
@@ -413,6 +463,7 @@ class Archive:
             blobs = (value.blobs[number],) if origin == BLOB else ()
             one = Value(((origin, 0 if blobs else number, start, stop),), b"", blobs, stop - start)
             source = Stored(self, one)
+            self._on_disk.add(source)
             self.placer.know(source, one)
             sources.append(source)
             flat += (len(sources), 0, stop - start)

@@ -20,10 +20,36 @@ ENTRY_SIZE: Final = 240
 """What an entry costs beside its value: the key, its place in the table, the pair."""
 
 
+TOOL_COUNT: Final = 16
+"""Decompressors of 96 KB, each with the dictionary of a segment: those of the segments that were read last."""
+
+
+class Tools:
+    """Things that are dear to make and that one thread at a time may use: whoever takes one has it alone."""
+
+    __slots__ = ("_lock", "_tools")
+
+    def __init__(self) -> None:
+        self._tools: OrderedDict[Hashable, object] = OrderedDict()
+        self._lock = Lock()
+
+    def take(self, key: Hashable) -> object:
+        """The one that was given back last for that key, out of here; None when there is none."""
+        with self._lock:
+            return self._tools.pop(key, None)
+
+    def give_back(self, key: Hashable, tool: object) -> None:
+        """Keep it for the next who asks."""
+        with self._lock:
+            self._tools[key] = tool
+            if len(self._tools) > TOOL_COUNT:
+                self._tools.popitem(last=False)
+
+
 class Cache:
     """At most `size_max` bytes, by what each entry is said to take."""
 
-    __slots__ = ("_entries", "_lock", "_numbers", "size", "size_max")
+    __slots__ = ("_entries", "_lock", "_numbers", "size", "size_max", "tools")
 
     def __init__(self, size_max: int = CACHE_SIZE_DEFAULT) -> None:
         self.size_max = size_max
@@ -31,6 +57,7 @@ class Cache:
         self._entries: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
         self._lock = Lock()
         self._numbers = count(1)
+        self.tools = Tools()
 
     def number(self) -> int:
         """A number that no other segment of this cache has, for its keys."""

@@ -17,6 +17,9 @@ OWN: Final = 0
 BLOB: Final = -1
 """As the origin of a cut: `number` is the place of the digest in `blobs`."""
 
+DAMAGED: Final = "damaged"
+"""As the reason of a change without its value: the bytes were lost to damage before the store was recovered."""
+
 CUTS_MAX: Final = 256
 """Cuts of one value on disk; a value that would need more is written as one source again."""
 
@@ -77,7 +80,7 @@ class Change:
         self.is_large = is_large
         self.is_purged = is_purged
         self.reason = reason
-        """Why, of a quarantine."""
+        """Why, of a quarantine; of a pack whose bytes are lost, `DAMAGED`."""
 
     @property
     def is_visible(self) -> bool:

@@ -4,6 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backpack.archive.content import Change, CommitRow, SourceId
+from backpack.core.commit import Label
+
+UsualRow = tuple[int, int, Label, str, int, int]
+"""`(seq, time, label, key, version, number)`: a commit that packed one value, which is the whole of a new source of the
+one segment there is. Most are, and this is made faster than a `CommitRow`."""
 
 Bytes = bytes | bytearray | memoryview
 
@@ -18,7 +23,7 @@ class Contents:
     first_seq: int
     last_seq: int
     """The range of commits that it answers for; some of them may be gone."""
-    commits: Iterable[CommitRow]
+    commits: Iterable[CommitRow | UsualRow]
     """Ascending."""
     sources: Mapping[SourceId, int]
     """The size of each source."""

@@ -5,12 +5,13 @@ generator that stops now and then, so that its caller can give way to them.
 """
 
 from array import array
-from collections.abc import Generator, Iterable
-from itertools import accumulate
-from typing import Final
+from bisect import bisect_left
+from collections.abc import Generator, Sequence
+from itertools import accumulate, pairwise
+from typing import Final, TypeVar
 
 from backpack.archive.columns import COUNT_MAX, Packed, pack_bytes, pack_column
-from backpack.archive.content import CUTS_MAX, Change, Cut, SourceId
+from backpack.archive.content import BLOB, CUTS_MAX, Change, CommitRow, Cut, SourceId
 from backpack.archive.contents import Contents
 from backpack.archive.frames import KIND_CODES
 from backpack.archive.layout import HAS_VALUE, IS_DETAILED, IS_LARGE, IS_PURGED, hash_of
@@ -22,7 +23,20 @@ Pauses = Generator[bytes, None, None]
 
 _STEP: Final = 64
 """Commits between two pauses."""
+_STEP_LONG: Final = 2048
+"""Numbers between two pauses, where little is done to each."""
+_NO_ORIGIN: Final = BLOB - 1
+_Item = TypeVar("_Item")
 _WHOLE_KINDS: Final = {kind: code | HAS_VALUE for kind, code in KIND_CODES.items()}
+
+
+def picked(items: Sequence[_Item], places: Sequence[int]) -> Generator[bytes, None, list[_Item]]:
+    """Those that stand at these places."""
+    found: list[_Item] = []
+    for start in range(0, len(places), _STEP_LONG):
+        found += [items[place] for place in places[start : start + _STEP_LONG]]
+        yield b""
+    return found
 
 
 class Draft:
@@ -32,6 +46,8 @@ class Draft:
         "_by_key",
         "_details",
         "_kinds",
+        "_only_origin",
+        "_positions",
         "_refs",
         "_seqs",
         "_versions",
@@ -45,15 +61,27 @@ class Draft:
         "names",
         "order",
         "place_ids",
-        "positions",
         "row_of",
+        "sizes",
+        "starts",
         "times",
     )
 
     def __init__(self, contents: Contents) -> None:
         self.contents = contents
-        self.ids: list[SourceId] = sorted(contents.sources)
-        self.positions: dict[SourceId, int] = {one: position for position, one in enumerate(self.ids)}
+        sources = contents.sources
+        self.ids: list[SourceId] = list(sources)
+        if any(one > other for one, other in pairwise(self.ids)):
+            self.ids.sort()
+        self.sizes = [sources[one] for one in self.ids]
+        self._only_origin = _NO_ORIGIN
+        """The origin of all sources where they have all numbers from 0 on, as they have but for merged segments."""
+        self._positions: dict[SourceId, int] = {}
+        """Of all sources, where there is no such origin."""
+        if self.ids and self.ids[0][1] == 0 and self.ids[-1] == (self.ids[0][0], len(self.ids) - 1):
+            self._only_origin = self.ids[0][0]
+        else:
+            self._positions = dict(zip(self.ids, range(len(self.ids)), strict=True))
         self._by_key: dict[str, list[int]] = {}
         self._seqs: array[int] = array("Q")
         self._versions: array[int] = array("Q")
@@ -72,55 +100,95 @@ class Draft:
         """The reverse."""
         self.id_places: array[int] = array("I")
         self.place_ids: array[int] = array("I")
+        self.starts: list[int] = []
+        """By place, in the address space; with one more, where the last ends."""
         self.is_sorted = True
 
     def take(self) -> Pauses:
         """Take in all rows."""
         contents = self.contents
-        for change in contents.base_rows:
-            self._take((change,))
+        if contents.base_rows:
+            self._take(contents.base_rows)
             self.is_sorted = False
         last = contents.first_seq - 1
+        changes: list[Change] = []
+        by_key, kind = self._by_key, _WHOLE_KINDS["pack"]
+        kinds, seqs, versions, refs = self._kinds, self._seqs, self._versions, self._refs
         for row in contents.commits:
+            if type(row) is tuple:
+                if changes:
+                    self._take(changes)
+                    changes = []
+                seq, time_ns, label, key, version, number = row
+                if not last < seq <= contents.last_seq:
+                    raise InvalidArgumentError(f"the commits to be sealed are not in order: seq={seq}")
+                last = seq
+                rows = by_key.get(key)
+                if rows is None:
+                    rows = by_key[key] = []
+                rows.append(len(kinds))
+                seqs.append(seq)
+                versions.append(version)
+                refs.append(number)
+                kinds.append(kind)
+                self.commits.append(seq)
+                self.times.append(time_ns)
+                self.labels.append(label)
+                self.counts.append(1)
+                if not len(self.commits) % _STEP:
+                    yield b""
+                continue
+            assert isinstance(row, CommitRow)
             if not last < row.seq <= contents.last_seq:
                 raise InvalidArgumentError(f"the commits to be sealed are not in order: seq={row.seq}")
             last = row.seq
-            self._take(row.changes)
-            self.commits.append(row.seq)
+            changes += row.changes
+            self.commits.append(last)
             self.times.append(row.time_ns)
             self.labels.append(row.label)
             self.counts.append(len(row.changes))
             if not len(self.commits) % _STEP:
+                self._take(changes)
+                changes = []
                 yield b""
+        self._take(changes)
         if len(self._kinds) > COUNT_MAX or len(self.ids) > COUNT_MAX:
             raise InvalidArgumentError(f"too much for one segment: changes={len(self._kinds)} sources={len(self.ids)}")
 
-    def _take(self, changes: Iterable[Change]) -> None:
-        by_key, kinds, sources = self._by_key, self._kinds, self.contents.sources
+    def _take(self, changes: Sequence[Change]) -> None:
+        by_key, kinds, sizes, refs = self._by_key, self._kinds, self.sizes, self._refs
+        only_origin, count, positions = self._only_origin, len(self.ids), self._positions
+        self._seqs.extend([change.seq for change in changes])
+        self._versions.extend([change.version for change in changes])
         for change in changes:
             rows = by_key.get(change.key)
             if rows is None:
                 rows = by_key[change.key] = []
             rows.append(len(kinds))
-            self._seqs.append(change.seq)
-            self._versions.append(change.version)
             value = change.value
             if value is not None and len(value.cuts) == 1 and not change.is_purged and not change.reason:
                 origin, number, start, stop = value.cuts[0]
-                if not start and stop == sources.get((origin, number)):
-                    self._refs.append(self.positions[origin, number])
+                if origin != only_origin:
+                    number = positions.get((origin, number), -1)
+                if 0 <= number < count and not start and stop == sizes[number] and not value.own and not value.blobs:
+                    refs.append(number)
                     kind = _WHOLE_KINDS[change.kind]
                     kinds.append(kind | IS_LARGE if change.is_large else kind)
                     continue
             kind = KIND_CODES[change.kind] | (IS_LARGE if change.is_large else 0)
             if value is None and not change.reason and not change.is_purged:
-                self._refs.append(0)
+                refs.append(0)
                 kinds.append(kind)
                 continue
-            self._refs.append(len(self._details))
+            refs.append(len(self._details))
             self._details.append(change)
             kind |= IS_DETAILED | (IS_PURGED if change.is_purged else 0) | (0 if value is None else HAS_VALUE)
             kinds.append(kind)
+
+    def _position_of(self, origin: int, number: int) -> int:
+        if origin == self._only_origin:
+            return number if number < len(self.ids) else -1
+        return self._positions.get((origin, number), -1)
 
     # -- the order -----------------------------------------------------------------------------------------------
 
@@ -143,14 +211,14 @@ class Draft:
 
     def _place(self) -> Pauses:
         count = len(self.ids)
-        refs, kinds, positions = self._refs, self._kinds, self.positions
+        refs, kinds, position_of = self._refs, self._kinds, self._position_of
         is_placed = bytearray(count)
         place_ids = self.place_ids
         for index, came in enumerate(self.order):
             kind = kinds[came]
             if kind & IS_DETAILED:
                 value = self._details[refs[came]].value
-                used = [] if value is None else [positions.get(cut[:2], -1) for cut in value.cuts]
+                used = [] if value is None else [position_of(cut[0], cut[1]) for cut in value.cuts]
                 for position in used:
                     if position >= 0 and not is_placed[position]:
                         is_placed[position] = 1
@@ -160,14 +228,15 @@ class Draft:
                 if not is_placed[position]:
                     is_placed[position] = 1
                     place_ids.append(position)
-            if not index & 0x7FF:
+            if not index % _STEP_LONG:
                 yield b""
         if len(place_ids) < count:
             place_ids.extend([position for position in range(count) if not is_placed[position]])
         id_places = self.id_places = array("I", bytes(4 * count))
-        for place, position in enumerate(place_ids):
-            id_places[position] = place
-        yield b""
+        for start in range(0, count, _STEP_LONG):
+            for place, position in enumerate(place_ids[start : start + _STEP_LONG], start):
+                id_places[position] = place
+            yield b""
 
     # -- columns -------------------------------------------------------------------------------------------------
 
@@ -191,9 +260,9 @@ class Draft:
     def row_columns(self) -> Generator[bytes, None, list[Packed]]:
         """Seqs to details. Numbers the details anew, in the order of the rows."""
         order = self.order
-        seqs = pack_column([self._seqs[came] for came in order])
+        seqs = pack_column((yield from picked(self._seqs, order)))
         yield b""
-        kinds = bytes([self._kinds[came] for came in order])
+        kinds = bytes((yield from picked(self._kinds, order)))
         yield b""
         versions = pack_column((yield from self._version_gaps()))
         yield b""
@@ -208,9 +277,9 @@ class Draft:
                 self._details.append(details[refs[came]])
             else:
                 offsets.append(id_places[refs[came]] - row if kind & HAS_VALUE else 0)
-            if not row & 0x7FF:
+            if not row % _STEP_LONG:
                 yield b""
-        return [seqs, pack_column(kinds, is_plain=True), versions, pack_column(offsets)]
+        return [seqs, pack_column(kinds), versions, pack_column(offsets)]
 
     def _version_gaps(self) -> Generator[bytes, None, list[int]]:
         versions = self._versions
@@ -229,25 +298,24 @@ class Draft:
 
     def source_columns(self) -> Generator[bytes, None, list[Packed]]:
         """Origins to starts."""
+        ids = self.ids
+        numbers = [number for _, number in ids]
         origins: list[int] = []
-        id_starts: list[int] = []
+        id_starts = [0]
         is_dense = True
-        for position, (origin, number) in enumerate(self.ids):
-            if not origins or origins[-1] != origin:
-                origins.append(origin)
-                id_starts.append(position)
-            is_dense = is_dense and number == position - id_starts[-1]
-        id_starts.append(len(self.ids))
+        while id_starts[-1] < len(ids):
+            start = id_starts[-1]
+            origins.append(ids[start][0])
+            id_starts.append(bisect_left(ids, (origins[-1] + 1, 0), start))
+            is_dense = is_dense and numbers[start : id_starts[-1]] == list(range(id_starts[-1] - start))
         yield b""
-        sources, ids = self.contents.sources, self.ids
-        sizes = [sources[ids[position]] for position in self.place_ids]
         return [
             pack_column(origins),
             pack_column(id_starts),
-            pack_column([] if is_dense else [number for _, number in ids]),
+            pack_column([] if is_dense else numbers),
             pack_column(self.id_places, is_plain=True),
             pack_column(self.place_ids, is_plain=True),
-            pack_column([0, *accumulate(sizes)], is_plain=True),
+            pack_column(self.starts, is_plain=True),
         ]
 
     def detail_columns(self) -> Generator[bytes, None, list[Packed]]:

@@ -1,24 +1,25 @@
 """The contents of a log, for sealing: its commits and the bytes of its sources, read in one go."""
 
-from collections.abc import Iterator
-
-from backpack.archive.content import CommitRow, SourceId
+from backpack.archive.content import SourceId
 from backpack.archive.contents import Contents
-from backpack.archive.scanning import Log
+from backpack.archive.frames import damaged
+from backpack.archive.scanning import Gathered, Log
 
 
-def contents_of(log: Log) -> Contents:
-    """What is in a log. Memory: the log, whose size is bounded by where the next one begins."""
-    segment = log.head.segment
-    sources: dict[SourceId, int] = {(segment, number): log.size_of(number) for number in range(log.next_source)}
-    bodies: dict[int, memoryview] = {}
+def gathered(log: Log) -> tuple[Log, Contents]:
+    """`(an index of the log made for this, what is in it)`. The log itself is not touched, nor locked, by this.
 
-    def rows() -> Iterator[CommitRow]:
-        for offset, frame, body in log.frames():
-            bodies[offset] = memoryview(body)
-            yield log.row(offset, frame, body)
+    Memory: the log, whose size is bounded by where the next one begins. `CorruptionError` when it can't be read.
+    """
+    fresh, found = log.fresh(), Gathered()
+    fault = fresh.scan(log.goal, found)
+    if fault is not None:
+        raise damaged(log.file.name, fault.offset, fault.reason)
+    segment = fresh.head.segment
+    bodies = found.bodies
+    sources: dict[SourceId, int] = {(segment, number): fresh.size_of(number) for number in range(fresh.next_source)}
 
     def parts_of(source: SourceId) -> list[memoryview]:
-        return [bodies[frame][start : start + size] for frame, start, size in log.parts_of(source[1])]
+        return fresh.chunks_of(source[1], bodies)
 
-    return Contents(log.origins, log.first_seq, log.last_seq, rows(), sources, parts_of)
+    return fresh, Contents(fresh.origins, fresh.first_seq, fresh.last_seq, found.rows, sources, parts_of)

@@ -87,7 +87,7 @@ class Index:
         )
         if any(len(column) != count for count, *group in groups for column in group):
             raise ValueError("the columns of the index do not belong together")
-        plain = (hashes, hash_keys, name_starts, names, row_starts, kinds, id_places, place_ids, starts)
+        plain = (hashes, hash_keys, name_starts, names, row_starts, id_places, place_ids, starts)
         if any(column.base for column in (*plain, block_starts, block_offsets, block_checksums)):
             raise ValueError(_FAULT)
         if row_starts[0] or row_starts[self.key_count] != self.row_count:
@@ -95,7 +95,7 @@ class Index:
         self._hashes, self._hash_keys = hashes.data, hash_keys.data
         self._names, self._name_starts = names.data, name_starts.data
         self._row_starts, self._first_versions = row_starts.data, first_versions
-        self._seqs, self._seq_base, self._kinds = seqs.data, seqs.base, kinds.data
+        self._seqs, self._seq_base, self._kinds = seqs.data, seqs.base, kinds
         self._id_places, self._place_ids, self._starts = id_places.data, place_ids.data, starts.data
         self.block_starts, self.block_offsets = block_starts.data, block_offsets.data
         self.block_checksums = block_checksums.data
@@ -215,7 +215,7 @@ class Index:
 
     def span_of(self, origin: int, number: int) -> tuple[int, int]:
         """Where the bytes of a source begin and end in the address space; `(-1, -1)` when it is not here."""
-        position = number if origin == self._only_origin else self._position(origin, number)
+        position = number if origin == self._only_origin > 0 else self._position(origin, number)
         if not 0 <= position < self.source_count:
             return -1, -1
         place = self._id_places[position]
@@ -267,6 +267,13 @@ class Details:
 
     def __len__(self) -> int:
         return len(self._sizes)
+
+    def digests(self) -> set[bytes]:
+        """All names of blobs."""
+        whole = bytes(self._blobs)
+        if len(whole) % DIGEST_SIZE:
+            raise ValueError("not the name of a blob")
+        return {whole[at : at + DIGEST_SIZE] for at in range(0, len(whole), DIGEST_SIZE)}
 
     def value(self, number: int, is_purged: bool) -> tuple[Value, str]:
         """`(value, reason)` of a detail."""

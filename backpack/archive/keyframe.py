@@ -7,11 +7,10 @@ One key is found by the hash of its name, without making any.
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from backpack.archive.columns import pack_bytes, pack_column, pack_table, read_table
 from backpack.archive.layout import KEYFRAME_COLUMNS, SEQ_MAX, hash_of
-from backpack.archive.pages import read_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +43,8 @@ def pack_keyframe(keyframe: Keyframe) -> bytes:
         [
             pack_column([hashes[place] for place in order], is_plain=True),
             pack_column(order, is_plain=True),
-            pack_column([0, *accumulate(map(len, names))], is_plain=True),
-            pack_bytes(b"".join(names)),
+            pack_column([0, *accumulate(len(name) + 1 for name in names)], is_plain=True),
+            pack_bytes(b"\n".join(names)),
             *[pack_column(column, is_plain=True) for column in columns],
         ]
     )
@@ -83,7 +82,7 @@ class KeyframeTable:
             place = self._hash_keys[at]
             if place >= count:
                 raise ValueError("the keyframe says what none says")
-            if names[starts[place] : starts[place + 1]] == name:
+            if names[starts[place] : max(starts[place + 1] - 1, 0)] == name:
                 if not 0 < seqs[place] < SEQ_MAX:
                     raise ValueError("the keyframe names a commit that is none")
                 return seqs[place]
@@ -92,5 +91,18 @@ class KeyframeTable:
 
     def read(self) -> Keyframe:
         """The whole of it; ValueError when the names are none. Cost: O(keys), for the names."""
-        starts, text, *columns = self._columns
-        return Keyframe(read_texts(starts, text), *[column.data for column in columns])
+        return Keyframe(self._names(), *[column.data for column in self._columns[2:]])
+
+    def _names(self) -> list[str]:
+        starts, data = self._columns[:2]
+        whole = bytes(data.data)
+        if len(self) > len(whole) + 1:
+            raise ValueError("a keyframe of more names than characters")
+        names = str(whole, "utf-8").split("\n")
+        if len(names) == len(self):
+            return names
+        # names with a line feed in them, or no name at all
+        ends = starts.list()
+        if any(not start < stop <= len(whole) + 1 for start, stop in pairwise(ends)):
+            raise ValueError("names that are not where they should be")
+        return [str(whole[start : stop - 1], "utf-8") for start, stop in pairwise(ends)]

@@ -5,28 +5,40 @@ from bisect import bisect_left
 from typing import Final
 
 from backpack.archive.archive import Archive
-from backpack.archive.dormant import Newest
+from backpack.archive.dormant import Columns, Newest
 from backpack.archive.frames import KIND_CODES
 from backpack.archive.keyframe import Keyframe
+from backpack.archive.scanning import Log
 
 SHARE_AT_CLOSE: Final = 8
 """The last segment before a store is closed gets a keyframe when more than one in so many keys has changed since the
 last one: opening reads that keyframe, and the changes since, key by key."""
 
 
-def keyframe_at(archive: Archive, seq: int, *, is_last: bool) -> Keyframe | None:
-    """The keyframe as of a commit; None where it would cost more than it saves.
+def keyframe_after(archive: Archive, log: Log, *, is_last: bool) -> Keyframe | None:
+    """The keyframe as of the end of a log that is to be sealed; None where it would cost more than it saves.
 
     It is written when as many keys have changed since the last one as there are, so that it costs no more than the
     changes themselves. Cost: O(keys) then, else O(keys that changed).
     """
-    columns, later = archive.newest_at(seq)
+    columns, later = archive.newest_at(log.first_seq - 1)
+    later.update(log.newest(log.last_seq))
     count = 0 if columns is None else len(columns.names)
     share = SHARE_AT_CLOSE if is_last else 1
     if not later or (columns is not None and len(later) * share < count):
         return None
-    merged: dict[str, Newest] = dict(later)
-    names = sorted(merged) if columns is None else _union(list(columns.names), sorted(later))
+    return made(columns, later)
+
+
+def keyframe_at(archive: Archive, seq: int) -> Keyframe:
+    """The keyframe as of a commit. Cost: O(keys)."""
+    return made(*archive.newest_at(seq))
+
+
+def made(columns: Columns | None, later: dict[str, Newest]) -> Keyframe:
+    """A keyframe of an older one, and what changed since."""
+    count = 0 if columns is None else len(columns.names)
+    names = sorted(later) if columns is None else _union(list(columns.names), sorted(later))
     seqs: array[int] = array("Q")
     versions: array[int] = array("Q")
     sizes: array[int] = array("Q")

@@ -14,7 +14,8 @@
 
 What stands between header and trailer is *covered* piece by piece (see storage/cover.py), after it was compressed;
 checksums (xxh3_64) are over what stands on the disk. A block is `block:7`, a page `page:7`, a section goes by its
-name. The checksum of the trailer is seeded with that of the header, so that neither stands for another's.
+name. The checksum of the trailer is seeded with one of the header up to the cover, so that neither stands for
+another's; and what is behind the header stays as it is when the cover is wrapped in another key.
 
 The bytes of all sources make one address space, ordered by key and then by commit: what resembles each other is
 compressed together. It is cut into blocks of up to 4 KiB, so that a cold read costs no more than that, and never
@@ -39,6 +40,8 @@ its own, digests of blobs, a reason, and a size of its own if it was purged.
 The *place* of a source is where it stands in the address space. Sources are found by bisection in the ids of their
 origin, in order (`number` is empty when each origin has all numbers from 0 on); `id_place` and `place_id` lead from
 one order to the other.
+
+The names of a keyframe have a line feed between them, so that nearly always they are found without their starts.
 """
 
 from struct import Struct
@@ -171,19 +174,25 @@ def pack_header(origins: tuple[int, int], store_id: bytes, cover_header: bytes) 
     return header + SUM.pack(xxh3_64_intdigest(header))
 
 
+def identity_of(header: bytes) -> int:
+    """What the checksum of the trailer is seeded with."""
+    return xxh3_64_intdigest(header[: HEADER.size])
+
+
 class Header:
     """What stood at the beginning."""
 
-    __slots__ = ("checksum", "cover_header", "origins", "size", "store_id")
+    __slots__ = ("cover_header", "identity", "origins", "size", "store_id")
 
     def __init__(
-        self, origins: tuple[int, int], store_id: bytes, cover_header: bytes, size: int, checksum: int
+        self, origins: tuple[int, int], store_id: bytes, cover_header: bytes, size: int, identity: int
     ) -> None:
         self.origins = origins
         self.store_id = store_id
         self.cover_header = cover_header
         self.size = size
-        self.checksum = checksum
+        self.identity = identity
+        """What the checksum of the trailer is seeded with."""
 
 
 def read_header(data: bytes, name: str) -> Header:
@@ -198,13 +207,13 @@ def read_header(data: bytes, name: str) -> Header:
         raise damaged(name, len(MAGIC), f"a format of segments that this version of backpack does not know ({version})")
     if zero or not 0 < first <= last < SEQ_MAX:
         raise damaged(name, 0, "the header of the segment says what none says")
-    return Header((first, last), store_id, data[HEADER.size : stop], stop + SUM.size, SUM.unpack_from(data, stop)[0])
+    return Header((first, last), store_id, data[HEADER.size : stop], stop + SUM.size, identity_of(data))
 
 
-def pack_trailer(offset: int, size: int, checksum: int, header_checksum: int) -> bytes:
+def pack_trailer(offset: int, size: int, checksum: int, identity: int) -> bytes:
     """What stands at the end, behind a directory of `size` bytes at `offset`."""
     trailer = TRAILER.pack(offset, size, checksum, offset + size + TRAILER_SIZE, END_MAGIC)
-    return trailer + SUM.pack(xxh3_64_intdigest(trailer, header_checksum))
+    return trailer + SUM.pack(xxh3_64_intdigest(trailer, identity))
 
 
 def read_trailer(file: File, file_size: int, header: Header) -> tuple[int, bytes]:
@@ -219,7 +228,7 @@ def read_trailer(file: File, file_size: int, header: Header) -> tuple[int, bytes
         whole = -1
     if at < 0 or whole != file_size or magic != END_MAGIC:
         raise damaged(name, max(file_size - TRAILER_SIZE, 0), "the segment does not end where it should")
-    if trailer_checksum != xxh3_64_intdigest(data[at : at + TRAILER.size], header.checksum):
+    if trailer_checksum != xxh3_64_intdigest(data[at : at + TRAILER.size], header.identity):
         raise damaged(name, file_size - TRAILER_SIZE, "the end of the segment is not what was written")
     if offset + size + TRAILER_SIZE != file_size or not 0 < size <= at or offset < header.size:
         raise damaged(name, file_size - TRAILER_SIZE, "the directory of the segment is not where it should be")

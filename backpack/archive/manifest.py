@@ -1,7 +1,7 @@
 """The manifest: which segments a store consists of, and what it knows about itself. Published atomically, never edited.
 
     manifest  := magic "bpman\\0\\1\\n"  version u16  cover_size u16  secret_size u16  zero u16
-                 size u32  cover  secret  body  checksum u64
+                 size u32  store_id 16s  cover  secret  body  checksum u64
     body      := msgpack map (as covered)
     clean     := magic "bpcln\\0\\1\\n"  segment u64  size u64  head_sum u64  head u64  checksum u64
 
@@ -27,7 +27,7 @@ CLEAN: Final = "clean"
 FORMAT_VERSION: Final = 1
 _MAGIC: Final = b"bpman\0\1\n"
 _CLEAN_MAGIC: Final = b"bpcln\0\1\n"
-_HEAD: Final = Struct("<8sHHHHI")
+_HEAD: Final = Struct("<8sHHHHI16s")
 _SUM: Final = Struct("<Q")
 _CLEAN: Final = Struct("<8sQQQQ")
 _SIZE_MAX: Final = 256 * 1024 * 1024
@@ -109,7 +109,7 @@ class Manifest:
         cover = covers.fresh(b"manifest")
         covered = cover.cover(body, b"manifest")
         front = cover.header + self.secret
-        head = _HEAD.pack(_MAGIC, FORMAT_VERSION, len(cover.header), len(self.secret), 0, len(covered))
+        head = _HEAD.pack(_MAGIC, FORMAT_VERSION, len(cover.header), len(self.secret), 0, len(covered), self.store_id)
         data = head + front + covered
         return data + _SUM.pack(xxh3_64_intdigest(data))
 
@@ -120,11 +120,11 @@ def publish_manifest(folder: Folder, manifest: Manifest, covers: Covers) -> None
     publish(folder, MANIFEST, [manifest.packed(covers)])
 
 
-def read_secret(folder: Folder) -> bytes:
-    """What the covers of the store keep in the clear part of the manifest; empty when nothing is encrypted."""
+def read_front(folder: Folder) -> tuple[bytes, bytes]:
+    """`(store id, secret)`: what stands in clear. The secret is empty when nothing is encrypted."""
     data, cover_size, secret_size, _ = _read(folder)
     begin = _HEAD.size + cover_size
-    return data[begin : begin + secret_size]
+    return _HEAD.unpack_from(data)[-1], data[begin : begin + secret_size]
 
 
 def read_manifest(folder: Folder, covers: Covers) -> Manifest:
@@ -142,6 +142,8 @@ def read_manifest(folder: Folder, covers: Covers) -> Manifest:
     if fault is not None:
         raise damaged(name, begin, fault)
     manifest.secret = data[_HEAD.size + cover_size : begin]
+    if manifest.store_id != _HEAD.unpack_from(data)[-1]:
+        raise damaged(name, _HEAD.size - 16, "the manifest is of another store")
     return manifest
 
 
@@ -158,7 +160,7 @@ def _read(folder: Folder) -> tuple[bytes, int, int, int]:
         raise damaged(file.name, 0, "not a manifest")
     if _SUM.unpack_from(data, len(data) - _SUM.size)[0] != xxh3_64_intdigest(data[: -_SUM.size]):
         raise damaged(file.name, 0, "the checksum of the manifest is another")
-    _, version, cover_size, secret_size, _, body_size = _HEAD.unpack_from(data)
+    _, version, cover_size, secret_size, _, body_size, _ = _HEAD.unpack_from(data)
     if version != FORMAT_VERSION:
         raise damaged(file.name, len(_MAGIC), f"a format that this version of backpack does not know ({version})")
     if _HEAD.size + cover_size + secret_size + body_size + _SUM.size != len(data):

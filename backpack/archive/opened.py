@@ -5,24 +5,32 @@ the logs behind them. Everything here is done in the order that keeps this true:
 the manifest lists it, the manifest is synced before the log that it replaces goes.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import RLock
 from typing import Any, Final
 
-from backpack.archive.archive import Archive, Part
+from backpack.archive.archive import Archive, Part, engine_over
 from backpack.archive.cache import Cache
-from backpack.archive.gathering import contents_of
+from backpack.archive.compacting import Retention, based, erased
+from backpack.archive.contents import Contents
+from backpack.archive.dormant import Columns, Newest
+from backpack.archive.gathering import gathered
+from backpack.archive.holed import HoledArchive
 from backpack.archive.keeping import Keeper
-from backpack.archive.keyframing import keyframe_at
+from backpack.archive.keyframe import Keyframe
+from backpack.archive.keyframing import keyframe_after, keyframe_at
 from backpack.archive.layout import cover_name
 from backpack.archive.manifest import CleanMark, Manifest, SegmentInfo, publish_clean, publish_manifest
 from backpack.archive.scanning import Log
 from backpack.archive.sealing import seal
 from backpack.archive.segment import Segment
 from backpack.archive.syncing import Syncer
-from backpack.archive.writing import Writer, log_name
-from backpack.errors import BackpackError, StorageError
+from backpack.archive.writing import Writer, log_name, stopped_error
+from backpack.core.engine import Engine
+from backpack.core.ids import Epoch
+from backpack.core.limits import Limits
+from backpack.errors import BackpackError, StorageError, StoreLockedError
 from backpack.storage.cover import Covers
 from backpack.storage.protocol import File, Folder, Lock, publish
 
@@ -32,8 +40,8 @@ SEGMENT_SIZE: Final = 8 * 1024 * 1024
 SEAL_SIZE_MIN: Final = 64 * 1024
 """A log shorter than this is left as it is when the store is closed: the next writer goes on in it."""
 
-_NEVER: Final = 1 << 62
-
+ASIDE: Final = "aside"
+READERS: Final = "readers"
 LEVEL: Final = 3
 """Of zstd, for segments."""
 
@@ -78,25 +86,52 @@ class Opened:
         """As of the head: those of the manifest and the notes of the logs. The engine's from the opening on."""
         self._lock = lock
         self._parts_lock = RLock()
+        self._rewriting = RLock()
+        """Held while the manifest changes."""
+        self.retention = Retention()
+        """What the archive is to keep when nothing else is said."""
+        self.tend: Callable[[], None] | None = None
+        """Called by the keeper after it has sealed a log, when something is to be kept only."""
+        self.damage: BackpackError | None = None
+        """Why a reader can't read all of the store."""
+        self.known: tuple[Columns | None, dict[str, Newest]] | None = None
+        """A reader's: the newest change of every key."""
         self._unsynced: list[File] = []
         self._is_folder_unsynced = False
         self._is_closed = False
+        self._closing = RLock()
         self.syncer = Syncer(self._sync, manifest.head if writer is None else writer.synced_upto)
         self._keeper = Keeper(self._seal_next)
         if writer is not None:
             writer.roll_at = SEGMENT_SIZE
             writer.roll = self._roll
             archive.retreat = self.syncer.retreat
+            self.syncer.tell = self._settled
+
+    def engine(self, limits: Limits) -> Engine:
+        """An engine over the archive, with its checkpoints."""
+        epoch: Epoch | None = None
+        for secret, first_seq in self.manifest.epochs:
+            epoch = Epoch(secret, first_seq, epoch)
+        assert epoch is not None
+        engine = engine_over(self.archive, limits, epoch, None if self.writer is None else self.archive)
+        for name, (seq, notes) in self.checkpoints.items():
+            engine.add_checkpoint(name, seq, notes)
+        if isinstance(self.archive, HoledArchive):
+            self.archive.doubt(engine)
+        return engine
 
     # -- durability ----------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
         """Everything so far is on disk for good. Raises what failed in the background since the last time."""
         self.syncer.sync()
-        failure = self._keeper.take_failure()
-        if failure is not None:
-            self._keeper.wake()
-            raise failure
+        self._raise_failure()
+
+    async def aflush(self) -> None:
+        """As `flush`, in a task: the thread of its loop neither syncs nor waits."""
+        await self.syncer.settled()
+        self._raise_failure()
 
     def note(self, time_ns: int, note: Mapping[str, Any]) -> None:
         """Write down something about the store. Wants the store's lock."""
@@ -106,7 +141,7 @@ class Opened:
     def health(self) -> Health:
         """How it fares."""
         writer = self.writer
-        failure: BackpackError | None = self._keeper.failure or self.syncer.failure
+        failure: BackpackError | None = self._keeper.failure or self.syncer.failure or self.damage
         logs = sum(isinstance(part, Log) for part in self.archive.parts)
         if writer is None:
             return Health(failure is None, str(failure or ""), logs, 0)
@@ -115,21 +150,27 @@ class Opened:
 
     def close(self, *, is_clean: bool = True) -> None:
         """Have everything on disk, sealed where that is worth it, and let go, even when it raises. Idempotent."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        try:
-            if self.writer is not None and self.writer.failure is None and is_clean:
-                self._finish(self.writer)
-        finally:
-            self._keeper.stop()
-            self.syncer.join()
-            self.archive.close()
-            self._lock.release()
+        with self._closing:  # who comes second returns when it is closed, not before
+            if self._is_closed:
+                return
+            self._is_closed = True
+            try:
+                if self.writer is not None and is_clean:
+                    if self.writer.failure is not None:
+                        raise stopped_error(self.writer.failure)
+                    self._finish(self.writer)
+            finally:
+                self._keeper.stop()
+                self.syncer.join()
+                self.archive.close()
+                self._lock.release()
 
     def drain(self) -> None:
-        """Wait until every log but the newest is sealed."""
+        """Wait until every log but the newest is sealed. Raises what failed."""
         self._keeper.drain()
+        failure = self._keeper.take_failure()
+        if failure is not None:
+            raise failure
 
     def begin_tail(self) -> None:
         """The log that the writer has just begun is the newest part."""
@@ -146,17 +187,20 @@ class Opened:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _finish(self, writer: Writer) -> None:
-        self._keeper.drain()
+    def _raise_failure(self) -> None:
+        """What failed in the background, once; it is tried again."""
         failure = self._keeper.take_failure()
         if failure is not None:
+            self._keeper.wake()
             raise failure
+
+    def _finish(self, writer: Writer) -> None:
+        self.drain()
         self.syncer.sync()
         self._keeper.stop()
         if writer.size > SEAL_SIZE_MIN:
             log = self.archive.parts[-1]
             assert isinstance(log, Log)
-            log.catch_up()
             self.seal(log, is_last=True)
             publish_clean(self.folder, CleanMark(0, 0, 0, writer.last_seq))
         else:
@@ -166,11 +210,10 @@ class Opened:
         """What the syncer calls."""
         writer = self.writer
         assert writer is not None
-        self.archive.retracted = _NEVER
         seq = writer.last_seq
         with self._parts_lock:
             files = [*self._unsynced, writer.file]
-            is_folder_unsynced = self._is_folder_unsynced
+            is_folder_unsynced, self._is_folder_unsynced = self._is_folder_unsynced, False
         try:
             if not self.archive.blobs.is_synced:
                 self.archive.blobs.sync_all()
@@ -178,17 +221,21 @@ class Opened:
                 file.sync()
             if is_folder_unsynced:
                 self.folder.sync()
-        except StorageError as error:
-            writer.failure = error
+        except BaseException as error:
+            with self._parts_lock:
+                self._is_folder_unsynced |= is_folder_unsynced
+            if isinstance(error, StorageError):
+                writer.failure = error
             raise
         with self._parts_lock:
             done = files[:-1]
             self._unsynced = [file for file in self._unsynced if file not in done]
-            if is_folder_unsynced:
-                self._is_folder_unsynced = False
-        seq = min(seq, self.archive.retracted - 1)
-        writer.synced_upto = max(writer.synced_upto, seq)
         return seq
+
+    def _settled(self, seq: int) -> None:
+        """What the syncer tells: the frames to come say that everything up to there is on disk."""
+        assert self.writer is not None
+        self.writer.synced_upto = max(self.writer.synced_upto, seq)
 
     def _roll(self) -> None:
         """Begin the next log. What the writer calls, under the store's lock."""
@@ -210,55 +257,158 @@ class Opened:
         parts = self.archive.parts
         for part in parts[:-1]:
             if isinstance(part, Log):
-                part.catch_up()
                 self.seal(part, is_last=False)
+                if self.tend is not None:
+                    self.tend()
                 return True
         return False
 
     def seal(self, log: Log, *, is_last: bool) -> None:
         """Make a segment of a log, have the manifest list it, take the log away."""
+        with self._rewriting:
+            self._seal(log, is_last=is_last)
+
+    def _seal(self, log: Log, *, is_last: bool) -> None:
         segment = log.head.segment
         infos = list(self.manifest.segments)
         part: Part | None = None
-        if log.commit_count:
-            name = f"{segment:012d}.seg"
-            keyframe = keyframe_at(self.archive, log.last_seq, is_last=is_last)
-            cover = self.covers.fresh(cover_name(log.origins))
-            chunks = seal(
-                contents_of(log), store_id=self.manifest.store_id, cover=cover, keyframe=keyframe, level=LEVEL
-            )
-            publish(self.folder, name, chunks)
-            sealed = Segment(self.folder.open(name), self.cache, self.covers, self.manifest.store_id)
-            infos.append(
-                SegmentInfo(
-                    name,
-                    sealed.origins,
-                    sealed.first_seq,
-                    sealed.last_seq,
-                    sealed.commit_count,
-                    sealed.size,
-                    sealed.has_keyframe,
-                )
-            )
-            part = sealed
-        apply_notes(self._sealed_checkpoints, log.notes)
+        index, contents = gathered(log)
+        if index.commit_count:
+            keyframe = keyframe_after(self.archive, index, is_last=is_last)
+            info, part = self._sealed(f"{segment:012d}.seg", contents, keyframe)
+            infos.append(info)
+        apply_notes(self._sealed_checkpoints, index.notes)
+        newest = self.archive.parts[-1].origins[1]
         if not is_last:
             self.syncer.sync()  # the manifest is going to say that the newest log is there
         manifest = replace(
             self.manifest,
             segments=infos,
             next_segment=segment + 1,
-            last_log=segment if is_last else self.archive.parts[-1].origins[1],
-            previous=log.head_sum & 0xFFFFFFFF,
-            head=log.last_seq,
-            last_ns=max(self.manifest.last_ns, log.last_ns),
+            last_log=max(self.manifest.last_log, segment) if is_last else newest,
+            previous=index.head_sum & 0xFFFFFFFF,
+            head=index.last_seq,
+            last_ns=max(self.manifest.last_ns, index.last_ns),
             checkpoints=[(name, seq, notes) for name, (seq, notes) in self._sealed_checkpoints.items()],
         )
         self.publish(manifest)
         with self._parts_lock:
             self.archive.set_parts(list(_replaced(self.archive.parts, log, part)))
-        self.syncer.advance(log.last_seq)
+        self.syncer.advance(index.last_seq)
         self.folder.remove(log_name(segment))
+
+    def _sealed(self, name: str, contents: Contents, keyframe: Keyframe | None) -> tuple[SegmentInfo, Segment]:
+        """A new segment, whole and on disk for good."""
+        cover = self.covers.fresh(cover_name(contents.origins))
+        chunks = seal(contents, store_id=self.manifest.store_id, cover=cover, keyframe=keyframe, level=LEVEL)
+        publish(self.folder, name, chunks)
+        sealed = Segment(self.folder.open(name), self.cache, self.covers, self.manifest.store_id)
+        info = SegmentInfo(
+            name,
+            sealed.origins,
+            sealed.first_seq,
+            sealed.last_seq,
+            sealed.commit_count,
+            sealed.size,
+            sealed.has_keyframe,
+        )
+        return info, sealed
+
+    # -- rewriting -----------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Have everything so far in logs that nothing is written to any more, and let nothing new point there. Wants
+        the store's lock."""
+        writer = self.writer
+        assert writer is not None
+        if writer.size > writer.head.size:
+            self._roll()
+        writer.placer.forget(writer.segment)
+
+    def rebase(self, boundary: int, checkpoints: Iterable[int]) -> int:
+        """Take the segments before a commit away, but for what is needed of them. Returns the bytes that went.
+
+        `settle` was called before, and all logs but the newest are sealed.
+        """
+        with self._rewriting:
+            going, contents, pinned = based(self.archive, boundary, checkpoints)
+            if not going:
+                return 0
+            keyframe = keyframe_at(self.archive, boundary - 1)
+            name = f"{contents.origins[0]:012d}-{self.manifest.generation}.seg"
+            info, base = self._sealed(name, contents, keyframe)
+            listed = {id(segment) for segment in going}
+            infos = [info, *self.manifest.segments[len(going) :]]
+            self.syncer.sync()  # a checkpoint whose deletion a power loss undoes would be one of nothing
+            self.publish(replace(self.manifest, segments=infos, first_seq=boundary))
+            with self._parts_lock:
+                self.archive.first_seq = boundary
+                self.archive.set_parts([base, *(part for part in self.archive.parts if id(part) not in listed)])
+                self.archive.kept = pinned
+            return sum(segment.size for segment in going) - info.size + self._remove(going)
+
+    def erase(self, keys: set[str], upto: int) -> None:
+        """Write every segment that has values of these keys, from commits up to `upto`, anew without them.
+
+        As with `rebase`, `settle` comes first. What recovery once put aside goes too: it may hold such values.
+        """
+        with self._rewriting:
+            infos = list(self.manifest.segments)
+            parts: list[Part] = list(self.archive.parts)
+            old = []
+            for segment, contents in erased(self.archive, keys, upto):
+                name = f"{contents.origins[0]:012d}-{self.manifest.generation}.seg"
+                info, sealed = self._sealed(name, contents, segment.keyframe())
+                infos = [info if one.origins == segment.origins else one for one in infos]
+                parts = [sealed if part is segment else part for part in parts]
+                old.append(segment)
+            if old:
+                self.publish(replace(self.manifest, segments=infos))
+                with self._parts_lock:
+                    changed = {part.origins: part for part in parts}
+                    self.archive.set_parts([changed.get(part.origins, part) for part in self.archive.parts])
+                self._remove(old)
+            if self.folder.has(ASIDE):
+                aside = self.folder.folder(ASIDE)
+                for name in aside.names():
+                    aside.remove(name)
+                aside.sync()
+
+    def _remove(self, old: Sequence[Segment]) -> int:
+        for segment in old:
+            self.folder.remove(segment.pieces.file.name.rpartition("/")[2])
+        self.folder.sync()
+        return 0
+
+    def sweep(self, *, beside_readers: bool) -> int:
+        """Remove the blobs that no value points to. Returns how many bytes that gave. Wants the store's lock.
+
+        `beside_readers`: even when readers have the store open; else those find every blob for as long as they do.
+        """
+        guard: Lock | None = None
+        if not beside_readers:
+            try:
+                guard = self.folder.lock(READERS)
+            except StoreLockedError:
+                return 0
+        try:
+            with self._rewriting:
+                used = {digest for value in self.archive.stored_values() for digest in value.blobs}
+                parts = {part for archive in (self.archive, *self.archive.twins) for part in archive.parts}
+                for part in parts:
+                    used |= part.blobs()
+                freed = 0
+                blobs = self.archive.blobs
+                for digest in list(blobs.digests()):
+                    if digest not in used:
+                        freed += blobs.size_of(digest)
+                        blobs.remove(digest)
+                if freed:
+                    blobs.sync_all()
+                return freed
+        finally:
+            if guard is not None:
+                guard.release()
 
 
 def _replaced(parts: Sequence[Part], old: Part, new: Part | None) -> Iterator[Part]:

@@ -3,11 +3,10 @@
 Everything is read before anything is written, and a crash in the middle of opening leaves what the next opening can
 use:
 
-1. Read the manifest, scan the logs, plan (`recovery.py`). Damage ends here for a writer; a reader goes on with what
-   can be read.
+1. Read the manifest, scan the logs, plan (`recovery.py`). Damage ends here: only a reader goes on (`reading.py`).
 2. Put what is cut off aside.
-3. After an unclean end nothing that was not synced is believed to be on disk, whatever the cache shows: the logs are
-   sealed, which writes all of it anew, published by one manifest.
+3. After an unclean end nothing that was not synced is believed to be on disk, whatever the cache shows: the blobs of
+   commits that were not synced are copied, and the logs are sealed, which writes all of them anew.
 4. Take the mark of the clean close away, begin a log or go on in the last one.
 """
 
@@ -17,13 +16,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from backpack.archive.archive import Archive, Part
+from backpack.archive.broken import place_of
 from backpack.archive.cache import Cache
 from backpack.archive.dormant import Dormant
+from backpack.archive.doubting import cut_doubtful
 from backpack.archive.manifest import CLEAN, MANIFEST, Manifest, publish_manifest, read_clean, read_manifest
-from backpack.archive.opened import Checkpoints, Opened, apply_notes
+from backpack.archive.opened import ASIDE, READERS, Checkpoints, Opened, apply_notes
 from backpack.archive.placing import Placer
 from backpack.archive.recovery import Damage, Plan, planned
-from backpack.archive.scanning import Fault, Log
+from backpack.archive.scanning import Fault, Log, acknowledged_in
 from backpack.archive.segment import Segment
 from backpack.archive.writing import Writer, log_name
 from backpack.blobs.store import Blobs
@@ -33,14 +34,13 @@ from backpack.errors import (
     MissingFileError,
     StorageError,
     StoreNotFoundError,
+    WrongKeyError,
 )
 from backpack.storage.cover import Covers
 from backpack.storage.protocol import Folder, Lock, publish
 
 BLOBS: Final = "blobs"
-ASIDE: Final = "aside"
 LOCK: Final = "lock"
-READERS: Final = "readers"
 _CHUNK: Final = 1 << 20
 
 MakeRandom = Callable[[int], bytes]
@@ -58,43 +58,46 @@ class Recovery:
     """The newest commit that is there."""
 
 
-def make_store(folder: Folder, covers: Covers, make_random: MakeRandom, secret: bytes) -> Manifest:
+def make_store(folder: Folder, covers: Covers, make_random: MakeRandom, store_id: bytes, secret: bytes) -> Manifest:
     """The manifest of a new store, published. Refuses a folder that holds something else."""
-    others = [name for name in folder.names() if name not in (LOCK, READERS, MANIFEST + ".tmp")]
+    half_made = {LOCK, READERS, MANIFEST + ".tmp"}  # what a crash in here leaves
+    if folder.has(BLOBS) and not folder.folder(BLOBS).names():
+        half_made.add(BLOBS)
+    others = [name for name in folder.names() if name not in half_made]
     if others:
         raise InvalidArgumentError(
-            f"the folder holds something that is no store: path={folder.path} has={others[0]!r}; name an empty folder "
-            "or one that is not there"
+            f"the folder holds something that is no store: path={folder.path!r} has={others[0]!r}; name an empty "
+            "folder or one that is not there"
         )
     folder.folder(BLOBS)
     if not folder.has(READERS):
         folder.create(READERS).close()
-    manifest = Manifest(make_random(16), [(make_random(16), 1)], secret=secret)
+    manifest = Manifest(store_id, [(make_random(16), 1)], secret=secret)
     publish_manifest(folder, manifest, covers)
     return manifest
 
 
 def open_archive(
-    folder: Folder, covers: Covers, manifest: Manifest, lock: Lock, make_random: MakeRandom, *, is_writable: bool
+    folder: Folder, covers: Covers, manifest: Manifest, lock: Lock, make_random: MakeRandom
 ) -> tuple[Opened, Recovery | None]:
-    """The archive of a store. `CorruptionError` for a writer when acknowledged data is damaged."""
+    """The archive of a store, for its writer. `CorruptionError` when acknowledged data is damaged."""
     cache = Cache()
     blobs = Blobs(folder.folder(BLOBS), covers)
-    logs, faults, torn = _scan(folder, covers, manifest, is_writable=is_writable)
-    outcome = planned(manifest, logs, faults, torn, read_clean(folder))
-    if isinstance(outcome, Damage) and is_writable:
-        raise outcome.error
-    plan = outcome.plan if isinstance(outcome, Damage) else outcome
+    logs, faults, torn = _scan(folder, covers, manifest)
+    mark = read_clean(folder)
     segments = _segments(folder, covers, cache, manifest)
+    if mark is None:
+        cut_doubtful(logs, faults, segments, blobs, manifest.head)
+    outcome = planned(manifest, logs, faults, torn, mark)
+    if isinstance(outcome, Damage):
+        raise outcome.error
+    plan = outcome
     placer = Placer(lambda payload: blobs.put_bytes(payload, is_durable=False))
     checkpoints: Checkpoints = {name: (seq, notes) for name, seq, notes in manifest.checkpoints}
     for log in plan.logs:
         apply_notes(checkpoints, log.notes)
     archive = Archive(blobs, [*segments, *plan.logs], placer, None, manifest.first_seq)
-    if not is_writable:
-        opened = Opened(folder, covers, cache, manifest, archive, checkpoints, lock, None)
-        _lay_to_sleep(archive)
-        return opened, None
+    archive.kept = {seq for seq, _ in checkpoints.values() if seq < manifest.first_seq}
     recovery = None
     if not plan.is_clean and (plan.logs or plan.cut):
         recovery = _put_aside(folder, plan)
@@ -103,7 +106,9 @@ def open_archive(
     opened = Opened(folder, covers, cache, manifest, archive, checkpoints, lock, writer)
     try:
         _continue(opened, writer, plan, covers)
-        _sweep(folder, opened.manifest, writer)
+        _sweep(folder, opened.manifest)
+        if not plan.is_clean:
+            blobs.sweep_temporary()
     except BaseException:
         opened.close(is_clean=False)
         raise
@@ -113,7 +118,7 @@ def open_archive(
 
 
 def _scan(
-    folder: Folder, covers: Covers, manifest: Manifest, *, is_writable: bool
+    folder: Folder, covers: Covers, manifest: Manifest
 ) -> tuple[list[Log], list[Fault | None], list[tuple[str, int]]]:
     """The logs that are not sealed, each read as far as it is right; and files that can't be logs at all."""
     logs: list[Log] = []
@@ -123,16 +128,13 @@ def _scan(
         number = name.removesuffix(".log")
         if number == name or not number.isdigit() or int(number) < manifest.next_segment:
             continue
-        try:
-            file = folder.reopen(name) if is_writable else folder.open(name)
-        except MissingFileError:
-            continue  # sealed meanwhile by the writer that this reader reads beside
+        file = folder.reopen(name)
         try:
             log = Log.opened(file, covers, manifest.store_id)
             if log_name(log.head.segment) != name:
                 raise CorruptionError(f"the log is another one: file={name} offset=0", file=name, offset=0)
         except CorruptionError:
-            torn.append((name, 0))
+            torn.append((name, acknowledged_in(file)))
             file.close()
             continue
         logs.append(log)
@@ -183,6 +185,7 @@ def _continue(opened: Opened, writer: Writer, plan: Plan, covers: Covers) -> Non
         writer.take(last.file, last.head, cover, last.stop, last.head_sum, last.next_source)
         last.follow(lambda: writer.size)
         return
+    opened.archive.blobs.sync_all()  # those that unsynced commits refer to: written anew, as the commits are
     segment = max([opened.manifest.next_segment, *(log.head.segment + 1 for log in plan.logs)])
     for log in plan.logs:
         opened.seal(log, is_last=True)
@@ -190,7 +193,7 @@ def _continue(opened: Opened, writer: Writer, plan: Plan, covers: Covers) -> Non
         with suppress(StorageError):
             folder.remove(name)
     folder.remove(CLEAN)
-    folder.remove(log_name(segment))
+    folder.sync()  # a log beside the mark of a close would be damage
     writer.start(segment, opened.manifest.previous)
     writer.file.sync()
     folder.sync()
@@ -198,7 +201,7 @@ def _continue(opened: Opened, writer: Writer, plan: Plan, covers: Covers) -> Non
     opened.begin_tail()
 
 
-def _sweep(folder: Folder, manifest: Manifest, writer: Writer) -> None:
+def _sweep(folder: Folder, manifest: Manifest) -> None:
     """Take away what a crash left half done: nothing that the manifest lists, no log that is not sealed."""
     listed = {info.name for info in manifest.segments}
     for name in folder.names():
@@ -214,3 +217,16 @@ def find_manifest(folder: Folder, covers: Covers) -> Manifest:
     if not folder.has(MANIFEST):
         raise StoreNotFoundError(f"there is no store: path={folder.path!r}", path=folder.path)
     return read_manifest(folder, covers)
+
+
+def refusal(error: BaseException) -> CorruptionError | None:
+    """What to tell a writer of a store that is damaged; None when it is another error."""
+    if isinstance(error, WrongKeyError) or not isinstance(error, CorruptionError | MissingFileError):
+        return None
+    file, offset = place_of(error)
+    return CorruptionError(
+        f"the store is damaged, and can only be opened to read: {error}; backpack.verify tells all that is wrong, "
+        "backpack.recover makes a new store of all that verifies",
+        file=file,
+        offset=offset,
+    )

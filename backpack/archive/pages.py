@@ -9,7 +9,6 @@ more, 0 for none. Each page has its own labels, so it is read without anything e
 nobody is passed over without looking at its commits.
 """
 
-from array import array
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import Final
@@ -21,70 +20,54 @@ from backpack.limits import KIB, TAG_COUNT_MAX
 
 PAGE_COLUMNS: Final = 11
 TEXT_SIZE: Final = 64 * KIB
-"""A page with so many bytes of texts is full, whatever its count."""
+"""Characters of labels from which on a page is full, whatever its count."""
 ROW_COUNT: Final = 16_384
-"""So is one with so many rows."""
+"""Rows, likewise."""
 
 
-class PageDraft:
-    """A page that is being filled."""
+def page_stop(labels: Sequence[Label], counts: Sequence[int], start: int) -> int:
+    """Where the page ends that begins with the commit at `start`: behind the last that it has room for."""
+    stop = min(start + PAGE_COUNT, len(labels))
+    while stop - start > 1 and (sum(counts[start:stop]) > ROW_COUNT or _text_size(set(labels[start:stop])) > TEXT_SIZE):
+        stop = (start + stop) // 2
+    return stop
 
-    __slots__ = ("_labels", "_texts", "counts", "labels", "rows", "seqs", "text_size", "times")
 
-    def __init__(self) -> None:
-        self.seqs: list[int] = []
-        self.times: list[int] = []
-        self.labels: list[int] = []
-        self.counts: list[int] = []
-        self.rows: array[int] = array("I")
-        self._labels: dict[Label, int] = {}
-        self._texts: dict[str, int] = {}
-        self.text_size = 0
+def _text_size(labels: set[Label]) -> int:
+    return sum(len(node or "") + len(message or "") + sum(map(len, tags)) for node, message, tags in labels)
 
-    @property
-    def is_full(self) -> bool:
-        """Does the next commit go to the next page?"""
-        return len(self.seqs) >= PAGE_COUNT or self.text_size >= TEXT_SIZE or len(self.rows) >= ROW_COUNT
 
-    def add(self, seq: int, time_ns: int, label: Label, rows: Sequence[int]) -> None:
-        """The next commit. `rows`: those it made, in the order of the calls."""
-        number = self._labels.get(label)
-        if number is None:
-            number = self._labels[label] = len(self._labels)
-            node, message, tags = label
-            for text in (node, message, *tags):
-                if text is not None and text not in self._texts:
-                    self._texts[text] = len(self._texts)
-                    self.text_size += len(text)
-        self.seqs.append(seq)
-        self.times.append(time_ns)
-        self.labels.append(number)
-        self.counts.append(len(rows))
-        self.rows.extend(rows)
-
-    def packed(self) -> bytes:
-        """The table of it."""
-        first = self.seqs[0]
-        texts = self._texts
-        gaps = [seq - first - index for index, seq in enumerate(self.seqs)]
-        times = self.times
-        deltas = [0, *[later - time for time, later in pairwise(times)]]
-        encoded = [text.encode() for text in texts]
-        tags = [texts[tag] for label in self._labels for tag in label[2]]
-        columns: list[Packed] = [
-            pack_column(gaps),
-            pack_column(deltas),
-            pack_column(self.labels),
-            pack_column(self.counts),
-            pack_column(self.rows),
-            pack_column([_number(texts, label[0]) for label in self._labels]),
-            pack_column([_number(texts, label[1]) for label in self._labels]),
-            pack_column([0, *accumulate(len(label[2]) for label in self._labels)]),
-            pack_column(tags),
-            pack_column([0, *accumulate(map(len, encoded))]),
-            pack_bytes(b"".join(encoded)),
-        ]
-        return pack_table(columns)
+def pack_page(
+    seqs: Sequence[int], times: Sequence[int], labels: Sequence[Label], counts: Sequence[int], rows: Sequence[int]
+) -> bytes:
+    """The table of a page: columns of commits, and the rows of all of them."""
+    first = seqs[0]
+    deltas = [0, *[later - time for time, later in pairwise(times)]]
+    gaps: Sequence[int] = bytes(len(seqs))
+    if seqs[-1] - first >= len(seqs):
+        gaps = [seq - first - index for index, seq in enumerate(seqs)]
+    label_numbers: dict[Label, int] = {}
+    numbers = [label_numbers.setdefault(label, len(label_numbers)) for label in labels]
+    texts: dict[str, int] = {}
+    for node, message, tags in label_numbers:
+        for text in (node, message, *tags):
+            if text is not None:
+                texts.setdefault(text, len(texts))
+    encoded = [text.encode() for text in texts]
+    columns: list[Packed] = [
+        pack_column(gaps),
+        pack_column(deltas),
+        pack_column(numbers),
+        pack_column(counts),
+        pack_column(rows),
+        pack_column([_number(texts, label[0]) for label in label_numbers]),
+        pack_column([_number(texts, label[1]) for label in label_numbers]),
+        pack_column([0, *accumulate(len(label[2]) for label in label_numbers)]),
+        pack_column([texts[tag] for label in label_numbers for tag in label[2]]),
+        pack_column([0, *accumulate(map(len, encoded))]),
+        pack_bytes(b"".join(encoded)),
+    ]
+    return pack_table(columns)
 
 
 def _number(texts: dict[str, int], text: str | None) -> int:

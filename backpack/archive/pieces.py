@@ -6,14 +6,14 @@ is wrong with any of them is `CorruptionError` with the file and the offset of t
 
 from collections.abc import Callable
 from functools import update_wrapper
-from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from xxhash import xxh3_64_intdigest
-from zstandard import ZstdCompressionDict
+from zstandard import ZstdDecompressor
 
 from backpack.archive.cache import Cache
 from backpack.archive.columns import Column, read_table
-from backpack.archive.compressing import as_dictionary, inflate, unpack_section
+from backpack.archive.compressing import decompressor_for, inflate, unpack_section
 from backpack.archive.frames import damaged
 from backpack.archive.index import Index
 from backpack.archive.keyframe import KeyframeTable
@@ -38,9 +38,6 @@ from backpack.archive.pages import Page
 from backpack.errors import BackpackError, CorruptionError
 from backpack.storage.cover import Covers
 from backpack.storage.protocol import File
-
-_DICTIONARY_OVERHEAD: Final = 32 * 1024
-"""What a dictionary that was made ready takes beside its bytes."""
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -87,7 +84,7 @@ def believing(
             except BackpackError:
                 raise
             except (ValueError, IndexError) as error:
-                fault = _told(error)
+                fault = told(error)
             raise self.pieces.damaged(section, fault)
 
         update_wrapper(guarded, method)
@@ -96,7 +93,7 @@ def believing(
     return decorated
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
     """What is wrong, without a byte of what was stored."""
     return str(error) if type(error) is ValueError else f"it says what none says ({type(error).__name__})"
 
@@ -107,11 +104,13 @@ class Pieces:
     __slots__ = (
         "_cache",
         "_cover",
-        "_dictionary_key",
         "_index_key",
         "_page_table_key",
+        "_tool_key",
         "directory",
+        "directory_offset",
         "file",
+        "header_size",
         "number",
         "origins",
         "size",
@@ -125,22 +124,25 @@ class Pieces:
         if header.store_id != store_id:
             raise damaged(file.name, 0, "the segment is of another store")
         self.origins = header.origins
+        self.header_size = header.size
         offset, stored = read_trailer(file, self.size, header)
+        self.directory_offset = offset
         self._cover = covers.known(cover_name(header.origins), header.cover_header)
         self._cache = cache
         self.number = cache.number()
         self._index_key = (self.number, INDEX)
         self._page_table_key = (self.number, PAGES)
-        self._dictionary_key = (self.number, DICTIONARY)
         fault = ""
         try:
             self.directory: Directory = read_directory(self._uncovered(stored, b"directory", offset), offset)
         except CorruptionError:
             raise
         except ValueError as error:
-            fault = _told(error)
+            fault = told(error)
         if fault:
             raise damaged(file.name, offset, fault)
+        # those without a dictionary share their decompressors
+        self._tool_key = self.number if self.directory.places[DICTIONARY].size else 0
 
     def damaged(self, section: int, fault: str) -> CorruptionError:
         """The error for a section that says what it can't."""
@@ -173,7 +175,7 @@ class Pieces:
         try:
             made = make(data)
         except (ValueError, IndexError) as error:
-            fault = _told(error)
+            fault = told(error)
         else:
             self._cache.put((self.number, section), made, made.size)
             return made
@@ -196,7 +198,7 @@ class Pieces:
         try:
             page = Page(unpack_section(data, place.size), table.first_seqs[number], table.first_times[number])
         except (ValueError, IndexError) as error:
-            fault = _told(error)
+            fault = told(error)
         else:
             self._cache.put(key, page, page.size)
             return page
@@ -223,12 +225,17 @@ class Pieces:
             raise self.damaged(INDEX, "a block is not as long as one can be")
         place = Place(offset, index.block_offsets[number + 1] - offset, size, index.block_checksums[number])
         frame = self._read(place, b"block:%d" % number)
-        dictionary = self._dictionary() if self.directory.places[DICTIONARY].size else None
-        fault = ""
+        tools = self._cache.tools
+        tool: ZstdDecompressor | None = tools.take(self._tool_key)  # type: ignore[assignment]
+        if tool is None:
+            tool = decompressor_for(self.section(DICTIONARY) if self.directory.places[DICTIONARY].size else b"")
         try:
-            return inflate(frame, size, dictionary)
+            block = inflate(frame, size, tool)
         except ValueError as error:
-            fault = _told(error)
+            fault = told(error)
+        else:
+            tools.give_back(self._tool_key, tool)
+            return block
         raise damaged(self.file.name, offset, f"a block is damaged, {fault}")
 
     def section(self, number: int) -> bytes:
@@ -238,16 +245,8 @@ class Pieces:
         try:
             return unpack_section(stored, place.size)
         except ValueError as error:
-            fault = _told(error)
+            fault = told(error)
         raise self.damaged(number, fault)
-
-    def _dictionary(self) -> ZstdCompressionDict:
-        dictionary: ZstdCompressionDict | None = self._cache.get(self._dictionary_key)  # type: ignore[assignment]
-        if dictionary is None:
-            data = self.section(DICTIONARY)
-            dictionary = as_dictionary(data)
-            self._cache.put(self._dictionary_key, dictionary, 2 * len(data) + _DICTIONARY_OVERHEAD)
-        return dictionary
 
     def _read(self, place: Place, name: bytes) -> bytes:
         """A piece, uncovered; `CorruptionError` when it is not what was written."""

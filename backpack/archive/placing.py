@@ -111,6 +111,7 @@ class Placer:
     __slots__ = (
         "_added",
         "_buffers",
+        "_floor",
         "_payloads",
         "_put_blob",
         "_records",
@@ -129,6 +130,7 @@ class Placer:
         self._sweep_at = _SWEEP_MIN
         self._added: list[tuple[int, int, bytes]] = []
         self._undo: list[tuple[Source, Place | None]] = []
+        self._floor = 0
         self.segment = 0
         self.next_source = 0
         self.first_source = 0
@@ -156,8 +158,16 @@ class Placer:
         self._undo.clear()
         self.next_source = self.first_source
 
+    def forget(self, segment: int) -> None:
+        """Let nothing that is written from here on point to segments before that one: they are going to change."""
+        self._buffers.clear()
+        self._payloads.clear()
+        self._floor = segment
+
     def know(self, source: Source, value: Value) -> None:
         """The bytes of a source were read from there."""
+        if any(0 < origin < self._floor for origin, _, _, _ in value.cuts):
+            return
         if isinstance(source, Buffer):
             self._buffers[source] = Place.of(value)
         else:

@@ -14,20 +14,27 @@ import msgpack
 from xxhash import xxh3_64_intdigest
 
 from backpack.archive.content import Change, CommitRow
+from backpack.archive.contents import UsualRow
 from backpack.archive.dormant import Newest, newest_of
 from backpack.archive.frames import (
     COMMIT,
     FRAME_SIZE,
+    LOG_HEAD,
     LOG_HEAD_SIZE_MAX,
+    ONE,
+    WHOLE,
     Added,
     Frame,
     LogHead,
     damaged,
     read_commit,
     read_frame,
+    read_label,
     read_log_head,
 )
+from backpack.core.commit import Label
 from backpack.errors import CorruptionError
+from backpack.limits import KEY_SIZE_MAX
 from backpack.storage.cover import Cover, Covers
 from backpack.storage.protocol import File
 
@@ -52,6 +59,17 @@ class Fault:
         self.seq = seq
         """The commit that should stand there (or the one after a note that should)."""
         self.reason = reason
+
+
+class Gathered:
+    """What a scan has come by, for sealing."""
+
+    __slots__ = ("bodies", "rows")
+
+    def __init__(self) -> None:
+        self.rows: list[CommitRow | UsualRow] = []
+        self.bodies: dict[int, bytes] = {}
+        """By the offset of the frame."""
 
 
 class Log:
@@ -129,8 +147,8 @@ class Log:
 
     @property
     def size(self) -> int:
-        """Bytes of it that were indexed."""
-        return self.stop
+        """Bytes of it, those that were not indexed yet included."""
+        return self.goal
 
     @property
     def commit_count(self) -> int:
@@ -143,30 +161,82 @@ class Log:
 
     # -- reading it in -------------------------------------------------------------------------------------------
 
-    def scan(self, stop: int | None = None) -> Fault | None:
+    def scan(self, stop: int | None = None, gathered: "Gathered | None" = None) -> Fault | None:
         """Take in the frames that came since; where and why it ends early, if it does.
 
-        `stop`: an offset where a frame ends, up to which everything is known to have been written.
+        `stop`: an offset where a frame ends, up to which everything is known to have been written. `gathered` is given
+        the commits and the bodies of the frames as they come.
         """
         end = self.file.size() if stop is None else stop
+        is_plain = not self._cover.overhead
+        labels: dict[bytes, Label] = {}
+        names: dict[bytes, str] = {}
         for offset, frame, covered in self._heads(self.stop, end):
             if frame is None:
                 return Fault(offset, self.last_seq + 1, "no frame of this log stands there")
             if covered is None:
                 return Fault(offset, self.last_seq + 1, "the frame goes on behind the end of the log")
-            reason = self._take(frame, covered)
-            if reason:
-                return Fault(offset, self.last_seq + 1, reason)
+            if not (is_plain and self._take_usual(frame, covered, labels, names, gathered)):
+                reason = self._take(frame, covered, gathered)
+                if reason:
+                    return Fault(offset, self.last_seq + 1, reason)
             self.stop += FRAME_SIZE + frame.size
         return None
 
-    def frames(self) -> Iterator[tuple[int, Frame, bytes]]:
-        """The commits that were indexed: `(offset, frame, body)`, in order."""
-        for offset, frame, covered in self._heads(self.head.size, self.stop):
-            if frame is None or covered is None or xxh3_64_intdigest(covered, self.seed) != frame.body_sum:
-                raise damaged(self.file.name, offset, "the log has changed since it was read")
-            if frame.kind == COMMIT:
-                yield offset, frame, self._cover.uncover(covered, b"frame:%d" % offset)
+    def _take_usual(
+        self,
+        frame: Frame,
+        body: bytes,
+        labels: dict[bytes, Label],
+        names: dict[bytes, str],
+        gathered: "Gathered | None",
+    ) -> bool:
+        """`_take` for the commit of one whole new payload, which most are. False, and nothing has happened, for any
+        other, and for whatever is not right with it: `_take` knows what."""
+        if len(body) <= ONE.size:
+            return False
+        count, label_size, first_source, key_size, code, form, version, size = ONE.unpack_from(body)
+        start = ONE.size + label_size + key_size
+        if (
+            frame.kind != COMMIT
+            or count != 1
+            or form != WHOLE
+            or code
+            or start + size != len(body)
+            or not 0 < key_size <= KEY_SIZE_MAX
+            or not 0 < version < 1 << 62
+            or first_source != self.next_source
+            or frame.seq != self.last_seq + 1
+            or frame.previous != self.head_sum & 0xFFFFFFFF
+            or xxh3_64_intdigest(body, self.seed) != frame.body_sum
+        ):
+            return False
+        packed, name = body[ONE.size : start - key_size], body[start - key_size : start]
+        label, key = labels.get(packed), names.get(name)
+        if label is None or key is None:
+            try:
+                label, key = labels.setdefault(packed, read_label(packed)), names.setdefault(name, str(name, "utf-8"))
+            except (ValueError, msgpack.UnpackException):
+                return False
+        row = self.rows.get(key)
+        if row is None:
+            row = self.rows[key] = array("Q")
+        row.append(frame.seq)
+        offset = self.stop
+        self._source_frames.append(offset)
+        self._source_starts.append(start)
+        self._source_sizes.append(size)
+        self._frames.append(offset)
+        self._times.append(frame.time_ns)
+        self.next_source = first_source + 1
+        self.last_seq = frame.seq
+        self.head_sum = frame.head_sum
+        if frame.synced_upto > self.synced_upto:
+            self.synced_upto = frame.synced_upto
+        if gathered is not None:
+            gathered.rows.append((frame.seq, frame.time_ns, label, key, version, first_source))
+            gathered.bodies[offset] = body
+        return True
 
     def row(self, offset: int, frame: Frame, body: bytes) -> CommitRow:
         """The commit in a frame that was indexed."""
@@ -204,6 +274,15 @@ class Log:
         """From here on every read first takes in what this process wrote since: up to the offset that `goal` says."""
         self._goal = goal
 
+    @property
+    def goal(self) -> int:
+        """The offset up to which frames are known to stand there."""
+        return max(self._goal(), self.stop)
+
+    def fresh(self) -> "Log":
+        """The same log, not indexed yet."""
+        return Log(self.file, self.head, self._covers)
+
     def catch_up(self) -> None:
         """Take in what was written. `CorruptionError` when the disk says something else."""
         goal = self._goal()
@@ -218,7 +297,7 @@ class Log:
         with self._lock:
             if self.stop <= offset:
                 return
-            fresh = Log(self.file, self.head, self._covers)
+            fresh = self.fresh()
             fault = fresh.scan(offset)
             if fault is not None:
                 raise damaged(self.file.name, fault.offset, fault.reason)
@@ -228,21 +307,9 @@ class Log:
 
     def synced_behind(self, offset: int) -> int:
         """The highest `synced_upto` in any frame behind a bad one: what had been acknowledged all the same."""
-        highest = 0
-        marker = self.head.salt[:4]
-        end = self.file.size()
-        while offset < end:
-            window = self.file.pread(min(_WINDOW, end - offset) + FRAME_SIZE, offset)
-            at = window.find(marker)
-            while at >= 0:
-                frame = read_frame(self.head, self.seed, window, at)
-                if frame is not None:
-                    highest = max(highest, frame.synced_upto)
-                at = window.find(marker, at + 1)
-            offset += _WINDOW
-        return highest
+        return _synced_behind(self.file, self.head, offset)
 
-    def _take(self, frame: Frame, covered: bytes) -> str:
+    def _take(self, frame: Frame, covered: bytes, gathered: "Gathered | None") -> str:
         """Index a frame; or why it can't be."""
         if frame.previous != self.head_sum & 0xFFFFFFFF:
             return "the frame does not follow the one before it"
@@ -259,7 +326,7 @@ class Log:
                 return "the commit is not the next one"
             try:
                 body = self._cover.uncover(covered, b"frame:%d" % self.stop)
-                _, placed, first_source, next_source = read_commit(body, frame.seq, self.head.segment)
+                label, placed, first_source, next_source = read_commit(body, frame.seq, self.head.segment)
             except (ValueError, CorruptionError):
                 return "the commit in the frame can't be read"
             if first_source != self.next_source:
@@ -278,6 +345,10 @@ class Log:
             self._frames.append(self.stop)
             self._times.append(frame.time_ns)
             self.last_seq = frame.seq
+            if gathered is not None:
+                changes = [one.change for one in placed]
+                gathered.rows.append(CommitRow(frame.seq, frame.time_ns, label, changes))
+                gathered.bodies[self.stop] = body
         self.head_sum = frame.head_sum
         self.synced_upto = max(self.synced_upto, frame.synced_upto)
         return ""
@@ -309,6 +380,10 @@ class Log:
         offset = self._frames[index]
         frame, body = self._body(offset)
         return self.row(offset, frame, body)
+
+    def offset_of(self, seq: int) -> int:
+        """Where the frame of a commit of this log begins."""
+        return self._frames[seq - self.first_seq]
 
     def commits(self, stop: int, start: int) -> Iterator[CommitRow]:
         """The commits before `stop` and behind `start`, newest first."""
@@ -350,6 +425,17 @@ class Log:
         index = bisect_right(self._times, time_ns)
         return self.first_seq + index - 1 if index else 0
 
+    def blobs(self) -> set[bytes]:
+        """The digest of every blob that a value in it is cut from."""
+        self.catch_up()
+        return {
+            digest
+            for row in self.commits(self.last_seq + 1, 0)
+            for change in row.changes
+            if change.value is not None
+            for digest in change.value.blobs
+        }
+
     has_keyframe = False
 
     def keyframe_seq_of(self, key: str) -> int:
@@ -361,13 +447,19 @@ class Log:
         return None
 
     def newest(self, seq: int) -> Iterator[tuple[str, Newest]]:
-        """The last change of each key at or before a commit."""
-        seen: set[str] = set()
-        for row in self.commits(seq + 1, 0):
-            for change in row.changes:
-                if change.key not in seen:
-                    seen.add(change.key)
-                    yield change.key, newest_of(change)
+        """The last change of each key at or before a commit. Cost: the commits that hold one, each read once."""
+        self.catch_up()
+        keys_of: dict[int, list[str]] = {}
+        for key, rows in list(self.rows.items()):
+            index = bisect_right(rows, seq)
+            if index:
+                keys_of.setdefault(rows[index - 1], []).append(key)
+        for last in sorted(keys_of, reverse=True):
+            row = self.commit(last)
+            assert row is not None
+            changes = {change.key: change for change in row.changes}
+            for key in keys_of[last]:
+                yield key, newest_of(changes[key])
 
     def size_of(self, number: int) -> int:
         """Bytes of a source."""
@@ -395,6 +487,14 @@ class Log:
             start = end
             index += 1
         return b"".join(chunks)
+
+    def chunks_of(self, number: int, bodies: dict[int, bytes]) -> list[memoryview]:
+        """The bytes of a source, in the parts in which they were written, of bodies that were gathered."""
+        if number not in self._grown:
+            start = self._source_starts[number]
+            body = memoryview(bodies[self._source_frames[number]])
+            return [body[start : start + self._source_sizes[number]]]
+        return [memoryview(bodies[frame])[start : start + size] for frame, start, size in self.parts_of(number)]
 
     def parts_of(self, number: int) -> list[tuple[int, int, int]]:
         """Where the bytes of a source stand: `(offset of the frame, start in its body, size)`."""
@@ -426,3 +526,28 @@ class Log:
         if xxh3_64_intdigest(covered, self.seed) != frame.body_sum:
             raise damaged(self.file.name, offset, "the frame has changed since it was read")
         return frame, self._cover.uncover(covered, b"frame:%d" % offset)
+
+
+def acknowledged_in(file: File) -> int:
+    """The highest `synced_upto` in any frame of a log whose head is not right: as long as its salt is, they prove
+    themselves."""
+    data = file.pread(LOG_HEAD.size, 0)
+    if len(data) < LOG_HEAD.size:
+        return 0
+    return _synced_behind(file, LogHead(b"", 0, 0, 0, LOG_HEAD.unpack(data)[-1], b""), LOG_HEAD.size)
+
+
+def _synced_behind(file: File, head: LogHead, offset: int) -> int:
+    highest = 0
+    marker, seed = head.salt[:4], head.seed
+    end = file.size()
+    while offset < end:
+        window = file.pread(min(_WINDOW, end - offset) + FRAME_SIZE, offset)
+        at = window.find(marker)
+        while at >= 0:
+            frame = read_frame(head, seed, window, at)
+            if frame is not None:
+                highest = max(highest, frame.synced_upto)
+            at = window.find(marker, at + 1)
+        offset += _WINDOW
+    return highest

@@ -5,7 +5,9 @@ work. Each source is read when its turn comes, so memory holds the rows of the s
 """
 
 from array import array
-from collections.abc import Generator, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Generator, Iterator
+from itertools import accumulate
 from typing import Final
 
 from xxhash import xxh3_64_intdigest
@@ -20,8 +22,8 @@ from backpack.archive.compressing import (
     pack_section,
     train,
 )
-from backpack.archive.contents import Bytes, Contents
-from backpack.archive.drafting import Draft, Pauses
+from backpack.archive.contents import Contents
+from backpack.archive.drafting import Draft, Pauses, picked
 from backpack.archive.keyframe import Keyframe, pack_keyframe
 from backpack.archive.layout import (
     BLOCK_SIZE,
@@ -32,18 +34,18 @@ from backpack.archive.layout import (
     PAGES,
     SECTION_NAMES,
     SECTION_SIZE_MAX,
-    SUM,
     Directory,
     Place,
+    identity_of,
     pack_header,
     pack_trailer,
 )
-from backpack.archive.pages import PageDraft
+from backpack.archive.pages import pack_page, page_stop
 from backpack.errors import InvalidArgumentError
 from backpack.storage.cover import Cover
 
 LEVEL_DEFAULT: Final = 3
-_PIECE_SIZE: Final = 64 * 1024
+_PIECE_SIZE: Final = 32 * 1024
 """Bytes of sources that one piece of the file is made of, about."""
 
 
@@ -52,11 +54,13 @@ def seal(
     *,
     store_id: bytes,
     cover: Cover,
-    keyframe: Keyframe | None = None,
+    keyframe: Keyframe | Callable[[], Keyframe | None] | None = None,
     level: int = LEVEL_DEFAULT,
     block_size: int = BLOCK_SIZE,
 ) -> Iterator[bytes]:
-    """The file, piece by piece. `InvalidArgumentError` when the contents can't be a segment."""
+    """The file, piece by piece. A `keyframe` that is a call is made when all commits have been read.
+
+    `InvalidArgumentError` when the contents can't be a segment."""
     sealing = _Sealing(contents, cover, level, block_size)
     yield from sealing.run(store_id, keyframe)
 
@@ -91,7 +95,7 @@ class _Sealing:
         self._sums: array[int] = array("Q")
         self._places = [Place() for _ in SECTION_NAMES]
 
-    def run(self, store_id: bytes, keyframe: Keyframe | None) -> Iterator[bytes]:
+    def run(self, store_id: bytes, keyframe: Keyframe | Callable[[], Keyframe | None] | None) -> Iterator[bytes]:
         draft, contents = self._draft, self._contents
         header = pack_header(contents.origins, store_id, self._cover.header)
         self._offset = len(header)
@@ -115,6 +119,8 @@ class _Sealing:
         columns += yield from draft.detail_columns()
         yield self._section(INDEX, pack_table(columns))
         yield self._section(PAGES, pages)
+        if callable(keyframe):
+            keyframe = keyframe()
         if keyframe is not None:
             yield self._section(KEYFRAME, pack_keyframe(keyframe))
         times = draft.times
@@ -128,51 +134,51 @@ class _Sealing:
             self._places,
         )
         stored = self._cover.cover(directory.packed(), b"directory")
-        checksum = SUM.unpack_from(header, len(header) - SUM.size)[0]
-        yield stored + pack_trailer(self._offset, len(stored), xxh3_64_intdigest(stored), checksum)
+        yield stored + pack_trailer(self._offset, len(stored), xxh3_64_intdigest(stored), identity_of(header))
 
     # -- blocks --------------------------------------------------------------------------------------------------
 
     def _dictionary(self) -> ZstdCompressionDict | None:
         """One for the sources that share blocks, if there are enough."""
-        sources, ids, limit = self._contents.sources, self._draft.ids, self._block_size // 2
-        small = [position for position in self._draft.place_ids if 0 < sources[ids[position]] <= limit]
-        total = sum(sources[ids[position]] for position in small)
+        draft, limit = self._draft, self._block_size // 2
+        sizes = draft.sizes
+        small = [position for position in draft.place_ids if 0 < sizes[position] <= limit]
+        total = sum([sizes[position] for position in small])
         if total < SMALL_SIZE_MIN:
             return None
         count = min(SAMPLE_COUNT, SAMPLES_SIZE_MAX * len(small) // total)
         step = max(len(small) // count, 1)
-        samples = [b"".join(self._contents.parts_of(ids[position])) for position in small[::step]]
+        samples = [b"".join(self._contents.parts_of(draft.ids[position])) for position in small[::step]]
         return train(samples, self._level)
 
     def _blocks(self, dictionary: ZstdCompressionDict | None) -> Pauses:
         small = self._deflater if dictionary is None else Deflater(self._level, dictionary)
-        sources, ids, parts_of = self._contents.sources, self._draft.ids, self._contents.parts_of
-        room = block_size = self._block_size
-        parts: list[Bytes] = []
+        draft, parts_of, block_size = self._draft, self._contents.parts_of, self._block_size
+        ids = yield from picked(draft.ids, draft.place_ids)
+        sizes = yield from picked(draft.sizes, draft.place_ids)
+        starts = draft.starts = [0, *accumulate(sizes)]
+        yield b""
         pieces: list[bytes] = []
-        left = _PIECE_SIZE
-        for position in self._draft.place_ids:
-            one = ids[position]
-            size = sources[one]
-            if size > room and parts:
-                pieces.append(self._block(_joined(parts, block_size - room), small))
-                parts = []
-                left -= block_size - room
-                room = block_size
-                if left <= 0:
-                    yield b"".join(pieces)
-                    pieces, left = [], _PIECE_SIZE
-            if size <= block_size:
-                parts.extend(parts_of(one))
-                room -= size
-                continue
-            if pieces:
+        paused_at = place = 0
+        while place < len(ids):
+            # as many sources as there is room for, none cut in two
+            stop = bisect_right(starts, starts[place] + block_size, place) - 1
+            if stop == place:
                 yield b"".join(pieces)
-                pieces, left = [], _PIECE_SIZE
-            yield from self._large(one, size)
-        if parts:
-            pieces.append(self._block(_joined(parts, block_size - room), small))
+                pieces = []
+                yield from self._large(ids[place], starts[place + 1] - starts[place])
+                place = paused_at = place + 1
+                continue
+            data = b"".join([part for one in ids[place:stop] for part in parts_of(one)])
+            if len(data) != starts[stop] - starts[place]:
+                raise InvalidArgumentError(f"sources are not as long as they should be: first={ids[place]}")
+            if data:
+                pieces.append(self._block(data, small))
+            place = stop
+            if starts[place] - starts[paused_at] >= _PIECE_SIZE:
+                yield b"".join(pieces)
+                pieces = []
+                paused_at = place
         self._offsets.append(self._offset)
         yield b"".join(pieces)
 
@@ -204,34 +210,28 @@ class _Sealing:
     def _pages(self) -> Generator[bytes, None, bytes]:
         """All pages; returns the table of them."""
         draft = self._draft
+        seqs, times, labels, counts = draft.commits, draft.times, draft.labels, draft.counts
         came = len(self._contents.base_rows)
-        row_of = draft.row_of
         first_seqs: list[int] = []
         first_times: list[int] = []
         sizes: list[int] = []
         offsets = [self._offset]
         sums: list[int] = []
-        page = PageDraft()
-
-        def finished() -> bytes:
-            data = page.packed()
+        start = 0
+        while start < len(seqs):
+            stop = page_stop(labels, counts, start)
+            row_stop = came + sum(counts[start:stop])
+            rows = draft.row_of[came:row_stop]
+            data = pack_page(seqs[start:stop], times[start:stop], labels[start:stop], counts[start:stop], rows)
             stored = self._cover.cover(pack_section(data, self._deflater), b"page:%d" % len(sums))
-            first_seqs.append(page.seqs[0])
-            first_times.append(page.times[0])
+            first_seqs.append(seqs[start])
+            first_times.append(times[start])
             sizes.append(len(data))
             sums.append(xxh3_64_intdigest(stored))
             self._offset += len(stored)
             offsets.append(self._offset)
-            return stored
-
-        for seq, time_ns, label, count in zip(draft.commits, draft.times, draft.labels, draft.counts, strict=True):
-            if page.is_full:
-                yield finished()
-                page = PageDraft()
-            page.add(seq, time_ns, label, row_of[came : came + count])
-            came += count
-        if page.seqs:
-            yield finished()
+            start, came = stop, row_stop
+            yield stored
         return pack_table(
             [
                 pack_column(first_seqs),
@@ -251,10 +251,3 @@ class _Sealing:
         self._places[number] = Place(self._offset, len(stored), len(data), xxh3_64_intdigest(stored))
         self._offset += len(stored)
         return stored
-
-
-def _joined(parts: list[Bytes], size: int) -> bytes:
-    data = b"".join(parts)
-    if len(data) != size:
-        raise InvalidArgumentError(f"sources are not as long as they should be: {size=} present={len(data)}")
-    return data

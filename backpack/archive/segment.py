@@ -12,6 +12,7 @@ from backpack.archive.cache import Cache
 from backpack.archive.content import Change, CommitRow, SourceId
 from backpack.archive.dormant import Newest, newest_of
 from backpack.archive.frames import damaged
+from backpack.archive.inspecting import Fault, faults_of
 from backpack.archive.keyframe import Keyframe
 from backpack.archive.layout import INDEX, KEYFRAME, PAGES
 from backpack.archive.pages import Page
@@ -72,6 +73,11 @@ class Segment:
     def raw_size(self) -> int:
         """Bytes of all its sources."""
         return self.pieces.directory.size
+
+    @property
+    def row_count(self) -> int:
+        """Changes in it."""
+        return self.pieces.index().row_count
 
     @property
     def has_keyframe(self) -> bool:
@@ -160,6 +166,24 @@ class Segment:
         for page, at in self._positions(stop, start, accept):
             yield page.seqs[at], page.times[at], page.labels[page.numbers[at]]
 
+    def ascending(self) -> Iterator[tuple[CommitRow, list[int]]]:
+        """Every commit, oldest first, and the numbers of its changes in the order of `rows`."""
+        for number in range(self.pieces.page_table().count):
+            page = self.pieces.page(number)
+            for at in range(len(page.seqs)):
+                yield self._row(page, at), page.rows_at(at)
+
+    def row_numbers(self) -> Iterator[tuple[int, list[int]]]:
+        """The seqs of the same commits, with the numbers of their changes; cheaper."""
+        count = self.row_count
+        for number in range(self.pieces.page_table().count):
+            page = self.pieces.page(number)
+            for at, seq in enumerate(page.seqs):
+                rows = page.rows_at(at)
+                if rows and not 0 <= min(rows) <= max(rows) < count:
+                    raise self.pieces.damaged(PAGES, "a commit names a change that is not there")
+                yield seq, rows
+
     @believing(PAGES)
     def seq_at(self, time_ns: int) -> int:
         """The last commit made at or before a time; 0 when all came later. Cost: two bisections."""
@@ -215,6 +239,11 @@ class Segment:
         return list(self.pieces.index().ids())
 
     @believing(INDEX)
+    def blobs(self) -> set[bytes]:
+        """The digests of all blobs that values here are cut from."""
+        return self.pieces.index().details.digests()
+
+    @believing(INDEX)
     def read(self, origin: int, number: int, start: int, stop: int) -> bytes:
         """A slice of a source. Cost: the blocks it touches. `CorruptionError` when it is not here."""
         index = self.pieces.index()
@@ -252,3 +281,9 @@ class Segment:
     def keyframe_seq_of(self, key: str) -> int:
         """The newest commit up to `last_seq` that changed a key; 0 when none did. Cost: one bisection."""
         return self.pieces.keyframe().seq_of(key)
+
+    # -- faults --------------------------------------------------------------------------------------------------
+
+    def check(self) -> Iterator[Fault]:
+        """Read everything and tell every fault; raises nothing for damage."""
+        return faults_of(self.pieces)

@@ -3,19 +3,33 @@
 A thread that waits becomes the leader when nobody is syncing: it syncs itself, without the store's lock, so a lone
 writer pays for the sync and nothing else; those that come meanwhile wait for the next round. Tasks never wait in the
 thread of their loop: a flusher thread waits for them and wakes all tasks of a loop with one call.
+
+Rounds are counted, so that `sync` too is shared: whoever asks for one is served by any round that begins afterwards.
 """
 
 import asyncio
 from collections.abc import Callable
+from copy import copy
 from threading import Condition, Thread
-from typing import Final
+from typing import Final, NamedTuple
 
-from backpack.errors import StorageError
+from backpack.errors import BackpackError, StorageError
 
 _IDLE_S: Final = 5.0
 """A flusher thread without work ends after this time."""
 
-Waiter = tuple[int, asyncio.AbstractEventLoop, "asyncio.Future[None]"]
+_NEVER: Final = 1 << 62
+
+
+class Goal(NamedTuple):
+    """What somebody waits for: a commit on disk, the end of a round."""
+
+    seq: int
+    round: int
+
+
+Future = asyncio.Future[None]
+Waiters = dict[Future, tuple[Goal, asyncio.AbstractEventLoop]]
 
 
 class Syncer:
@@ -23,59 +37,44 @@ class Syncer:
 
     def __init__(self, sync: Callable[[], int], synced: int) -> None:
         """`sync`: have everything written so far on disk; returns the newest commit among it. Called by one thread at
-        a time; what it raises ends syncing for good."""
+        a time; a `StorageError` of it ends syncing for good."""
         self._sync = sync
         self._condition = Condition()
         self._is_syncing = False
+        self._is_ending = False
+        self._begun = 0
+        """Rounds that began."""
+        self._ended = 0
+        """The last of them that was a success."""
         self.synced = synced
+        self.tell: Callable[[int], None] = _nothing
+        """Told how far that is after each sync, while nobody can take a commit out again."""
+        self._ceiling = _NEVER
+        """What was taken out while a sync was under way lies behind it."""
         self.failure: StorageError | None = None
-        self._waiters: list[Waiter] = []
+        self._waiters: Waiters = {}
         self._flusher: Thread | None = None
 
     def wait(self, seq: int) -> None:
         """Return when the commit is on disk. `StorageError` when a sync has failed."""
-        condition = self._condition
-        while True:
-            with condition:
-                if self.synced >= seq:
-                    return
-                if self.failure is not None:
-                    raise failed_error(self.failure)
-                if self._is_syncing:
-                    condition.wait()
-                    continue
-                self._is_syncing = True
-            self._lead()
+        self._reach(Goal(seq, 0))
 
     def sync(self) -> None:
-        """Sync once, whatever is known to be on disk already."""
-        condition = self._condition
-        with condition:
-            while self._is_syncing:
-                condition.wait()
-            if self.failure is not None:
-                raise failed_error(self.failure)
-            self._is_syncing = True
-        self._lead()
-        if self.failure is not None:
-            raise failed_error(self.failure)
+        """Return when everything written before this call is on disk, whatever is known to be there already."""
+        with self._condition:
+            goal = Goal(0, self._begun + 1)
+        self._reach(goal)
 
     async def until(self, seq: int) -> None:
         """As `wait`, in a task: the thread of its loop neither syncs nor waits."""
-        if self.synced >= seq:
-            return
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
+        if self.synced < seq:
+            await self._reached(Goal(seq, 0))
+
+    async def settled(self) -> None:
+        """As `sync`, in a task."""
         with self._condition:
-            if self.failure is not None:
-                raise failed_error(self.failure)
-            self._waiters.append((seq, loop, future))
-            if self._flusher is None:
-                self._flusher = Thread(target=self._flush, name="backpack-flusher", daemon=True)
-                self._flusher.start()
-            else:
-                self._condition.notify_all()
-        await future
+            goal = Goal(0, self._begun + 1)
+        await self._reached(goal)
 
     def advance(self, seq: int) -> None:
         """Everything up to there has come to disk in another way."""
@@ -87,10 +86,12 @@ class Syncer:
         """What came after `seq` was taken out again."""
         with self._condition:
             self.synced = min(self.synced, seq)
+            self._ceiling = min(self._ceiling, seq)
 
     def join(self) -> None:
-        """Wait until no thread works for this any more."""
+        """Wait until no thread works for this any more: those who wait are served first."""
         with self._condition:
+            self._is_ending = True
             flusher = self._flusher
             self._condition.notify_all()
         if flusher is not None:
@@ -98,53 +99,127 @@ class Syncer:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _lead(self) -> None:
-        """Sync, as the one that does."""
-        synced, failure, interrupt = 0, None, None
+    def _is_reached(self, goal: Goal) -> bool:
+        return self.synced >= goal.seq and self._ended >= goal.round
+
+    def _reach(self, goal: Goal) -> None:
+        while not self._step(goal):
+            pass
+
+    def _step(self, goal: Goal) -> bool:
+        """Is the goal reached? If not: wait for the round of another thread to end, or sync as the one that does."""
+        condition = self._condition
+        is_leading = False  # known before anything can interrupt: else a Ctrl-C would leave a round that never ends
+        synced = -1
+        failure: StorageError | None = None
         try:
+            with condition:
+                if self._is_reached(goal):
+                    return True
+                if self.failure is not None:
+                    raise failed_error(self.failure)
+                if self._is_syncing:
+                    condition.wait()
+                    return False
+                self._begun += 1
+                self._ceiling = _NEVER
+                is_leading = self._is_syncing = True
             synced = self._sync()
         except StorageError as error:
+            if not is_leading:
+                raise
             failure = error
-        except BaseException as error:
-            interrupt = error
+        finally:
+            if is_leading:
+                self._end_round(synced, failure)
+        return False
+
+    def _end_round(self, synced: int, failure: StorageError | None) -> None:
+        """`synced`: the newest commit on disk, -1 where the round was no success."""
         with self._condition:
             self._is_syncing = False
-            self.synced = max(self.synced, synced)
+            if synced >= 0:
+                self.synced = max(self.synced, min(synced, self._ceiling))
+                self._ended = self._begun
+                self.tell(self.synced)
             if failure is not None:
                 self.failure = failure
             self._condition.notify_all()
-        if interrupt is not None:
-            raise interrupt
+
+    async def _reached(self, goal: Goal) -> None:
+        loop = asyncio.get_running_loop()
+        future: Future = loop.create_future()
+        with self._condition:
+            if self._is_reached(goal):
+                return
+            if self.failure is not None:
+                raise failed_error(self.failure)
+            self._waiters[future] = goal, loop
+            if self._flusher is None:
+                self._flusher = Thread(target=self._flush, name="backpack-flusher", daemon=True)
+                self._flusher.start()
+            else:
+                self._condition.notify_all()
+        try:
+            await future
+        finally:
+            self._waiters.pop(future, None)  # it was cancelled
 
     def _flush(self) -> None:
         """What the flusher thread does."""
         while True:
-            with self._condition:
-                if not self._waiters and not self._condition.wait_for(lambda: bool(self._waiters), _IDLE_S):
-                    self._flusher = None
-                    return
-                waiters, self._waiters = self._waiters, []
-            error: BaseException | None = None
+            goal = self._next_goal()
+            if goal is None:
+                return
+            error: Exception | None = None
             try:
-                self.wait(max(seq for seq, _, _ in waiters))
-            except BaseException as caught:
+                self._reach(goal)
+            except Exception as caught:  # told to those who wait, who are the callers here
                 error = caught
-            by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-            for _, loop, future in waiters:
-                by_loop.setdefault(loop, []).append(future)
-            for loop, futures in by_loop.items():
-                if not loop.is_closed():
-                    loop.call_soon_threadsafe(_resolve, futures, error)
+            self._release(error)
+
+    def _next_goal(self) -> Goal | None:
+        """What the first who waits waits for; None when the flusher is to end, which it has then promised."""
+        with self._condition:
+            while True:
+                for goal, _ in list(self._waiters.values()):
+                    return goal
+                is_due = not self._is_ending and self._condition.wait_for(self._is_due, _IDLE_S)
+                if not is_due and not self._waiters:
+                    self._flusher = None
+                    return None
+
+    def _is_due(self) -> bool:
+        return self._is_ending or bool(self._waiters)
+
+    def _release(self, error: Exception | None) -> None:
+        """Wake the tasks that have what they wait for; all of them after an error."""
+        by_loop: dict[asyncio.AbstractEventLoop, list[Future]] = {}
+        with self._condition:
+            for future, (goal, loop) in list(self._waiters.items()):
+                if error is not None or self._is_reached(goal):
+                    self._waiters.pop(future, None)
+                    by_loop.setdefault(loop, []).append(future)
+        for loop, futures in by_loop.items():
+            try:
+                loop.call_soon_threadsafe(_resolve, futures, error)
+            except RuntimeError:  # the loop was closed, and its tasks with it
+                continue
 
 
-def _resolve(futures: list["asyncio.Future[None]"], error: BaseException | None) -> None:
+def _resolve(futures: list[Future], error: Exception | None) -> None:
     for future in futures:
         if future.done():
             continue
         if error is None:
             future.set_result(None)
         else:
-            future.set_exception(error)
+            # to each its own: a traceback grows wherever the error is raised
+            future.set_exception(copy(error) if isinstance(error, BackpackError) else error)
+
+
+def _nothing(_: int) -> None:
+    pass
 
 
 def failed_error(failure: StorageError) -> StorageError:

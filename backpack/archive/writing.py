@@ -100,6 +100,7 @@ class Writer:
         cover = self._covers.fresh(b"log:%d" % segment)
         head = LogHead(self._store_id, segment, self.last_seq + 1, previous & 0xFFFFFFFF, salt, cover.header)
         name = log_name(segment)
+        self._folder.remove(name)  # the rest of an attempt that failed
         file = self._folder.create(name)
         try:
             file.append(head.packed())

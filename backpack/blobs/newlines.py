@@ -9,7 +9,7 @@ _STEP: Final = 64 * 1024
 _SHORT: Final = 256
 
 
-def after_newline(data: bytes, number: int, start: int = 0) -> int | None:
+def after_newline(data: bytes | bytearray, number: int, start: int = 0) -> int | None:
     """The position behind the `number`-th newline (counted from 1) at or after `start`; None when there are fewer.
 
     Cost: one count of the bytes up to there, and of at most 64 KiB twice.
@@ -24,7 +24,7 @@ def after_newline(data: bytes, number: int, start: int = 0) -> int | None:
     return None
 
 
-def _within(data: bytes, number: int, start: int, stop: int) -> int:
+def _within(data: bytes | bytearray, number: int, start: int, stop: int) -> int:
     """The same between two positions, where there are that many."""
     while stop - start > _SHORT:
         middle = (start + stop) // 2

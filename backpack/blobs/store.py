@@ -1,13 +1,15 @@
 """All blobs of a store: one folder, one file a content, named by the digest of what it holds in 64 hex digits.
 
-A blob is written under a temporary name and renamed when it is whole. What stands under a digest is relied on only
-when this object knows how it got there: a file that was there before may be what a crash left of an unsynced one, so
-it is held against its checksums and synced once, and written again if it doesn't pass.
+A blob is written under a temporary name and renamed when it is whole. `put` with `is_durable` returns when file and
+folder are synced; without, `sync_all` does that. A sync that fails is never tried again: from then on nothing is put.
 
-`put` with `is_durable` returns when file and folder are synced; without, at the latest `sync_all` does that. A sync
-that fails is never tried again: from then on nothing more is put.
+What stands under a digest is relied on only when this object knows how it got there. A file that was *found* may be
+what a crash left of an unsynced one: so it is held against its checksums before the first use, and written anew when
+it doesn't pass. Even when it does, and where it has to be durable, a sync is not enough: when the sync of an earlier
+process failed, the page cache shows bytes that no later sync brings to the disk. So its bytes are copied to a new
+file, once, and that is synced.
 
-Any number of threads may put and read at a time; `remove` only what nobody puts at that moment.
+Any number of threads may put, sync and read at a time; `remove` only what nobody puts at that moment.
 """
 
 import re
@@ -37,6 +39,7 @@ class Blobs:
     __slots__ = (
         "_covers",
         "_folder",
+        "_found",
         "_frame_size",
         "_is_failed",
         "_lock",
@@ -56,7 +59,9 @@ class Blobs:
         self._settled: set[bytes] = set()
         """Whole and synced, as this object knows."""
         self._unsynced: set[bytes] = set()
-        """Whole, and not known to survive a power loss."""
+        """Written here and not synced."""
+        self._found: set[bytes] = set()
+        """Were there before, and whole."""
         self._sizes: dict[bytes, int] | None = None
 
     def __repr__(self) -> str:
@@ -101,8 +106,8 @@ class Blobs:
         return self._publish(write, is_durable=is_durable)
 
     def renew(self, digest: bytes) -> None:
-        """Write the file of a blob again, byte for byte, and sync it: after a crash what can be read may not be on the
-        disk. `CorruptionError`, and nothing changed, when it isn't whole."""
+        """Copy the file of a blob and sync it: after a crash what can be read may not be on the disk. One that is
+        removed meanwhile stays away. `CorruptionError`, and nothing changed, when it isn't there or isn't whole."""
 
         def write(file: File) -> bytes:
             with self.open(digest) as blob:
@@ -115,40 +120,35 @@ class Blobs:
                 source.close()
             return digest
 
-        with self._lock:
-            self._settled.discard(digest)
-            self._unsynced.discard(digest)
-        self._publish(write, is_durable=True)
+        self._publish(write, is_durable=True, is_copy=True)
 
     @property
     def is_synced(self) -> bool:
-        """Does everything that was put survive a power loss?"""
-        return not self._unsynced
+        """Does everything that was put, or found when it was put, survive a power loss?"""
+        return not self._unsynced and not self._found
 
     def sync_all(self) -> None:
-        """Everything that was put or removed survives a power loss when this returns."""
+        """Everything that was put, found or removed survives a power loss when this returns."""
         self._refuse_failed()
         with self._lock:
-            waiting = sorted(self._unsynced)
-        for digest in waiting:
-            try:
-                self._sync_file(digest)
-            except MissingFileError:
-                with self._lock:
-                    if digest in self._unsynced:
-                        raise
+            found, unsynced = sorted(self._found), sorted(self._unsynced)
+        for waiting, act in ((found, self.renew), (unsynced, self._sync_file)):
+            for digest in waiting:
+                try:
+                    act(digest)
+                except (CorruptionError, MissingFileError):
+                    if self._is_known(digest):
+                        raise  # else it was removed meanwhile
         self._sync(self._folder)
-        with self._lock:
-            synced = self._unsynced.intersection(waiting)  # not what was removed meanwhile
-            self._settled |= synced
-            self._unsynced -= synced
+        self._mark_settled(unsynced)
 
     def remove(self, digest: bytes) -> None:
         """Take a blob away, for good once the folder is synced; one that is missing is fine."""
-        self._folder.remove(_name(digest))
+        name = _name(digest)
         with self._lock:
-            self._settled.discard(digest)
-            self._unsynced.discard(digest)
+            self._folder.remove(name)
+            for known in (self._settled, self._unsynced, self._found):
+                known.discard(digest)
             if self._sizes is not None:
                 self._sizes.pop(digest, None)
 
@@ -169,6 +169,11 @@ class Blobs:
         except BaseException:
             file.close()
             raise
+
+    def is_whole(self, digest: bytes) -> bool:
+        """Is there a blob of that digest, with the right checksums? It is read once, and copied when `sync_all` is
+        called next: after a crash what can be read may not be on the disk."""
+        return self._is_there(digest)
 
     def has(self, digest: bytes) -> bool:
         """Is there a file of that name? It may be damaged."""
@@ -214,7 +219,7 @@ class Blobs:
 
     # -- what is relied on -----------------------------------------------------------------------------------------
 
-    def _publish(self, write: Callable[[File], bytes], *, is_durable: bool) -> bytes:
+    def _publish(self, write: Callable[[File], bytes], *, is_durable: bool, is_copy: bool = False) -> bytes:
         """Have a file written under a temporary name, and give it the name that its digest makes."""
         self._refuse_failed()
         temporary = f"{next(self._numbers)}{_TEMPORARY}"
@@ -223,39 +228,50 @@ class Blobs:
         try:
             try:
                 digest = write(file)
-                is_known = self._is_known(digest)
-                if is_durable and not is_known:
+                is_needed = is_copy or self._is_wanted(digest, is_durable=is_durable)
+                if is_needed and is_durable:
                     self._sync(file)
                 size = file.size()
             finally:
                 file.close()
-            if is_known:
+            with self._lock:
+                if is_copy:
+                    is_needed = self._folder.has(_name(digest))  # not removed meanwhile
+                elif digest in self._settled or digest in self._unsynced:
+                    is_needed = False  # another thread was first
+                if is_needed:
+                    self._folder.rename(temporary, _name(digest))
+                    self._found.discard(digest)
+                    self._unsynced.add(digest)
+                    if self._sizes is not None:
+                        self._sizes[digest] = size
+            if not is_needed:
                 self._folder.remove(temporary)
-            else:
-                self._folder.rename(temporary, _name(digest))
         except BaseException:
             with suppress(StorageError):  # the first error is the one to tell; `sweep_temporary` takes the file away
                 self._folder.remove(temporary)
             raise
-        if is_known:
-            if is_durable:
-                self._settle(digest)
-            return digest
-        with self._lock:
-            self._unsynced.add(digest)
-            if self._sizes is not None:
-                self._sizes[digest] = size
-        if is_durable:
+        if is_needed and is_durable:
             self._sync(self._folder)
-            self._mark_settled(digest)
+            self._mark_settled((digest,))
+        elif is_durable and not is_copy:
+            self._settle(digest)
         return digest
+
+    def _is_wanted(self, digest: bytes, *, is_durable: bool) -> bool:
+        """Shall a new file take the place of whatever has that digest? One that is found may be what acknowledged
+        commits refer to: a file that isn't synced never takes its place, unless it is damaged."""
+        with self._lock:
+            if digest in self._settled or digest in self._unsynced:
+                return False
+        return is_durable or not self._is_there(digest)
 
     def _is_known(self, digest: bytes) -> bool:
         with self._lock:
-            return digest in self._settled or digest in self._unsynced
+            return digest in self._settled or digest in self._unsynced or digest in self._found
 
     def _is_there(self, digest: bytes) -> bool:
-        """Is there a whole blob of that content? One of unknown origin is read once."""
+        """Is there a whole blob of that content? One that is found is read once."""
         if self._is_known(digest):
             return True
         if not self._folder.has(_name(digest)):
@@ -266,22 +282,29 @@ class Blobs:
         except CorruptionError:
             return False  # the rest of a crash: whoever asks has the bytes, and writes them again
         with self._lock:
-            self._unsynced.add(digest)
+            if digest not in self._settled and digest not in self._unsynced:
+                self._found.add(digest)
         return True
 
     def _settle(self, digest: bytes) -> None:
-        """Sync a blob that is there, unless it is known to be."""
+        """Make sure that a blob which is known survives a power loss."""
         with self._lock:
             if digest in self._settled:
                 return
-        self._sync_file(digest)
-        self._sync(self._folder)
-        self._mark_settled(digest)
+            is_found = digest in self._found
+        if is_found:
+            self.renew(digest)
+        else:
+            self._sync_file(digest)
+            self._sync(self._folder)
+            self._mark_settled((digest,))
 
-    def _mark_settled(self, digest: bytes) -> None:
+    def _mark_settled(self, digests: Iterable[bytes]) -> None:
+        """They are synced; those that were removed meanwhile are not there."""
         with self._lock:
-            self._settled.add(digest)
-            self._unsynced.discard(digest)
+            synced = self._unsynced.intersection(digests)
+            self._settled |= synced
+            self._unsynced -= synced
 
     def _sync_file(self, digest: bytes) -> None:
         file = self._folder.reopen(_name(digest))

@@ -1,1 +1,1 @@
-"""The command line: `backpack COMMAND`. One file a command, with `add_parser` and `run`."""
+"""The command line: `backpack COMMAND`. One file a command, with `add_options` and `run`; `main.py` finds it."""

@@ -30,21 +30,3 @@ class Console:
             raise
         except OSError as error:
             raise OutputError(f"can't write: {error.strerror or error}") from None
-
-
-class Progress:
-    """A line that counts, where someone is watching; nothing elsewhere."""
-
-    def __init__(self, stream: TextIO | None, what: str) -> None:
-        self._stream = stream if stream is not None and stream.isatty() else None
-        self._what = what
-        self._width = 0
-
-    def __call__(self, done: int, total: int) -> None:
-        """So many are done; when all are, the line is wiped."""
-        if self._stream is None:
-            return
-        text = f"{done:,} of {total:,} {self._what}" if done < total else ""
-        self._stream.write("\r" + text.ljust(self._width) + ("" if text else "\r"))
-        self._stream.flush()
-        self._width = len(text)

@@ -1,10 +1,10 @@
 """`backpack demo [FILE]`: an agent run, replayed node by node into a Backpack, with every snapshot checked."""
 
 import argparse
-from typing import Any, Final
+from typing import Final
 
 from backpack import __version__
-from backpack.demo.words import bytes_of
+from backpack.cli.options import pair_of, size_of
 
 _DESCRIPTION: Final = """\
 Replays an agent run node by node into a Backpack and shows what that is good
@@ -22,28 +22,21 @@ checked.
 exit codes: 0 fine, 1 a check failed, 2 bad input or usage, 130 interrupted"""
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[Any]") -> None:
-    """Add the command and its options."""
-    parser = subparsers.add_parser(
-        "demo",
-        help="replay an agent run and see what a Backpack does with it",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the command and add its options."""
+    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
     parser.add_argument("file", metavar="FILE", nargs="?", help="the runs; - reads standard input")
     parser.add_argument(
         "--with",
         dest="packed",
         metavar="KEY=FILE",
-        type=_pair,
+        type=pair_of,
         action="append",
         default=[],
         help="pack the JSON of a file under a key before the first message (repeatable)",
     )
     parser.add_argument("--run", metavar="N|ID", help="which run to tell: its place in the file from 1, or its name")
-    parser.add_argument("--budget", metavar="SIZE", type=_size, help="bytes of history to prune to, such as 16KiB")
+    parser.add_argument("--budget", metavar="SIZE", type=size_of, help="bytes of history to prune to, such as 16KiB")
     parser.add_argument("--json", dest="as_json", action="store_true", help="print one JSON document instead of text")
     parser.add_argument("--version", action="version", version=f"backpack {__version__}")
     parser.set_defaults(run_command=run)
@@ -54,17 +47,3 @@ def run(args: argparse.Namespace) -> int:
     from backpack.cli.demo_output import perform  # here, so that other commands start without it
 
     return perform(args.file, args.packed, args.run, args.budget, as_json=args.as_json)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, name = text.partition("=")
-    if not equals or not name:
-        raise argparse.ArgumentTypeError(f"not KEY=FILE: {text!a}")
-    return key, name
-
-
-def _size(text: str) -> int:
-    try:
-        return bytes_of(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None

@@ -5,13 +5,14 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from backpack.cli.console import Console, Progress
+from backpack.cli.console import Console
+from backpack.cli.progress import Progress
 from backpack.demo.performing import Outcome, Program, check_runs, prepare, tell_run
 from backpack.demo.report import closing_lines, document, opening_lines
 from backpack.demo.summary import summary_lines
-from backpack.demo.tables import WIDTH_MIN, terminal_width
 from backpack.errors import InvalidArgumentError
 from backpack.runs import RunFileError
+from backpack.terminal.tables import WIDTH_MIN, terminal_width
 
 _CHECKING: Final = "runs replayed and checked"
 
@@ -36,7 +37,7 @@ def _print_text(program: Program, outcome: Outcome) -> None:
     number = 0
     for number, scene in enumerate(tell_run(program, outcome, width), start=1):
         console.lines(scene.text(number, width))
-    check_runs(program, outcome, Progress(sys.stderr, _CHECKING))
+    check_runs(program, outcome, Progress(sys.stderr, _CHECKING, has_lines=False))
     if outcome.summaries:
         title = f"{number + 1}. All {len(program.runs):,} runs"
         console.lines([title, "=" * len(title), *summary_lines(outcome.summaries, width), ""])
@@ -45,5 +46,5 @@ def _print_text(program: Program, outcome: Outcome) -> None:
 
 def _print_json(program: Program, outcome: Outcome) -> None:
     scenes = list(tell_run(program, outcome, WIDTH_MIN))
-    check_runs(program, outcome, Progress(sys.stderr, _CHECKING))
+    check_runs(program, outcome, Progress(sys.stderr, _CHECKING, has_lines=False))
     Console(sys.stdout).line(json.dumps(document(program, outcome, scenes), indent=2))

@@ -1,11 +1,13 @@
-"""`backpack COMMAND ...`: finds the command, and turns what can go wrong around it into exit codes.
+"""`backpack COMMAND ...`: finds the command, and turns what can go wrong into one line and an exit code.
 
-0 fine, 1 a check failed, 2 bad input or usage, 130 interrupted. A reader that goes away (`backpack demo | head`) is no
-failure: the command ends in silence.
+0 fine, 1 found a problem or found nothing, 2 bad input or usage, 3 the store failed, 130 interrupted. A reader that
+goes away (`backpack log | head`) is no failure: the command ends in silence. The module of a command is imported when
+that command is asked for.
 """
 
 import argparse
 import contextlib
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -13,16 +15,26 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from backpack import __version__
-from backpack.cli import demo
+from backpack.cli.codes import BAD_INPUT, FINE, INTERRUPTED, STORE_FAILED, code_of
 from backpack.cli.console import Console, OutputError
-from backpack.demo.words import printable
+from backpack.errors import BackpackError
+from backpack.terminal.words import printable
 
-FINE: Final = 0
-BAD_INPUT: Final = 2
-INTERRUPTED: Final = 130
-
-_COMMANDS: Final = (demo,)
-"""Modules with `add_parser(subparsers)`, which sets `run_command`."""
+COMMANDS: Final = {
+    "demo": ("demo", "replay an agent run and see what a Backpack does with it"),
+    "import": ("import_runs", "agent runs from a file into a store"),
+    "log": ("log", "the commits, newest first"),
+    "show": ("show", "a commit and its changes, or a value as of then"),
+    "diff": ("diff", "what differs between two commits"),
+    "blame": ("blame", "who set the present value of a key"),
+    "restore": ("restore", "make the present equal an earlier state"),
+    "usage": ("usage", "what memory and disk are spent on"),
+    "verify": ("verify", "look for damage, changing nothing"),
+    "recover": ("recover", "a new store of all that is whole in a damaged one"),
+    "compact": ("compact", "give back disk space that nothing needs"),
+    "export": ("export", "the whole store as one file"),
+}
+"""By name: the module in `backpack.cli`, with `add_options(parser)` and `run(args)`, and what it is for."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -41,10 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         ):
             if stream is None:  # closed by whoever started us
                 stack.enter_context(redirected(stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))))
-        return _guarded(argv)
+        return _guarded(sys.argv[1:] if argv is None else argv)
 
 
-def _guarded(argv: Sequence[str] | None) -> int:
+def _guarded(argv: Sequence[str]) -> int:
     try:
         code = _main(argv)
         sys.stdout.flush()
@@ -53,36 +65,48 @@ def _guarded(argv: Sequence[str] | None) -> int:
         code = FINE
     except OutputError as error:
         _silence()
-        code = _complain(str(error))
+        code = _complain("backpack", str(error), BAD_INPUT)
     except OSError as error:  # what argparse wrote, or the last flush
         _silence()
-        code = _complain(f"can't write: {error.strerror or error}")
+        code = _complain("backpack", f"can't write: {error.strerror or error}", BAD_INPUT)
     except KeyboardInterrupt:
         code = INTERRUPTED
     return code
 
 
-def _main(argv: Sequence[str] | None) -> int:
+def _main(argv: Sequence[str]) -> int:
     parser = _Parser(prog="backpack", description="Git for an agent's state, inside the process.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"backpack {__version__}")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for command in _COMMANDS:
-        command.add_parser(subparsers)
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    asked = next((word for word in argv if not word.startswith("-")), None)
+    for name, (module, purpose) in COMMANDS.items():
+        form = argparse.RawDescriptionHelpFormatter
+        subparser = subparsers.add_parser(name, help=purpose, formatter_class=form, allow_abbrev=False)
+        if name == asked:
+            importlib.import_module(f"backpack.cli.{module}").add_options(subparser)
     try:
         args = parser.parse_args(argv)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else FINE
-    if not hasattr(args, "run_command"):
+    if args.command is None:
         parser.print_help(sys.stderr)
         return BAD_INPUT
-    code: int = args.run_command(args)
+    try:
+        code: int = args.run_command(args)
+    except BackpackError as error:
+        return _complain(f"backpack {args.command}", str(error), code_of(error))
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # not of the output: `Console` has an error of its own
+        where = "" if error.filename is None else f": {error.filename}"
+        return _complain(f"backpack {args.command}", f"{error.strerror or error}{where}", STORE_FAILED)
     return code
 
 
-def _complain(reason: str) -> int:
+def _complain(who: str, reason: str, code: int) -> int:
     with contextlib.suppress(OSError, OutputError):
-        Console(sys.stderr).line(f"backpack: error: {reason}")
-    return BAD_INPUT
+        Console(sys.stderr).line(f"{who}: error: {printable(reason)}")
+    return code
 
 
 def _silence() -> None:

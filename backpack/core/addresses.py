@@ -53,6 +53,10 @@ def pruned_error(engine: "Engine", at: Any, seq: int | None = None) -> CommitPru
     """The error for a commit that has left for good."""
     oldest = engine.timeline.first if engine.past is None else engine.past.first_seq
     which = "" if seq is None else f" seq={seq}"
+    if seq is not None and engine.past is not None and seq >= oldest:
+        return CommitPrunedError(
+            f"that commit was lost to damage before the store was recovered:{which} at={at!r}", at=at, oldest=oldest
+        )
     return CommitPrunedError(
         f"that commit was pruned:{which} at={at!r}; the oldest left is seq={oldest}", at=at, oldest=oldest
     )

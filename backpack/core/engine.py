@@ -696,7 +696,7 @@ class Engine:
             return self.commit_at(seq)
         author = self.authors.get(seq)
         if author is None:
-            return self.commit_at(seq) if self.past is not None and self.past.has(seq) else None
+            return self.commit_at(seq) if self.past is not None and self.past.knows(seq) else None
         if isinstance(author, dropping.Author):
             return Commit((self.epoch.of(seq), seq, author.time_ns, author.label, author.changes))
         time_ns, label = author

@@ -138,28 +138,21 @@ class Ledger:
             for source in form.sources:
                 self._less_history(self.records[id(source)])
 
-    def release(self, entry: Entry, *, is_live: bool = False, is_historical: bool = True) -> None:
-        """The entry is gone: a hole, or purged."""
+    def release(self, entry: Entry) -> None:
+        """An entry that a newer one has hidden is gone: a hole, or purged."""
         form = form_of(entry)
         if form is None:
             return
         record = self.records.get(id(form))
         if record is None:
-            if is_live:
-                self.live_bytes -= form_size(form)
-            if is_historical:
-                self.history_bytes -= weight_of(form)
+            self.history_bytes -= weight_of(form)
             if type(form) is bytes:
                 self.index.remove(form)
         else:
-            if is_live:
-                record.live -= 1
-                if not record.live:
-                    self.live_bytes -= form_size(form)
-            self._drop_hold(record, is_historical)
+            self._drop_hold(record)
         if isinstance(form, Pieces):
             for source in form.sources:
-                self._drop_hold(self.records[id(source)], is_historical)
+                self._drop_hold(self.records[id(source)])
 
     def cost(self, changes: Iterable[tuple[Chain, Entry, bool]], leaving: Iterable[Chain] = ()) -> int:
         """By how much `history_bytes` grows when each `(chain, entry, is new)` becomes the newest of its chain.
@@ -286,10 +279,9 @@ class Ledger:
         if not record.historical:
             self.history_bytes -= record.weight
 
-    def _drop_hold(self, record: Record, is_historical: bool) -> None:
+    def _drop_hold(self, record: Record) -> None:
         record.total -= 1
-        if is_historical:
-            self._less_history(record)
+        self._less_history(record)
         if not record.total:
             del self.records[id(record.holder)]
             if type(record.holder) is bytes:

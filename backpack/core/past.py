@@ -65,6 +65,10 @@ class Past(Protocol):
         """Can the commit be read?"""
         ...
 
+    def knows(self, seq: int, /) -> bool:
+        """Is it known who made the commit, even if it can't be read any more?"""
+        ...
+
     def facts(self, seq: int, /) -> tuple[int, Label, tuple[RawChange, ...]]:
         """`(time, label, changes)` of a commit."""
         ...

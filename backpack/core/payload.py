@@ -42,10 +42,21 @@ class Buffer:
         self.is_sealed = is_sealed
         self.is_large = is_large
 
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+        return len(self.data)
+
+    def part(self, start: int, stop: int) -> bytes | bytearray:
+        """Some of them, as one atomic copy: the buffer may be growing in another thread."""
+        return self.data[start:stop]
+
     def extend(self, more: bytes) -> bool:
         """Append in place; False when that can't be done and the caller needs a new buffer."""
+        if self.is_sealed:
+            return False
         data = self.data
-        if self.is_sealed or type(data) is not bytearray:
+        if type(data) is not bytearray:
             return False
         try:
             data += more
@@ -135,8 +146,7 @@ def join(content: Content) -> bytes:
         return content
     return b"".join(
         [
-            # one atomic copy: the buffer may be growing in another thread
-            (source if type(source) is bytes else source.data)[start:stop]  # type: ignore[union-attr]
+            source[start:stop] if type(source) is bytes else source.part(start, stop)  # type: ignore[union-attr]
             for source, start, stop in slices_of(content)
         ]
     )
@@ -152,8 +162,8 @@ def head_of(content: Content, count: int = 5) -> bytes:
         return content.own[:count]
     head = bytearray()
     for source, start, stop in slices_of(content):
-        data = source.data if isinstance(source, Buffer) else source
-        head += data[start : min(stop, start + count - len(head))]
+        stop = min(stop, start + count - len(head))
+        head += source.part(start, stop) if isinstance(source, Buffer) else source[start:stop]
         if len(head) >= count:
             break
     return bytes(head)

@@ -171,6 +171,15 @@ class Pruner:
             if chain.holes * 2 > len(chain.columns[1]):
                 chain.squeeze()
 
+    def drop_before(self, seq: int) -> None:
+        """Drop every commit before `seq` that is not pinned and not the newest. Cost: O(commits dropped)."""
+        timeline = self.engine.timeline
+        for one in list(timeline.seqs()):
+            if one >= seq or one == timeline.head:
+                return
+            if not self.engine.is_pinned(one):
+                self._drop(one)
+
     def _drop(self, seq: int) -> None:
         drop(self.engine, seq)
         self.engine.pruned += 1

@@ -25,8 +25,8 @@ def purge(engine: Engine, keys: Iterable[str], *, dry_run: bool) -> tuple[dict[s
             size += size_of(entry)
             if dry_run:
                 continue
-            is_live = index == len(forms) - 1
-            engine.ledger.release(entry, is_live=is_live, is_historical=not (is_live and chain.is_settled))
+            assert index < len(forms) - 1, "a value that is purged is out of sight"
+            engine.ledger.release(entry)
             forms[index] = Purged(kind_of(entry), size_of(entry))
         if not dry_run:
             chain.content = chain.tip = None

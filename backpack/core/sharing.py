@@ -131,7 +131,7 @@ def edit(chain: Chain, old: Content, payload: bytes, undo: Undo, *, is_large: bo
 
 def is_worth_sharing(pieces: Pieces) -> bool:
     """Few slices, little of its own, and no sources that are far longer than what they serve."""
-    held = sum(len(source.data if isinstance(source, Buffer) else source) for source in pieces.sources)
+    held = sum(source.size if isinstance(source, Buffer) else len(source) for source in pieces.sources)
     return len(pieces.cuts) <= 3 * CUTS_MAX and len(pieces.own) <= OWN_SIZE_MAX and held <= 2 * pieces.size + 4096
 
 
@@ -314,7 +314,7 @@ class _Builder:
             return False
         index, _, stop = self.flat[-3:]
         last = self.sources[index - 1]
-        if not isinstance(last, Buffer) or last.is_large != self.is_large or stop != len(last.data):
+        if not isinstance(last, Buffer) or last.is_large != self.is_large or stop != last.size:
             return False
         if not last.extend(part):
             return False

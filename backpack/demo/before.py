@@ -3,8 +3,8 @@
 from backpack.demo.checking import THOROUGH, Checker
 from backpack.demo.expected import seq_before
 from backpack.demo.stage import Scene, Stage
-from backpack.demo.tables import table
-from backpack.demo.words import count_of, printable, shown, size_shown
+from backpack.terminal.tables import table
+from backpack.terminal.words import count_of, printable, shown, size_shown
 
 _KEYS_MAX = 24
 _PREVIEW = 120

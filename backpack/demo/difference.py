@@ -5,8 +5,8 @@ from typing import Any
 from backpack import Unavailable
 from backpack.demo.expected import seq_before
 from backpack.demo.stage import Scene, Stage
-from backpack.demo.tables import table
-from backpack.demo.words import count_of, printable, shown, size_shown
+from backpack.terminal.tables import table
+from backpack.terminal.words import count_of, printable, shown, size_shown
 
 _ROWS_MAX = 20
 _PATHS_MAX = 2

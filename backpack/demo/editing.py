@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from backpack.demo.words import shown
+from backpack.terminal.words import shown
 
 _SHOWN = 24
 

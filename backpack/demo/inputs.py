@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from backpack.demo.packed import Packed
-from backpack.demo.words import printable
 from backpack.runs import Run, RunFileError, parse_runs, parse_value
 from backpack.runs.unzipping import FILE_SIZE_MAX
+from backpack.terminal.words import printable
 
 STANDARD_INPUT: Final = "-"
 _PART_SIZE: Final = 1024 * 1024

@@ -5,8 +5,8 @@ from typing import Any
 from backpack import Backpack, Unavailable
 from backpack.demo.editing import edited
 from backpack.demo.stage import Scene, Stage
-from backpack.demo.tables import table
-from backpack.demo.words import printable, size_shown
+from backpack.terminal.tables import table
+from backpack.terminal.words import printable, size_shown
 
 
 def large(stage: Stage) -> Scene:

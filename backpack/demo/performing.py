@@ -14,9 +14,9 @@ from backpack.demo.showcase import Showcase, showcase_of
 from backpack.demo.stage import Scene, Stage
 from backpack.demo.summary import Summary, summarise
 from backpack.demo.telling import tell
-from backpack.demo.words import count_of, shown
 from backpack.errors import BackpackError, InvalidArgumentError
 from backpack.runs import Run, RunFileError
+from backpack.terminal.words import count_of, shown
 
 _NAMES_SHOWN: Final = 3
 _KEY_SHOWN: Final = 60

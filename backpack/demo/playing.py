@@ -11,13 +11,13 @@ The keys, as an agent would keep them:
 and whatever was packed before the first message. Texts of tools that are JSON are packed as what they say.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from backpack import Backpack
-from backpack.demo.words import shown, size_of
+from backpack import Backpack, Commit, Transaction
 from backpack.runs import Call, Run, Step
 from backpack.runs.documents import parse_loosely
+from backpack.terminal.words import shown, size_of
 
 INSTRUCTING_ROLES: Final = ("system", "developer")
 OWN_KEYS: Final = ("messages", "instructions", "question", "answer", "turn", "pending")
@@ -41,37 +41,40 @@ def replay(run: Run, packed: Mapping[str, Any], **limits: Any) -> Backpack:
     return bp
 
 
-def play(bp: Backpack, step: Step) -> None:
-    """One step, one commit."""
-    with bp.transaction(node=step.node, message=summary(step)) as tx:
-        tx.append("messages", step.message)
+def play(bp: Backpack, step: Step, *, prefix: str = "", tags: Sequence[str] = ()) -> Commit | None:
+    """One step, one commit; all its keys are below the prefix, which is empty or ends in a dot."""
+    with bp.transaction(node=step.node, message=summary(step), tags=tags) as tx:
+        tx.append(f"{prefix}messages", step.message)
         if step.role in INSTRUCTING_ROLES:
-            tx.pack("instructions", step.text)
+            tx.pack(f"{prefix}instructions", step.text)
         elif step.role == "user":
-            tx.pack("turn", tx.unpack("turn", 0) + 1)
-            tx.pack("question", step.text)
+            tx.pack(f"{prefix}turn", tx.unpack(f"{prefix}turn", 0) + 1)
+            tx.pack(f"{prefix}question", step.text)
         elif step.role == "assistant" and step.text:
-            tx.pack("answer", step.text)
+            tx.pack(f"{prefix}answer", step.text)
         for call in step.calls:
-            tx.pack(f"tools.{call.name}.arguments", value_of(call.arguments))
-            tx.pack(f"tools.{call.name}.calls", tx.unpack(f"tools.{call.name}.calls", 0) + 1)
+            tool = f"{prefix}tools.{call.name}"
+            tx.pack(f"{tool}.arguments", value_of(call.arguments))
+            tx.pack(f"{tool}.calls", tx.unpack(f"{tool}.calls", 0) + 1)
+        pending = f"{prefix}pending"
         if step.calls:
-            tx.pack("pending", tx.unpack("pending", {}) | {call.key: call.name for call in step.calls})
+            tx.pack(pending, tx.unpack(pending, {}) | {call.key: call.name for call in step.calls})
         if step.tool:
-            tx.pack(f"tools.{step.tool}.last", value_of(step.text))
+            tx.pack(f"{prefix}tools.{step.tool}.last", value_of(step.text))
         if step.answers:
-            _settle(tx, step.answers)
+            _settle(tx, pending, step.answers)
+    return tx.commit
 
 
-def _settle(tx: Any, call: Call) -> None:
+def _settle(tx: Transaction, key: str, call: Call) -> None:
     """A call has its result: it is pending no more."""
-    pending = tx.unpack("pending", {})
+    pending = tx.unpack(key, {})
     if pending.pop(call.key, None) is None:
         return
     if pending:
-        tx.pack("pending", pending)
+        tx.pack(key, pending)
     else:
-        tx.delete("pending")
+        tx.delete(key)
 
 
 def value_of(text: Any) -> Any:

@@ -6,10 +6,10 @@ from backpack import Backpack
 from backpack.demo.checking import THOROUGH, Checked, Checker
 from backpack.demo.packed import Packed
 from backpack.demo.stage import Scene, Stage
-from backpack.demo.tables import wrapped
-from backpack.demo.words import count_of, size_shown
 from backpack.errors import CommitPrunedError
 from backpack.runs import Run
+from backpack.terminal.tables import wrapped
+from backpack.terminal.words import count_of, size_shown
 
 _RANGES_MAX = 6
 

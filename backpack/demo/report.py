@@ -9,8 +9,8 @@ from backpack.demo.checking import Checked
 from backpack.demo.performing import Outcome, Program
 from backpack.demo.playing import OWN_KEYS
 from backpack.demo.stage import Scene
-from backpack.demo.tables import wrapped
-from backpack.demo.words import count_of, printable
+from backpack.terminal.tables import wrapped
+from backpack.terminal.words import count_of, printable
 
 
 def opening_lines(program: Program) -> list[str]:

@@ -8,9 +8,9 @@ from backpack import Backpack
 from backpack.demo.checking import Checked
 from backpack.demo.packed import Packed
 from backpack.demo.showcase import Showcase
-from backpack.demo.tables import wrapped
-from backpack.demo.words import columns_of
 from backpack.runs import Run
+from backpack.terminal.tables import wrapped
+from backpack.terminal.words import columns_of
 
 
 @dataclass(slots=True)

@@ -7,9 +7,9 @@ from backpack.demo.checking import BRISK, Checked, Checker
 from backpack.demo.packed import Packed
 from backpack.demo.playing import replay
 from backpack.demo.pruning import prune
-from backpack.demo.tables import table, wrapped
-from backpack.demo.words import count_of, shown, size_shown
 from backpack.runs import Run
+from backpack.terminal.tables import table, wrapped
+from backpack.terminal.words import count_of, shown, size_shown
 
 _ROWS_MAX, _FIRST, _LAST = 24, 12, 6
 _ABOUT = (

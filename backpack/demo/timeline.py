@@ -4,8 +4,8 @@ from typing import Any
 
 from backpack import Commit
 from backpack.demo.stage import Scene, Stage
-from backpack.demo.tables import table
-from backpack.demo.words import count_of, printable, size_shown
+from backpack.terminal.tables import table
+from backpack.terminal.words import count_of, printable, size_shown
 
 _ROWS_MAX, _FIRST, _LAST = 20, 12, 6
 _ID_SHOWN = 6

@@ -8,10 +8,10 @@ from backpack.demo.expected import seq_of
 from backpack.demo.playing import play
 from backpack.demo.showcase import instead_of
 from backpack.demo.stage import Scene, Stage
-from backpack.demo.tables import table
-from backpack.demo.words import count_of, printable, shown
 from backpack.runs import Run, Step
 from backpack.runs.steps import steps_of
+from backpack.terminal.tables import table
+from backpack.terminal.words import count_of, printable, shown
 
 _PREVIEW = 200
 

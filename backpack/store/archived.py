@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from backpack.archive.archive import Archive, facts_of
-from backpack.archive.content import Change, CommitRow
+from backpack.archive.content import DAMAGED, Change, CommitRow
 from backpack.archive.dormant import Dormant
+from backpack.core.addresses import pruned_error
 from backpack.core.commit import Commit
 from backpack.core.engine import Engine
 from backpack.core.patterns import Pattern
 from backpack.core.payload import Content, join
 from backpack.store.state import Found, State
+
+_CANDIDATES_MAX: Final = 10_000
+"""Commits between two states above which all keys are compared."""
 
 CheckOpen = Callable[[], None]
 
@@ -19,7 +23,7 @@ CheckOpen = Callable[[], None]
 class Archived:
     """Every key as of an archived commit. Cost of a key: one cold read; of all keys: the changes since a keyframe."""
 
-    __slots__ = ("_archive", "_check_open", "_engine", "_known", "_names", "seq")
+    __slots__ = ("__weakref__", "_archive", "_check_open", "_engine", "_known", "_names", "seq")
 
     def __init__(self, archive: Archive, engine: Engine, seq: int, check_open: CheckOpen) -> None:
         self._archive = archive
@@ -39,8 +43,9 @@ class Archived:
         """What the key was. Cost: a cold read, unless it was loaded."""
         if self._known and key in self._known:
             return self._known[key]
-        self._check_open()
+        self._check()
         change = self._archive.find(key, self.seq)
+        self._check()
         return None if change is None else self._found(change)
 
     def has(self, key: str) -> bool:
@@ -58,7 +63,7 @@ class Archived:
     def keys(self) -> list[str]:
         """The keys with a visible value. Worked out once."""
         if self._names is None:
-            self._check_open()
+            self._check()
             self._names = Dormant(*self._archive.newest_at(self.seq)).names(frozenset({"pack", "release"}))
         return list(self._names)
 
@@ -81,12 +86,13 @@ class Archived:
         if not isinstance(other, Archived) or other._archive is not self._archive:
             return None
         first, last = sorted((self.seq, other.seq))
-        if last - first > 10_000:
+        if last - first > _CANDIDATES_MAX or first + 1 < self._archive.first_seq or self._archive.missing_count:
             return None
         return {change.key for row in self._archive.rows(last + 1, first) for change in row.changes}
 
     def load(self, keys: Iterable[str] | None = None) -> None:
         """Read what reads will want: all but large values, or these keys with theirs."""
+        self._archive.loaded.add(self)
         for key in self.keys() if keys is None else keys:
             change = self._archive.find(key, self.seq)
             found = None if change is None else self._found(change)
@@ -105,7 +111,18 @@ class Archived:
     def touch(self) -> None:
         """Accesses count for what pruning may take; this has left already."""
 
+    def forget(self, keys: set[str]) -> None:
+        """These keys were purged: what was loaded of them goes."""
+        for key in keys & self._known.keys():
+            del self._known[key]
+
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        """Is the store open, and the commit there still?"""
+        self._check_open()
+        if self.seq and not self._archive.has(self.seq):
+            raise pruned_error(self._engine, self.seq, self.seq)
 
     def _commit(self, row: CommitRow) -> Commit:
         return Commit((self._engine.epoch.of(row.seq), row.seq, *facts_of(row)))
@@ -125,7 +142,7 @@ class Archived:
 
     def _content(self, change: Change) -> Content | str:
         if change.is_purged:
-            return "purged"
+            return DAMAGED if change.reason == DAMAGED and change.is_visible else "purged"
         self._check_open()
         return self._archive.content_of(change)
 

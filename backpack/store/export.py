@@ -16,8 +16,9 @@ import errno
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import astuple
 from hashlib import blake2b
 from secrets import token_hex
 from struct import Struct
@@ -30,15 +31,19 @@ from backpack.core.describing import describe
 from backpack.core.engine import Engine
 from backpack.core.fields import Fields
 from backpack.core.freezing import Image
+from backpack.core.limits import Limits
 from backpack.core.rebuilding import joined_size, rebuild
 from backpack.errors import CorruptionError, DiskFullError, InvalidArgumentError, StorageError, StoreNotFoundError
 from backpack.limits import MIB
+from backpack.storage.protocol import is_name
 
 File = str | os.PathLike[str] | BinaryIO
 """A path, or something open for bytes that has `write` or `read`."""
 
 MAGIC: Final = b"\x89BKPACK\n"
 FORMAT_VERSION: Final = 1
+FILES_VERSION: Final = 2
+"""Of an export that carries the files of an opened store."""
 HEADER: Final = Struct(">8sHQ32s")
 _UNSIGNED: Final = Struct(">8sHQ")
 
@@ -64,7 +69,24 @@ _Parts = list[bytes]
 def write_export(image: Image, file: File) -> None:
     """Write everything. `StorageError` or `DiskFullError` when the disk refuses; then an old file at a path is there
     still."""
-    parts = _encoded(image)
+    _write(_encoded(image), file)
+
+
+def write_files(limits: Limits, files: Iterable[tuple[str, bytes]], file: File) -> None:
+    """Write the files of a whole store, as `write_export` does an engine."""
+    packer = Packer()
+    body: _Parts = [packer.pack_map_header(2), packer.pack("limits") + packer.pack(list(astuple(limits)))]
+    listed = list(files)
+    body.append(packer.pack("files") + packer.pack_array_header(len(listed)))
+    for name, data in listed:
+        chunks = [data[at : at + _CHUNK_SIZE] for at in range(0, len(data), _CHUNK_SIZE)]
+        body.append(packer.pack_array_header(2) + packer.pack(name) + packer.pack_array_header(len(chunks)))
+        body += [packer.pack(chunk) for chunk in chunks]
+    size = sum(map(len, body))
+    _write([HEADER.pack(MAGIC, FILES_VERSION, size, _digest(FILES_VERSION, size, body)), *body], file)
+
+
+def _write(parts: _Parts, file: File) -> None:
     if isinstance(file, str | os.PathLike):
         _publish(_path_of(file), parts)
         return
@@ -191,24 +213,25 @@ def _write_to(file: BinaryIO, part: bytes) -> None:
 # -- reading -----------------------------------------------------------------------------------------------------
 
 
-def read_export(file: File, secret: bytes) -> tuple[Engine, int]:
-    """The engine of an export, whose next commits get ids of an epoch with that secret, and its last time.
+def read_export(file: File, secret: bytes) -> tuple[Engine, int] | tuple[Limits, dict[str, bytes]]:
+    """The engine of an export, whose next commits get ids of an epoch with that secret, and its last time; or the
+    limits and the files of an opened store.
 
     `StoreNotFoundError` for a path where nothing is, `CorruptionError` for bytes that are no whole export,
     `StorageError` when the disk refuses. Of something open exactly the export is read.
     """
     if isinstance(file, str | os.PathLike):
         path = _path_of(file)
-        body = _read_path(path)
+        version, body = _read_path(path)
     elif isinstance(file, io.TextIOBase) or not callable(getattr(file, "read", None)):
         raise InvalidArgumentError(f"an export is read from a path or a file open for bytes, not {type(file).__name__}")
     else:
         path = None
-        body = _read_open(file)
-    return _decoded(body, secret, path)
+        version, body = _read_open(file)
+    return _decoded(body, secret, path) if version == FORMAT_VERSION else _decoded_files(body, path)
 
 
-def _read_path(path: str) -> bytes:
+def _read_path(path: str) -> tuple[int, bytes]:
     fault: OSError | None = None
     try:
         descriptor = os.open(path, os.O_RDONLY | _flags("O_CLOEXEC", "O_NONBLOCK", "O_BINARY"))
@@ -227,7 +250,7 @@ def _read_path(path: str) -> bytes:
     raise _storage_error("the export could not be read", fault, path)
 
 
-def _read_open(file: BinaryIO) -> bytes:
+def _read_open(file: BinaryIO) -> tuple[int, bytes]:
     fault: OSError | None = None
     try:
         return _read(file, None, None)
@@ -236,18 +259,18 @@ def _read_open(file: BinaryIO) -> bytes:
     raise _storage_error("the export could not be read", fault)
 
 
-def _read(file: BinaryIO, path: str | None, file_size: int | None) -> bytes:
-    """The body, as it was written. `file_size`: nothing may follow it."""
+def _read(file: BinaryIO, path: str | None, file_size: int | None) -> tuple[int, bytes]:
+    """The version, and the body as it was written. `file_size`: nothing may follow it."""
     head = b"".join(_read_parts(file, HEADER.size))
     if not head.startswith(MAGIC[: len(head)]) or not head:
         raise _damaged("this is no export of a backpack", path, 0)
     if len(head) < HEADER.size:
         raise _damaged("the export is cut short", path, len(head))
     _, version, size, digest = HEADER.unpack(head)
-    if version != FORMAT_VERSION:
+    if version not in (FORMAT_VERSION, FILES_VERSION):
         raise _damaged(
             f"the export has a format that this version of backpack does not read: version={version} "
-            f"known={FORMAT_VERSION}; a newer backpack may, unless the file is damaged",
+            f"known={FILES_VERSION}; a newer backpack may, unless the file is damaged",
             path,
             len(MAGIC),
         )
@@ -259,7 +282,7 @@ def _read(file: BinaryIO, path: str | None, file_size: int | None) -> bytes:
         raise _damaged(f"the export is cut short: expected={HEADER.size + size}", path, HEADER.size + len(body))
     if _digest(version, size, [body]) != digest:
         raise _damaged("the export is damaged: its checksum does not match", path, HEADER.size)
-    return body
+    return version, body
 
 
 def _read_parts(file: BinaryIO, size: int) -> Iterator[bytes]:
@@ -292,6 +315,25 @@ def _decoded(body: bytes, secret: bytes, path: str | None) -> tuple[Engine, int]
         raise
     except CorruptionError as error:
         fault = str(error)
+    except Exception as error:
+        fault = f"reading it raised {type(error).__name__}"
+    raise _damaged(f"the checksum of the export is right, but not what it says: {fault}", path, HEADER.size)
+
+
+def _decoded_files(body: bytes, path: str | None) -> tuple[Limits, dict[str, bytes]]:
+    fault = ""
+    try:
+        check_payload(body, node_count_max=len(body) // _BYTES_A_NODE + _NODES_FREE)
+        fields = unpackb(body, ext_hook=_no_extension, strict_map_key=True)
+        files = {}
+        for name, chunks in fields["files"]:
+            folder, _, last = name.rpartition("/")
+            if name in files or not is_name(last) or folder not in ("", "blobs"):
+                raise CorruptionError("a file has a name that none has")
+            files[name] = b"".join(chunks)
+        return Limits(*fields["limits"]), files
+    except MemoryError:
+        raise
     except Exception as error:
         fault = f"reading it raised {type(error).__name__}"
     raise _damaged(f"the checksum of the export is right, but not what it says: {fault}", path, HEADER.size)

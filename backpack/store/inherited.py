@@ -14,8 +14,9 @@ Cost: O(1) for each store in the child, and O(changes in memory) for one that an
 from typing import Final, Protocol
 from weakref import WeakSet
 
-from backpack.codec.registry import renew_lock
+from backpack.codec import registry
 from backpack.storage import process
+from backpack.store import tasks
 
 
 class Heir(Protocol):
@@ -35,7 +36,8 @@ def expect_forks(store: Heir) -> None:
 
 
 def _in_child() -> None:
-    renew_lock()
+    registry.renew_lock()
+    tasks.renew_lock()
     for store in list(_heirs):
         store._inherit()
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from backpack.archive.compacting import Retention
 from backpack.core.commit import Label
 from backpack.errors import InvalidArgumentError, InvalidKeyError
 from backpack.limits import KEY_SIZE_MAX, MESSAGE_SIZE_MAX, NAME_SIZE_MAX, TAG_COUNT_MAX
@@ -76,3 +77,15 @@ def _size(text: str) -> int | None:
         return len(text.encode())
     except UnicodeEncodeError:
         return None
+
+
+def checked_retention(max_archive_size: int | None, keep_days: float | None, keep_commits: int | None) -> Retention:
+    """What an archive is to keep; `InvalidArgumentError` for nonsense."""
+    for name, limit, types in (
+        ("max_archive_size", max_archive_size, int),
+        ("keep_days", keep_days, int | float),
+        ("keep_commits", keep_commits, int),
+    ):
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, types) or not limit > 0):
+            raise InvalidArgumentError(f"{name} must be a number above 0, or None: {name}={limit!r}")
+    return Retention(max_archive_size, keep_days, keep_commits)

@@ -8,10 +8,12 @@ so are the keys that errors of a node name. Every change is attributed to the no
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Final
 
+from backpack.core.addresses import At
 from backpack.core.commit import Commit
 from backpack.errors import KeyNotFoundError
 from backpack.store.node_past import NodePast
 from backpack.store.records import Item
+from backpack.store.slicing import Lines
 from backpack.store.transaction import Transaction
 
 _MISSING: Final = object()
@@ -85,6 +87,16 @@ class Node(NodePast, MutableMapping[str, Any]):
         """As `Backpack.unpack_required`."""
         with self._store.as_node(self.name):
             return self._store.unpack_required(self._key(key, "read"))
+
+    def read_text(self, key: str, at: At | None = None, lines: Lines | None = None) -> str:
+        """As `Backpack.read_text`; `AccessDeniedError` where the node may not read, whether or not the key exists."""
+        with self._store.as_node(self.name):
+            return self._store.read_text(self._key(key, "read"), at, lines)
+
+    def read_bytes(self, key: str, at: At | None = None, start: int = 0, length: int | None = None) -> bytes:
+        """As `Backpack.read_bytes`, with the same refusal."""
+        with self._store.as_node(self.name):
+            return self._store.read_bytes(self._key(key, "read"), at, start, length)
 
     def peek(self, key: str, default: Any = None) -> Any:
         """As `Backpack.peek`."""
@@ -179,6 +191,16 @@ class Node(NodePast, MutableMapping[str, Any]):
         """As `delete`."""
         key = self._key(key, "write")
         return self._seen(await self._store.adelete(key, node=self.name, message=message, tags=tags))
+
+    async def aread_text(self, key: str, at: At | None = None, lines: Lines | None = None) -> str:
+        """As `read_text`; what has to be read from disk is read by another thread."""
+        with self._store.as_node(self.name):
+            return await self._store.aread_text(self._key(key, "read"), at, lines)
+
+    async def aread_bytes(self, key: str, at: At | None = None, start: int = 0, length: int | None = None) -> bytes:
+        """As `read_bytes`, in the same way."""
+        with self._store.as_node(self.name):
+            return await self._store.aread_bytes(self._key(key, "read"), at, start, length)
 
     # -- inside ------------------------------------------------------------------------------------------------
 

@@ -49,7 +49,8 @@ class Item:
 class Unavailable:
     """In the place of a value whose bytes are not within reach.
 
-    `reason` is "dropped" (a large value that nothing keeps any more) or "purged" (erased on purpose); `commit` set it.
+    `reason` is "dropped" (a large value that nothing keeps any more), "purged" (erased on purpose) or "damaged" (lost
+    before the store was recovered); `commit` set it.
     """
 
     key: str
@@ -90,3 +91,15 @@ class PurgeReport:
     dry_run: bool
     commit: Commit | None
     """The commit that took the present values out of sight; None when there were none."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompactReport:
+    """What compacting took off the disk, or would take."""
+
+    commits: int
+    size: int
+    """Bytes that the disk got back."""
+    first_seq: int
+    """The oldest commit that is whole; checkpoints before it stay too."""
+    dry_run: bool

@@ -104,6 +104,8 @@ class Remembered(View):
             return None
         first, last = sorted((self.seq, other.seq))
         engine = self.engine
+        if engine.past is not None and not engine.timeline.has(first):
+            return None  # keys that sleep came after it
         with self.lock:
             timeline, chains = engine.timeline, engine.chains
             if last - first < len(chains) and all(timeline.has(seq) for seq in range(first + 1, last + 1)):

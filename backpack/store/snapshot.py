@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from backpack.codec import unpack_value
 from backpack.core.commit import Commit
 from backpack.core.patterns import Pattern
-from backpack.core.payload import join
+from backpack.core.payload import Content, join
 from backpack.errors import KeyNotFoundError, ValueUnavailableError
 from backpack.store.records import Item, Unavailable
+from backpack.store.slicing import Lines, bytes_of, text_of
 from backpack.store.state import Found, State
 
 if TYPE_CHECKING:
@@ -96,6 +97,14 @@ class Snapshot(Mapping[str, Any]):
             raise self._missing_error(key)
         return Item(key, found.version, found.size, found.is_large, self._author(found), lambda: self[key])
 
+    def read_text(self, key: str, lines: Lines | None = None) -> str:
+        """As `Backpack.read_text`, of the value as of this commit. `ValueUnavailableError` where it is out of reach."""
+        return text_of(self._content(key), lines)
+
+    def read_bytes(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """As `Backpack.read_bytes`, of the value as of this commit."""
+        return bytes_of(self._content(key), start, length)
+
     def select(self, pattern: str) -> dict[str, Any]:
         """The values of the keys that fit, as fresh copies; cost: those keys."""
         return {key: self[key] for key in self._keys(pattern)}
@@ -146,6 +155,17 @@ class Snapshot(Mapping[str, Any]):
             return Unavailable(key, found.size, content, self._author(found))
         self._state.touch()
         return unpack_value(join(content))
+
+    def _content(self, key: str) -> Content:
+        """The packed bytes of a value, not joined; raises where there is none, or none within reach."""
+        found = self._find(key)
+        if found is None or not found.is_visible:
+            raise self._missing_error(key)
+        content = found.content()
+        if isinstance(content, str):
+            raise unavailable_error(Unavailable(key, found.size, content, self._author(found)))
+        self._state.touch()
+        return content
 
     def _find(self, key: str) -> Found | None:
         """What a key is; `AccessDeniedError` where the node may not read it."""

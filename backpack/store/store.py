@@ -4,19 +4,21 @@ Values become bytes before the lock is taken and objects again after it is free;
 the bytes that are new.
 """
 
-import asyncio
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager, suppress
+from datetime import datetime
 from functools import partial
 from threading import RLock
-from typing import Any, Final, Self, TypeVar
+from types import ModuleType
+from typing import Any, Final, Self, TypeVar, cast
 
 from backpack.archive.archive import Archive, engine_over
+from backpack.archive.compacting import first_kept, keys_of, sealed, versions_of
 from backpack.archive.opened import Health, Opened
 from backpack.archive.opening import Recovery
+from backpack.archive.visiting import look_again
 from backpack.codec import pack_checked, pack_value, unpack_value
 from backpack.core.addresses import At, resolve
 from backpack.core.chain import Mark, is_visible, size_of
@@ -37,6 +39,7 @@ from backpack.errors import (
     CheckpointExistsError,
     ClosedError,
     CommitNotFoundError,
+    CorruptionError,
     InvalidArgumentError,
     KeyNotFoundError,
     QuarantineError,
@@ -49,7 +52,7 @@ from backpack.limits import (
     PRUNE_PERCENTAGE_DEFAULT,
     VALUE_SIZE_LIMIT_DEFAULT,
 )
-from backpack.store import travel
+from backpack.store import tasks, travel
 from backpack.store.archived import Archived
 from backpack.store.attribution import attributed_node, attributed_to
 from backpack.store.differences import Diff, diff_of
@@ -58,11 +61,19 @@ from backpack.store.export import File, read_export, write_export
 from backpack.store.history import History
 from backpack.store.inherited import expect_forks
 from backpack.store.lists import list_header, packed_list
-from backpack.store.names import checked_checkpoint_name, checked_key, checked_limit, checked_text, made_label
+from backpack.store.names import (
+    checked_checkpoint_name,
+    checked_key,
+    checked_limit,
+    checked_retention,
+    checked_text,
+    made_label,
+)
 from backpack.store.node import Node
-from backpack.store.records import Checkpoint, Item, PurgeReport
+from backpack.store.records import Checkpoint, CompactReport, Item, PurgeReport
 from backpack.store.remembered import Remembered
 from backpack.store.sight import Sight
+from backpack.store.slicing import Lines, bytes_of, text_of
 from backpack.store.snapshot import RAISE, Snapshot
 from backpack.store.state import State
 from backpack.store.transaction import Growth, Transaction
@@ -131,6 +142,7 @@ class Backpack(MutableMapping[str, Any]):
         self._labels: dict[str | None, Label] = {None: NO_LABEL}
         self._events = Events()
         self._history = History(engine, archive, self._lock)
+        self._readers = tasks.Readers()
         self._is_closed = False
         self._is_forked = False
         expect_forks(self)
@@ -205,32 +217,17 @@ class Backpack(MutableMapping[str, Any]):
         """
         if type(key) is not str or key not in self._engine.chains:
             key = checked_key(key)
-        if len(values) == 1:
-            appended, is_plain = pack_checked(values[0], depth=1)
-        else:
-            packed = [pack_checked(value, depth=1) for value in values]
-            appended = b"".join([payload for payload, _ in packed])
-            is_plain = all(is_item_plain for _, is_item_plain in packed)
+        appended, is_plain = _packed_items(values)
         label = self._labels.get(node) if message is None and tags is _NO_TAGS else None
         if label is None or node is None:
             label = self._label(node, message, tags)
-        with self._changing:
-            now = self._now()
-            facts = self._engine.extend_one(key, b"", len(values), appended, is_plain, label, now)
-            if facts is None:
-                facts = self._append(key, len(values), appended, is_plain, label, now)
-        return self._told(facts)
+        return self._told(self._append(key, len(values), appended, is_plain, label))
 
     def delete(
         self, key: str, *, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
     ) -> Commit:
         """Take a key out: a commit like any other. A missing key raises `KeyNotFoundError`."""
-        label = self._label(node, message, tags)
-        with self._changing:
-            if not self._is_visible(key):
-                raise KeyNotFoundError(f"nothing to delete: key={key!r}", key=key)
-            facts = self._engine.commit((Request(key, "delete"),), label, self._now())
-        return self._told(facts)
+        return self._told(self._delete(key, self._label(node, message, tags)))
 
     def update(  # type: ignore[override]
         self,
@@ -325,6 +322,28 @@ class Backpack(MutableMapping[str, Any]):
             contents = {key: self._present(key) for key in compiled.select(self._engine.visible)}
         return {key: unpack_value(join(content)) for key, content in contents.items() if content is not None}
 
+    def read_text(self, key: str, at: At | None = None, lines: Lines | None = None) -> str:
+        """Lines of a text (the first and the last, both included, counted from 1; None: all), exactly as it has them.
+
+        A line ends with its newline, and at nothing else; past the end there is nothing. Cost: what the slice touches,
+        however long the text is and wherever it stands. A missing key raises `KeyNotFoundError`, what is no text
+        `NotTextError`, bytes that are not within reach `ValueUnavailableError`. Counts as an access, as `unpack` does.
+
+        >>> Backpack({"log": "one\\ntwo\\nthree"}).read_text("log", lines=(2, 3))
+        'two\\nthree'
+        """
+        return text_of(self._content_at(key, at), lines)
+
+    def read_bytes(self, key: str, at: At | None = None, start: int = 0, length: int | None = None) -> bytes:
+        """So many bytes (None: all) from there, of bytes or of the UTF-8 of a text; fewer only at the end.
+
+        Cost and errors are those of `read_text`.
+
+        >>> Backpack({"page": b"%PDF-1.7 and more"}).read_bytes("page", start=1, length=3)
+        b'PDF'
+        """
+        return bytes_of(self._content_at(key, at), start, length)
+
     # -- the mapping -------------------------------------------------------------------------------------------
 
     __getitem__ = unpack_required
@@ -390,7 +409,9 @@ class Backpack(MutableMapping[str, Any]):
     def __repr__(self) -> str:
         if self._is_closed:
             return "<Backpack closed>"
-        return f"<Backpack keys={len(self)} head={self._engine.timeline.head}>"
+        with suppress(CorruptionError):
+            return f"<Backpack keys={len(self)} head={self._engine.timeline.head}>"
+        return f"<Backpack damaged head={self._engine.timeline.head}>"
 
     # -- commits -----------------------------------------------------------------------------------------------
 
@@ -433,6 +454,8 @@ class Backpack(MutableMapping[str, Any]):
         checked_limit(limit)
         with self._lock:
             stop = self._engine.timeline.head + 1 if before is None else resolve(self._engine, before)
+            if isinstance(before, datetime):
+                stop += 1  # it names no commit: all that were made at or before it are before it
             start = 0 if after is None else resolve(self._engine, after)
         return self._while_open(self._listed(key, node, tag, start, stop, limit))
 
@@ -443,7 +466,8 @@ class Backpack(MutableMapping[str, Any]):
             if not self._is_visible(key):
                 raise KeyNotFoundError(f"no value: key={key!r}", key=key)
             commit = self._author(key)
-        assert commit is not None
+        if commit is None:
+            raise CommitNotFoundError(f"who set it is lost, as the commit is: key={key!r}", at=key)
         return commit
 
     def bisect(
@@ -528,7 +552,8 @@ class Backpack(MutableMapping[str, Any]):
         (1, 2, 2)
         """
         if path is not None:
-            raise InvalidArgumentError("a fork in memory has no path: leave it out")
+            self._require_open()
+            return cast(Backpack, _moving().fork_to(self, at, path))
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         self._require_open()
         with self._lock:
@@ -608,7 +633,9 @@ class Backpack(MutableMapping[str, Any]):
             if self._opened is not None:
                 self._opened.note(self._now(), {"checkpoint": name, "seq": seq, "notes": notes})
             self._engine.add_checkpoint(name, seq, notes)
-            return Checkpoint(name, self._engine.commit_at(seq), notes)
+            made = Checkpoint(name, self._engine.commit_at(seq), notes)
+        self._settle_note()
+        return made
 
     def checkpoints(self) -> list[Checkpoint]:
         """All checkpoints, in the order they were made."""
@@ -628,6 +655,7 @@ class Backpack(MutableMapping[str, Any]):
             if self._opened is not None:
                 self._opened.note(self._now(), {"forget": name})
             self._engine.remove_checkpoint(name)
+        self._settle_note()
 
     # -- memory ------------------------------------------------------------------------------------------------
 
@@ -765,6 +793,64 @@ class Backpack(MutableMapping[str, Any]):
         """
         return self._purge(Pattern(pattern), dry_run, None)
 
+    def compact(
+        self,
+        *,
+        max_archive_size: int | None = None,
+        keep_days: float | None = None,
+        keep_commits: int | None = None,
+        dry_run: bool = False,
+    ) -> CompactReport:
+        """Take old commits off the disk for good, in whole segments, and blobs that nothing points to any more.
+
+        Without a limit the ones that the store was opened with count, if any. Present values, checkpoints and all
+        commits that stay are as before; those that go raise `CommitPrunedError`. What several limits keep least of
+        counts. With `dry_run` nothing changes. Of a store in memory there is nothing to compact.
+        """
+        self._require_open()
+        wanted = checked_retention(max_archive_size, keep_days, keep_commits)
+        opened = self._opened
+        if opened is None:
+            return CompactReport(0, 0, self._engine.timeline.first, dry_run)
+        retention = wanted or opened.retention
+        with self._changing:
+            if not dry_run:
+                opened.settle()
+            before = opened.archive.commit_count
+        if dry_run:
+            boundary = first_kept(opened.archive, retention, time.time_ns())
+            gone = [part for part in sealed(opened.archive) if part.last_seq < boundary]
+            return CompactReport(
+                max(boundary - opened.archive.first_seq, 0), sum(part.size for part in gone), boundary, True
+            )
+        opened.drain()
+        boundary = first_kept(opened.archive, retention, time.time_ns())
+        with self._changing:
+            self._engine.pruner.drop_before(boundary)
+            checkpoints = list(self._engine.checkpoint_counts)
+        freed = opened.rebase(boundary, checkpoints) if boundary > opened.archive.first_seq else 0
+        with self._lock:
+            freed += opened.sweep(beside_readers=False)
+        opened.flush()
+        return CompactReport(before - opened.archive.commit_count, freed, opened.archive.first_seq, False)
+
+    def _tend(self) -> None:
+        """Compact by what the store was opened with. In the thread that seals."""
+        opened = self._opened
+        if opened is None or self._is_closed:
+            return
+        boundary = first_kept(opened.archive, opened.retention, time.time_ns())
+        if boundary > opened.archive.first_seq:
+            with self._lock:
+                if self._is_closed:
+                    return
+                opened.settle()
+                self._engine.pruner.drop_before(boundary)
+                checkpoints = list(self._engine.checkpoint_counts)
+            opened.rebase(boundary, checkpoints)
+            with self._lock:
+                opened.sweep(beside_readers=False)
+
     # -- one file ----------------------------------------------------------------------------------------------
 
     def export(self, file: File) -> None:
@@ -780,6 +866,9 @@ class Backpack(MutableMapping[str, Any]):
         ['search', 'book']
         """
         self._require_open()
+        if self._archive is not None:
+            _moving().export_to(self, file)
+            return
         with self._lock:
             image = freeze(self._engine, self._last_ns)
         write_export(image, file)
@@ -798,8 +887,12 @@ class Backpack(MutableMapping[str, Any]):
         >>> loaded.head == bp.head, loaded.pack("a", 2).seq
         (True, 2)
         """
-        engine, last_ns = read_export(file, os.urandom(16))
-        return cls._from_engine(engine, last_ns)
+        first, second = read_export(file, os.urandom(16))
+        if isinstance(first, Engine):
+            assert isinstance(second, int)
+            return cls._from_engine(first, second)
+        assert isinstance(second, dict)
+        return cast(Backpack, _moving().load_from(first, second))
 
     # -- asyncio -----------------------------------------------------------------------------------------------
 
@@ -810,49 +903,69 @@ class Backpack(MutableMapping[str, Any]):
 
         Cancelling it takes nothing back: the commit may have been made already.
         """
-        await self._awake(key)
-        with _awaited():
-            commit = self.pack(key, value, node=node, message=message, tags=tags)
-        return await self._durable(commit)
+        key, label = checked_key(key), self._label(node, message, tags)
+        is_at_hand = tasks.is_at_hand(self, key)
+        known = _KnownItems(self, key, may_wait=False)
+        payload, is_plain = pack_checked(value, known.count) if type(value) is list else (pack_value(value), False)
+        grown = known.grown if payload is known.payload else None
+
+        def change() -> Facts:
+            with self._changing:
+                return self._commit_one(key, payload, is_plain, grown, label, self._now())
+
+        is_short = is_at_hand and len(payload) <= self._engine.large_size
+        return await self._changed(change, is_short=is_short)
 
     async def aappend(
         self, key: str, *values: Any, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
     ) -> Commit:
         """As `append`."""
-        await self._awake(key)
-        with _awaited():
-            commit = self.append(key, *values, node=node, message=message, tags=tags)
-        return await self._durable(commit)
+        key, label = checked_key(key), self._label(node, message, tags)
+        appended, is_plain = _packed_items(values)
+        change = partial(self._append, key, len(values), appended, is_plain, label)
+        is_short = tasks.is_at_hand(self, key) and len(appended) <= self._engine.large_size
+        return await self._changed(change, is_short=is_short)
 
     async def adelete(
         self, key: str, *, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
     ) -> Commit:
         """As `delete`."""
-        await self._awake(key)
-        with _awaited():
-            commit = self.delete(key, node=node, message=message, tags=tags)
-        return await self._durable(commit)
+        change = partial(self._delete, key, self._label(node, message, tags))
+        return await self._changed(change, is_short=tasks.is_at_hand(self, key))
 
     async def asnapshot(self, at: At | None = None, keys: Iterable[str] | None = None) -> Snapshot:
         """As `snapshot`, with all loaded that reads will want: all but blobs, or the `keys` named with theirs.
 
         Whatever has to be read from disk is read by another thread.
         """
-        return await self._asnapshot(at, keys, None)
+        named = None if keys is None else [checked_key(key) for key in ([keys] if isinstance(keys, str) else keys)]
+        if self._archive is None:
+            return self._snapshot(at, None)
+        return await self._readers.run(self._loaded, at, named)
+
+    async def aread_text(self, key: str, at: At | None = None, lines: Lines | None = None) -> str:
+        """As `read_text`; what has to be read from disk is read by another thread."""
+        return await tasks.sliced(self, key, at, lambda content: text_of(content, lines))
+
+    async def aread_bytes(self, key: str, at: At | None = None, start: int = 0, length: int | None = None) -> bytes:
+        """As `read_bytes`, in the same way."""
+        return await tasks.sliced(self, key, at, lambda content: bytes_of(content, start, length))
 
     async def aflush(self) -> None:
         """As `flush`, without blocking the loop."""
-        if self._opened is None:
-            self.flush()
-        else:
-            await asyncio.to_thread(self.flush)
+        self._require_open()
+        if self._opened is not None and self._opened.writer is not None:
+            await self._opened.aflush()
 
     async def aclose(self) -> None:
-        """As `close`, without blocking the loop."""
-        if self._opened is None:
+        """As `close`, without blocking the loop. It is closed when this returns, even if the task was cancelled."""
+        if self._opened is None or self._readers.is_closed:
             self.close()
-        else:
-            await asyncio.to_thread(self.close)
+            return
+        self._is_closed = True  # reads that wait for their turn are refused then, and don't hold it up
+        _, interrupt = await self._readers.finish(self.close, is_needed=True)
+        if interrupt is not None:
+            raise interrupt
 
     # -- the end -----------------------------------------------------------------------------------------------
 
@@ -862,6 +975,28 @@ class Backpack(MutableMapping[str, Any]):
         self._require_open()
         if self._opened is not None and self._opened.writer is not None:
             self._opened.flush()
+
+    def refresh(self) -> bool:
+        """Show what a writer in another process has done since: True when there was something new.
+
+        Of a store that is open with `mode="r"`; of any other there is never. Open snapshots stay what they are. Cost:
+        what is new, and O(keys) when there is something. `CorruptionError`, `StorageError`: all is as before.
+        """
+        self._require_open()
+        opened = self._opened
+        if opened is None or opened.writer is not None:
+            return False
+        with self._lock:
+            if not look_again(opened):
+                return False
+            engine, archive = opened.engine(self._engine.limits), opened.archive
+            engine.make_view = partial(Remembered, self._lock)
+            self._engine, self._archive = engine, archive
+            self._commit_one, self._chains = engine.commit_one, engine.chains
+            self._view = engine.view  # type: ignore[assignment]
+            self._last_ns = archive.last_ns
+            self._history = History(engine, archive, self._lock)
+        return True
 
     def health(self) -> Health:
         """How the store fares: what failed in the background, how much waits to be sealed or synced."""
@@ -881,8 +1016,11 @@ class Backpack(MutableMapping[str, Any]):
         """
         with self._lock:
             self._is_closed = self._is_barred = True
-        if self._opened is not None and not self._is_forked:
-            self._opened.close()
+        try:
+            if self._opened is not None and not self._is_forked:
+                self._opened.close()
+        finally:
+            self._readers.close()
 
     def __enter__(self) -> Self:
         self._require_open()
@@ -938,7 +1076,9 @@ class Backpack(MutableMapping[str, Any]):
                 if isinstance(view, Remembered):
                     view.lock = lock
         self._events.renew_lock()
+        self._readers = tasks.Readers()
         if self._archive is not None:
+            self._readers.is_closed = True
             self._is_closed = self._is_barred = self._is_forked = True
             return
         if is_torn:
@@ -1032,6 +1172,15 @@ class Backpack(MutableMapping[str, Any]):
             self._events.publish(Event("unpack", (key,), attributed_node(self), size=form_size(content)))
         return content
 
+    def _content_at(self, key: str, at: At | None) -> Content:
+        """The packed bytes of a value, not joined: of the present one as `unpack` has it, or as of a commit."""
+        if at is not None:
+            return self._snapshot(at, None)._content(key)
+        content = self._read(key)
+        if content is None:
+            raise KeyNotFoundError(f"no value: key={key!r}", key=key)
+        return content
+
     def _author(self, key: str) -> Commit | None:
         """Who set the present value: for a released one, who had packed it, as long as that is known."""
         chain = self._engine.chain_of(key)
@@ -1108,12 +1257,16 @@ class Backpack(MutableMapping[str, Any]):
 
     def _purge(self, pattern: Pattern, dry_run: bool, sight: Sight | None) -> PurgeReport:
         self._require_open()
+        opened = self._opened
         commit = None
+        erased: set[str] = set()
         with self._changing:
-            keys = [key for key in pattern.select(self._engine.names) if sight is None or sight.can_read(key)]
+            known = pattern.select(self._engine.names) if opened is None else keys_of(opened.archive, pattern)
+            keys = [key for key in known if sight is None or sight.can_read(key)]
             forbidden = [] if sight is None else [key for key in keys if not sight.can_write(key)]
             if forbidden:
                 keys = []
+            counts = {} if opened is None else {key: versions_of(opened.archive, key) for key in keys}
             visible = [key for key in keys if self._engine.hides(key) or self._is_visible(key)]
             if visible and not dry_run:
                 label = (attributed_node(self) if sight is None else sight.node, f"purge {pattern.text}", ())
@@ -1123,16 +1276,44 @@ class Backpack(MutableMapping[str, Any]):
             except BaseException:
                 self._engine.repair()
                 raise
+            if opened is not None:
+                versions = {key: count for key, (count, _) in counts.items() if count}
+                size = sum(size for _, size in counts.values())
+                if versions and not dry_run:
+                    erased = set(versions)
+                    upto = opened.archive.head
+                    opened.settle()
             gone = versions.keys() | set(visible)
             keys = [key for key in keys if key in gone]
         if forbidden and sight is not None:
             raise sight.denied(forbidden[0], "write")
+        if erased and opened is not None:
+            for state in list(opened.archive.loaded):
+                state.forget(erased)
+            opened.drain()
+            opened.erase(erased, upto)
+            with self._lock:
+                opened.sweep(beside_readers=True)
+            opened.flush()
         if commit is not None:
             self._tell(commit)
         return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit)
 
-    def _append(self, key: str, count: int, appended: bytes, is_plain: bool, label: Label, now: int) -> Facts:
-        """Add packed items to what may be a list, or may be missing. Wants the lock."""
+    def _delete(self, key: str, label: Label) -> Facts:
+        with self._changing:
+            if not self._is_visible(key):
+                raise KeyNotFoundError(f"nothing to delete: key={key!r}", key=key)
+            return self._engine.commit((Request(key, "delete"),), label, self._now())
+
+    def _append(self, key: str, count: int, appended: bytes, is_plain: bool, label: Label) -> Facts:
+        """Add packed items to what may be a list, or may be missing."""
+        with self._changing:
+            now = self._now()
+            facts = self._engine.extend_one(key, b"", count, appended, is_plain, label, now)
+            return facts or self._append_slowly(key, count, appended, is_plain, label, now)
+
+    def _append_slowly(self, key: str, count: int, appended: bytes, is_plain: bool, label: Label, now: int) -> Facts:
+        """Where the short way does not lead to it. Wants the lock."""
         content = self._present(key)
         if content is None:
             request = Request(key, payload=array_header(count) + appended, is_plain=is_plain)
@@ -1144,24 +1325,20 @@ class Backpack(MutableMapping[str, Any]):
             request = Request(key, header=header, appended=appended, is_plain=is_plain)
         return self._engine.commit((request,), label, now)
 
-    def _commit_transaction(self, payloads: dict[str, bytes | Growth], is_whole: bool, label: Label) -> Commit | None:
+    def _commit_transaction(self, payloads: dict[str, bytes | Growth], is_whole: bool, label: Label) -> Facts | None:
         with self._changing:
             if is_whole:
-                facts = self._engine.commit_payloads(payloads, label, self._now())  # type: ignore[arg-type]
-            else:
-                requests = [
-                    self._append_request(key, payload)
-                    if isinstance(payload, Growth)
-                    else Request(key, payload=payload)
-                    if payload
-                    else Request(key, "delete")
-                    for key, payload in payloads.items()
-                    if payload or self._is_visible(key)
-                ]
-                if not requests:
-                    return None
-                facts = self._engine.commit(requests, label, self._now())
-        return self._told(facts)
+                return self._engine.commit_payloads(payloads, label, self._now())  # type: ignore[arg-type]
+            requests = [
+                self._append_request(key, payload)
+                if isinstance(payload, Growth)
+                else Request(key, payload=payload)
+                if payload
+                else Request(key, "delete")
+                for key, payload in payloads.items()
+                if payload or self._is_visible(key)
+            ]
+            return self._engine.commit(requests, label, self._now()) if requests else None
 
     def _append_request(self, key: str, growth: Growth) -> Request:
         """What a transaction adds to a list, as the engine takes it. Wants the lock."""
@@ -1195,37 +1372,32 @@ class Backpack(MutableMapping[str, Any]):
             self._tell(commit)
         return commit
 
-    async def _awake(self, key: str) -> None:
-        """Have another thread read the present value of a key that sleeps."""
-        if self._opened is not None and type(key) is str and key not in self._chains:
-            await asyncio.to_thread(self._wake, key)
-
     def _wake(self, key: str) -> None:
         with self._lock:
             self._require_open()
             self._engine.chain_of(key)
 
-    async def _durable(self, commit: Commit) -> Commit:
-        """The commit, once it is as durable as the store promises."""
-        if self._is_durable and self._opened is not None:
-            await self._opened.syncer.until(commit.seq)
+    async def _changed(self, change: Callable[[], Facts], *, is_short: bool) -> Commit:
+        """The commit that a change makes, once it is as durable as the store promises."""
+        commit = await tasks.changed(self, change, is_short=is_short)
+        assert commit is not None
+        await tasks.durable(self, commit)
         return commit
 
-    async def _asnapshot(self, at: At | None, keys: Iterable[str] | None, sight: Sight | None) -> Snapshot:
-        named = None if keys is None else [checked_key(key) for key in ([keys] if isinstance(keys, str) else keys)]
-        if self._archive is None:
-            return self._snapshot(at, sight)
-        return await asyncio.to_thread(self._loaded, at, named, sight)
-
-    def _loaded(self, at: At | None, keys: list[str] | None, sight: Sight | None) -> Snapshot:
-        snapshot = self._snapshot(at, sight)
+    def _loaded(self, at: At | None, keys: list[str] | None) -> Snapshot:
+        snapshot = self._snapshot(at, None)
         snapshot.load(keys)
         return snapshot
 
     def _wait(self, seq: int) -> None:
-        """Return when the commit is on disk for good; but not where an asynchronous call is going to wait for it."""
-        if self._opened is not None and not _is_awaited.get():
+        """Return when the commit is on disk for good."""
+        if self._opened is not None:
             self._opened.syncer.wait(seq)
+
+    def _settle_note(self) -> None:
+        """What was noted about the store is as durable as its commits."""
+        if self._is_durable and self._opened is not None:
+            self._opened.syncer.sync()
 
     def _tell(self, commit: Commit) -> None:
         """One event for the commit, and one if it pruned."""
@@ -1241,6 +1413,8 @@ class Backpack(MutableMapping[str, Any]):
 
     def _take_pruned(self) -> int:
         """How many commits were pruned since this was asked last."""
+        if self._engine.pruned == self._engine.pruned_told:
+            return 0  # without the lock: a task that made a commit asks in the thread of its loop
         with self._lock:
             return self._engine.take_pruned()
 
@@ -1248,19 +1422,6 @@ class Backpack(MutableMapping[str, Any]):
         """Every invariant of every structure, or AssertionError."""
         with self._lock:
             self._engine.check()
-
-
-_is_awaited: ContextVar[bool] = ContextVar("_is_awaited", default=False)
-"""Is an asynchronous call making this change? Then it waits for the disk, not the change."""
-
-
-@contextmanager
-def _awaited() -> Iterator[None]:
-    token = _is_awaited.set(True)
-    try:
-        yield
-    finally:
-        _is_awaited.reset(token)
 
 
 class _Changing:
@@ -1288,11 +1449,13 @@ class _Changing:
 class _KnownItems:
     """Compares a packed list with the present one: how many items at its beginning were verified before?"""
 
-    __slots__ = ("_key", "_store", "grown", "payload")
+    __slots__ = ("_key", "_may_wait", "_store", "grown", "payload")
 
-    def __init__(self, store: Backpack, key: str) -> None:
+    def __init__(self, store: Backpack, key: str, *, may_wait: bool = True) -> None:
+        """`may_wait`: for the lock. Without, nothing is known while another thread has it."""
         self._store = store
         self._key = key
+        self._may_wait = may_wait
         self.grown: Grown = None
         """What the payload was compared with, and where its new part begins."""
         self.payload: bytes | None = None
@@ -1301,15 +1464,39 @@ class _KnownItems:
         """Asked while the list is being packed."""
         if len(payload) < _KNOWN_LIST_MIN:
             return 0
-        store = self._store
-        with store._lock:
-            chain = store._engine.chains.get(self._key)
-            content = None if chain is None else present_content(chain)
-            if chain is None or content is None:
-                return 0
-            stop = grown_from(content, payload)
-            self.grown, self.payload = (content, stop), payload
-            if not stop or not chain.is_plain:
-                return 0
-            header = read_array_header(head_of(content))
+        lock = self._store._lock
+        if not self._may_wait and not tasks.is_at_hand(self._store, self._key):
+            return 0
+        if not lock.acquire(blocking=self._may_wait):
+            return 0
+        try:
+            return self._compared(payload)
+        finally:
+            lock.release()
+
+    def _compared(self, payload: bytes) -> int:
+        chain = self._store._engine.chains.get(self._key)
+        content = None if chain is None else present_content(chain)
+        if chain is None or content is None:
+            return 0
+        stop = grown_from(content, payload)
+        self.grown, self.payload = (content, stop), payload
+        if not stop or not chain.is_plain:
+            return 0
+        header = read_array_header(head_of(content))
         return 0 if header is None else header[0]
+
+
+def _moving() -> ModuleType:
+    """What opens stores and writes files of them: it knows this class, so it is not there before it."""
+    from backpack.store import moving
+
+    return moving
+
+
+def _packed_items(values: tuple[Any, ...]) -> tuple[bytes, bool]:
+    """What is appended to a list, packed; is it plain?"""
+    if len(values) == 1:
+        return pack_checked(values[0], depth=1)
+    packed = [pack_checked(value, depth=1) for value in values]
+    return b"".join([payload for payload, _ in packed]), all(is_item_plain for _, is_item_plain in packed)

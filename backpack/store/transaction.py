@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from backpack.codec import pack_value, unpack_value
-from backpack.core.commit import Commit, Label
+from backpack.core.commit import Commit, Facts, Label
 from backpack.core.headers import array_header
 from backpack.core.patterns import Pattern
 from backpack.core.payload import head_of, join
 from backpack.errors import AccessDeniedError, ClosedError, KeyNotFoundError
 from backpack.store.lists import list_header, packed_list
 from backpack.store.names import checked_key
+from backpack.store.tasks import changed, durable, is_at_hand
 
 if TYPE_CHECKING:
     from backpack.store.sight import Sight
@@ -46,6 +47,7 @@ class Transaction:
         "_is_done",
         "_is_whole",
         "_label",
+        "_may_read",
         "_payloads",
         "_refused",
         "_sight",
@@ -65,6 +67,9 @@ class Transaction:
         """Every change is a pack: none is an append or a delete."""
         self._refused: str | None = None
         """The first key that the node may not write."""
+        self._may_read = True
+        """May an append look whether what is there is a list? In the thread of a loop it may only where memory has it;
+        the commit will look."""
         self.commit: Commit | None = None
         """The commit that it became; None before, and when there was nothing to do."""
 
@@ -94,7 +99,9 @@ class Transaction:
     def delete(self, key: str) -> None:
         """Take a key out; a missing one raises `KeyNotFoundError`."""
         key = self._writable(key)
-        if self._payload(key) == _DELETED:
+        payload = self._payloads.get(key)
+        is_there = self._store._is_visible(key) if payload is None else payload != _DELETED
+        if not is_there:
             raise KeyNotFoundError(f"nothing to delete: key={key!r}", key=key)
         self._is_whole = False
         if self._store._is_visible(key):
@@ -158,12 +165,28 @@ class Transaction:
         self._finish(kind)
 
     async def __aenter__(self) -> "Transaction":
+        self._may_read = False
         return self.__enter__()
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._finish(kind)
+        if self._ends(kind):
+            size = sum(
+                len(one) if isinstance(one, bytes) else sum(map(len, one.items)) for one in self._payloads.values()
+            )
+            is_short = size <= self._store._engine.large_size and all(
+                is_at_hand(self._store, key) for key in self._payloads
+            )
+            commit = await changed(self._store, self._change, is_short=is_short)
+            self._became(commit)
+            await durable(self._store, commit)
 
     def _finish(self, kind: type[BaseException] | None) -> None:
+        if self._ends(kind):
+            facts = self._change()
+            self._became(None if facts is None else self._store._told(facts))
+
+    def _ends(self, kind: type[BaseException] | None) -> bool:
+        """The block is over; is there something to commit?"""
         self._require_unfinished()
         self._is_done = self._is_checking = True
         if kind is None:
@@ -176,9 +199,13 @@ class Transaction:
                 key=self._refused,
                 operation="write",
             )
-        if kind is None and self._payloads:
-            commit = self._store._commit_transaction(self._payloads, self._is_whole, self._label)
-            self.commit = commit if commit is None or self._sight is None else self._sight.filtered(commit)
+        return kind is None and bool(self._payloads)
+
+    def _change(self) -> Facts | None:
+        return self._store._commit_transaction(self._payloads, self._is_whole, self._label)
+
+    def _became(self, commit: Commit | None) -> None:
+        self.commit = commit if commit is None or self._sight is None else self._sight.filtered(commit)
 
     # -- keys ----------------------------------------------------------------------------------------------------
 
@@ -216,6 +243,8 @@ class Transaction:
             self._sight.require(key, "read")
 
     def _require_list(self, key: str) -> None:
+        if not self._may_read and not is_at_hand(self._store, key):
+            return
         content = self._store._present_content(key)
         if content is not None:
             list_header(key, head_of(content))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from backpack.archive.content import Change, CommitRow, Value
 from backpack.archive.keyframe import Keyframe
 from backpack.errors import CorruptionError, InvalidArgumentError
-from tests.archive.made import KEYS, Made, alike, everything, made, opened
+from tests.archive.made import DIGESTS, KEYS, Made, alike, everything, made, opened
 
 
 def same_commit(one: CommitRow, other: CommitRow) -> bool:
@@ -73,6 +73,14 @@ def test_every_slice_of_every_source_comes_back(content: Made, data: st.DataObje
         stop = data.draw(st.integers(start, len(whole)))
         assert segment.read(*source, start, stop) == whole[start:stop]
         assert segment.read(*source, 0, len(whole)) == whole
+
+
+def test_own_bytes_and_blobs_that_no_cut_uses_come_back_too() -> None:
+    content = everything()
+    value = Value(((1, 0, 0, len(content.sources[1, 0])),), b"own", DIGESTS)
+    content.commits = [CommitRow(1, 1, (None, None, ()), [Change("a", 1, "pack", 1, value)])]
+    found = opened(content.sealed()).find("a", 1)
+    assert found is not None and found.value == value
 
 
 @pytest.fixture
@@ -177,7 +185,7 @@ def test_commits_stop_where_they_are_told_to_and_skip_pages_without_a_wanted_lab
 def test_what_a_segment_does_not_hold_is_refused() -> None:
     segment = opened(everything().sealed())
     for place in ((1, 9, 0, 1), (2, 0, 0, 1), (1, 0, 0, 37), (1, 0, 3, 2), (1, 0, -1, 2), (1, -1, 0, 1)):
-        with pytest.raises(CorruptionError, match="1.seg"):
+        with pytest.raises(CorruptionError, match="file=1"):
             segment.read(*place)
     with pytest.raises(CorruptionError):
         segment.size_of((1, 9))

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -82,7 +82,7 @@ def test_every_size_around_the_borders_comes_back(blobs: Blobs, size: int) -> No
 
 def test_a_durable_put_syncs_the_file_before_its_name_and_the_folder_after(blobs: Blobs, folder: WatchedFolder) -> None:
     digest = blobs.put_bytes(CONTENT, is_durable=True)
-    events = [event for event in folder.watch.events if event[0] != "append"]
+    events = [event for event in changes(folder) if event[0] != "append"]
     assert events == [("create", "0.tmp"), ("sync", "0.tmp"), ("rename", digest.hex()), ("sync", "")]
 
 
@@ -113,26 +113,48 @@ def test_what_was_put_without_a_sync_is_synced_when_that_is_asked_for(blobs: Blo
     assert syncs(folder) == [""]
 
 
-def test_a_blob_of_another_process_is_read_and_synced_once_before_it_is_relied_on(
+COPIED = [
+    ("create", "0.tmp"),
+    ("append", "0.tmp"),
+    ("sync", "0.tmp"),
+    ("rename", PLAIN.digest([CONTENT]).hex()),
+    ("sync", ""),
+]
+
+
+def changes(folder: WatchedFolder) -> list[tuple[str, str]]:
+    """What was done since the last time, but for reading."""
+    events = [event for event in folder.watch.events if event[0] not in ("pread", "reopen")]
+    folder.watch.events.clear()
+    return events
+
+
+def test_a_found_blob_is_read_and_copied_and_synced_once_before_it_is_relied_on(
     blobs: Blobs, folder: WatchedFolder
 ) -> None:
-    digest = blobs.put_bytes(CONTENT, is_durable=False)
+    digest = blobs.put_bytes(CONTENT, is_durable=True)
+    before = dict(folder.inner.walk())
     later = reopened(folder)
-    folder.watch.events.clear()
-    later.put_bytes(CONTENT, is_durable=True)
-    assert syncs(folder) == [digest.hex(), ""]
-    folder.watch.events.clear()
-    later.put_bytes(CONTENT, is_durable=True)
+    changes(folder)
+    assert later.put_bytes(CONTENT, is_durable=True) == digest
+    assert changes(folder) == COPIED
+    assert later.put_bytes(CONTENT, is_durable=True) == digest
     assert folder.watch.events == []
+    assert dict(folder.inner.walk()) == before
 
 
-def test_a_found_blob_that_was_not_asked_to_be_durable_waits_for_sync_all(blobs: Blobs, folder: WatchedFolder) -> None:
-    digest = blobs.put_bytes(CONTENT, is_durable=False)
+def test_a_found_blob_that_need_not_be_durable_waits_for_sync_all(blobs: Blobs, folder: WatchedFolder) -> None:
+    blobs.put_bytes(CONTENT, is_durable=False)
     later = reopened(folder)
+    changes(folder)
     later.put_bytes(CONTENT, is_durable=False)
-    folder.watch.events.clear()
+    assert changes(folder) == []
     later.sync_all()
-    assert syncs(folder) == [digest.hex(), ""]
+    assert changes(folder) == [*COPIED, ("sync", "")]
+    later.sync_all()
+    assert changes(folder) == [("sync", "")]
+    later.put_bytes(CONTENT, is_durable=True)
+    assert changes(folder) == []
 
 
 @pytest.mark.parametrize("at", [0, 30, -1])
@@ -152,15 +174,54 @@ def test_a_stream_replaces_a_blob_of_unknown_origin(blobs: Blobs, folder: Watche
     assert content_of(later, digest) == CONTENT
 
 
+@pytest.mark.parametrize(("is_durable", "moment"), [(True, "append"), (True, "sync"), (False, "append")])
+def test_the_first_of_two_threads_with_one_content_wins(
+    blobs: Blobs, folder: WatchedFolder, is_durable: bool, moment: str
+) -> None:
+    """Else the second, which may sync nothing, would take away what was acknowledged to the first."""
+
+    def first() -> None:
+        blobs.put_bytes(CONTENT, is_durable=not is_durable)
+
+    folder.watch.before[moment] = first
+    digest = blobs.put([CONTENT], is_durable=is_durable)[0]
+    assert [event for event in folder.watch.events if event[0] == "rename"] == [("rename", digest.hex())]
+    assert ("sync", digest.hex() if is_durable else "1.tmp") in folder.watch.events
+    assert folder.names() == [digest.hex()]
+
+
 def test_renewing_writes_the_same_file_again_and_syncs_it(blobs: Blobs, folder: WatchedFolder) -> None:
     digest = blobs.put_bytes(CONTENT, is_durable=False)
     before = dict(folder.inner.walk())
     later = reopened(folder)
-    folder.watch.events.clear()
+    changes(folder)
     later.renew(digest)
-    events = [event for event in folder.watch.events if event[0] not in ("append", "pread")]
-    assert events == [("create", "0.tmp"), ("sync", "0.tmp"), ("rename", digest.hex()), ("sync", "")]
+    assert changes(folder) == COPIED
     assert dict(folder.inner.walk()) == before
+
+
+@pytest.mark.parametrize("moment", ["append", "sync"])
+@pytest.mark.parametrize("act", [Blobs.sync_all, lambda later: later.renew(PLAIN.digest([CONTENT]))])
+def test_a_blob_that_is_removed_while_it_is_copied_stays_away(
+    blobs: Blobs, folder: WatchedFolder, moment: str, act: Callable[[Blobs], None]
+) -> None:
+    digest = blobs.put_bytes(CONTENT, is_durable=True)
+    later = reopened(folder)
+    later.put_bytes(CONTENT, is_durable=False)
+    folder.watch.before[moment] = lambda: later.remove(digest)
+    act(later)
+    assert folder.names() == []
+    later.put_bytes(CONTENT, is_durable=True)
+    assert content_of(later, digest) == CONTENT
+
+
+def test_a_found_blob_that_was_damaged_since_is_told_by_sync_all(blobs: Blobs, folder: WatchedFolder) -> None:
+    digest = blobs.put_bytes(CONTENT, is_durable=True)
+    later = reopened(folder)
+    later.put_bytes(CONTENT, is_durable=False)
+    flipped(folder, digest.hex(), 40)
+    with pytest.raises(CorruptionError, match=digest.hex()):
+        later.sync_all()
 
 
 def test_renewing_a_damaged_blob_changes_nothing(blobs: Blobs, folder: WatchedFolder) -> None:

@@ -1,5 +1,6 @@
 """`backpack` itself: commands, exit codes, and what may go wrong with the output."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -10,16 +11,16 @@ import pytest
 
 from backpack import __version__
 from backpack.cli import demo
-from backpack.cli import main as main_module
-from backpack.cli.console import Console, OutputError, Progress
-from backpack.cli.main import main
+from backpack.cli.console import Console, OutputError
+from backpack.cli.main import COMMANDS, main
+from backpack.cli.progress import Progress
 
 ROOT = Path(__file__).parents[2]
 
 
-def started(*arguments: str, **options: object) -> "subprocess.Popen[bytes]":
+def started(*arguments: str, code: str = "", **options: object) -> "subprocess.Popen[bytes]":
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "backpack.cli.main", *arguments]
+    command = [sys.executable, *(["-c", code] if code else ["-m", "backpack.cli.main", *arguments])]
     return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
     )
@@ -146,19 +147,55 @@ def test_an_output_that_fails_says_why() -> None:
         Console(Stream(error=BrokenPipeError())).line("x")  # type: ignore[arg-type]
 
 
-def test_progress_is_shown_on_a_terminal_only_and_wiped_at_the_end() -> None:
-    for is_terminal in (False, True):
-        stream = Stream(is_terminal=is_terminal)
-        progress = Progress(stream, "runs")  # type: ignore[arg-type]
-        progress(0, 10)
-        progress(9, 10)
-        progress(10, 10)
-        assert bool(stream.text) == is_terminal
-        if is_terminal:
-            assert "9 of 10 runs" in stream.text
-            assert stream.text.endswith("\r" + " " * len("9 of 10 runs") + "\r")
+def test_progress_on_a_terminal_is_a_bar_that_is_wiped_at_the_end() -> None:
+    stream = Stream(is_terminal=True)
+    progress = Progress(stream, "runs")  # type: ignore[arg-type]
+    for done in (0, 9, 10):
+        progress(done, 10)
+    bar = "[###########################...] 9 of 10 runs"
+    assert bar in stream.text
+    assert stream.text.endswith("\r" + " " * len(bar) + "\r")
 
 
-def test_a_command_is_a_module_with_a_parser() -> None:
-    for command in main_module._COMMANDS:
-        assert callable(command.add_parser)
+def test_progress_elsewhere_is_a_line_for_each_tenth_or_nothing() -> None:
+    for options, count in (({}, 10), ({"has_lines": False}, 0), ({"is_quiet": True}, 0)):
+        stream = Stream()
+        progress = Progress(stream, "runs", **options)  # type: ignore[arg-type]
+        for done in range(101):
+            progress(done, 100)
+        assert stream.text.count("\n") == count
+        assert "\r" not in stream.text
+
+
+def test_a_quiet_terminal_has_no_bar_and_one_that_fails_is_left_alone() -> None:
+    quiet = Stream(is_terminal=True)
+    progress = Progress(quiet, "runs", is_quiet=True)  # type: ignore[arg-type]
+    progress(1, 2)
+    progress.end()
+    assert quiet.text == ""
+    failing = Progress(Stream(is_terminal=True, error=OSError(5, "gone")), "runs")  # type: ignore[arg-type]
+    failing(1, 2)
+    failing(2, 2)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_a_module_with_options_and_help_that_fits(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    module, purpose = COMMANDS[name]
+    assert callable(importlib.import_module(f"backpack.cli.{module}").add_options)
+    assert main([name, "--help"]) == 0
+    assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines())
+    assert main(["--help"]) == 0
+    assert purpose in capsys.readouterr().out
+
+
+def test_only_the_command_that_is_asked_for_is_imported() -> None:
+    code = "import sys; from backpack.cli.main import main; main(['log', '--help']); print(*sys.modules)"
+    with started(code=code) as process:
+        out, err = process.communicate()
+    loaded = out.decode().splitlines()[-1].split()
+    assert err == b""
+    assert "backpack.cli.log" in loaded
+    assert not [name for name in loaded if name.startswith(("backpack.demo", "backpack.runs", "backpack.cli.demo"))]

@@ -932,7 +932,7 @@ def test_a_snapshot_of_a_node_is_compared_with_that_of_another_as_each_shows_it(
 def test_a_node_has_every_verb_of_the_store_but_those_that_end_it_or_hand_it_on() -> None:
     node = Backpack().node("n")
     missing = {name for name in dir(Backpack) if not name.startswith("_") and not hasattr(node, name)}
-    assert missing == {"close", "aclose", "load", "node", "as_node"}
+    assert missing == {"close", "aclose", "load", "node", "as_node", "health", "recovery", "compact"}
 
 
 def test_what_hands_out_the_whole_store_wants_the_right_to_read_everything(tmp_path: Path) -> None:

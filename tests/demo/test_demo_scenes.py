@@ -14,8 +14,8 @@ from backpack.demo.playing import replay
 from backpack.demo.shipped import shipped_run
 from backpack.demo.showcase import showcase_of
 from backpack.demo.stage import Scene, Stage
-from backpack.demo.words import columns_of
 from backpack.runs import Run, parse_runs
+from backpack.terminal.words import columns_of
 
 from .agent_runs import made_packed, made_run
 

@@ -26,6 +26,8 @@ OF_BOTH: dict[str, Call] = {
     "adelete": lambda one: one.adelete("a"),
     "aflush": lambda one: one.aflush(),
     "apack": lambda one: one.apack("a", 1),
+    "aread_bytes": lambda one: one.aread_bytes("text"),
+    "aread_text": lambda one: one.aread_text("text"),
     "append": lambda one: one.append("list", 1),
     "asnapshot": lambda one: one.asnapshot(),
     "bisect": lambda one: one.bisect(lambda snapshot: True),
@@ -57,6 +59,8 @@ OF_BOTH: dict[str, Call] = {
     "purge": lambda one: one.purge("**"),
     "quarantine": lambda one: one.quarantine("a", reason="r"),
     "quarantined": lambda one: one.quarantined(),
+    "read_bytes": lambda one: one.read_bytes("text"),
+    "read_text": lambda one: one.read_text("text", 1, (1, 1)),
     "release": lambda one: one.release("bad"),
     "replay": lambda one: one.replay(1),
     "restore": lambda one: one.restore(1),
@@ -78,8 +82,10 @@ OF_STORES: dict[str, Call] = {
     "__bool__": bool,
     "__enter__": lambda one: one.__enter__(),
     "as_node": lambda one: one.as_node("n"),
+    "compact": lambda one: one.compact(),
     "health": lambda one: one.health(),
     "node": lambda one: one.node("n"),
+    "refresh": lambda one: one.refresh(),
     "snapshot_before": lambda one: one.snapshot_before("n"),
 }
 OF_NODES: dict[str, Call] = {**OF_BOTH, "snapshot_before": lambda one: one.snapshot_before()}
@@ -120,7 +126,7 @@ def _packed(transaction: Any) -> Any:
 
 
 def filled(store: Backpack) -> Backpack:
-    store.update({"a": 1, "b": 2, "list": [], "bad": 4})
+    store.update({"a": 1, "b": 2, "list": [], "bad": 4, "text": "one"})
     store.pack("a", 2, node="n")
     store.quarantine("bad", reason="r")
     store.checkpoint("first", at=1)

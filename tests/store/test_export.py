@@ -380,8 +380,8 @@ def test_bytes_behind_the_end_of_a_file_are_corruption(tmp_path: Path) -> None:
 
 def test_a_newer_format_is_refused_and_named() -> None:
     body = exported(store())[HEADER.size :]
-    with pytest.raises(CorruptionError, match="version=2 known=1"):
-        loaded(with_body(body, 2))
+    with pytest.raises(CorruptionError, match="version=3 known=2"):
+        loaded(with_body(body, 3))
 
 
 @pytest.mark.parametrize("name", ["missing", "no folder/file", "file/below"])

@@ -9,6 +9,7 @@ import pytest
 
 from backpack import Backpack, ValueUnavailableError
 from backpack.core.commit import Commit
+from backpack.core.ids import Epoch
 from backpack.core.patterns import Pattern
 from backpack.core.payload import join
 from backpack.store import travel
@@ -195,12 +196,13 @@ def test_replacements_name_the_first_value_out_of_reach_or_stand_in_for_all() ->
 
 
 def test_runs_of_a_node_are_rows_of_its_commits_and_no_more_are_read_than_needed() -> None:
-    commits = [(1, "a"), (2, "b"), (3, "b"), (4, None), (5, "b"), (7, "b")]
+    nodes = [(1, "a"), (2, "b"), (3, "b"), (4, None), (5, "b"), (7, "b")]
+    commits = [Commit((Epoch(b"s"), seq, 0, (node, None, ()), ())) for seq, node in reversed(nodes)]
     assert [travel.run_before(commits, "b", run) for run in (0, 1, 2, 3, -1, -3, -4)] == [1, 4, 6, None, 6, 1, None]
     assert travel.run_before(commits, "c", 0) is None
     taken = iter(commits)
-    assert travel.run_before(taken, "b", 0) == 1
-    assert next(taken) == (3, "b")
+    assert travel.run_before(taken, "b", -1) == 6
+    assert next(taken).seq == 4
 
 
 def test_values_with_nothing_to_compare_are_not_called_equal() -> None:

@@ -11,6 +11,8 @@ _UNITS: Final = {"": 1, "b": 1, "k": KIB, "kib": KIB, "m": MIB, "mib": MIB, "g":
 _SIZE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 _SHOWN_SOURCE_MAX: Final = 2_000
 _NAMES_SHOWN: Final = 20
+_INTEGER_BITS_MAX: Final = 13_000
+"""Well below the 4,300 digits that Python writes at most."""
 _SIZE_MAX: Final = 2**60
 
 
@@ -87,6 +89,16 @@ def cut(text: str, width: int) -> str:
     return "".join(kept).rstrip(" .") + "..."[: max(0, width)]
 
 
+def text_of_atom(value: Any) -> str:
+    """A value that is no container: as JSON has it, else as Python writes it."""
+    if isinstance(value, int) and value.bit_length() > _INTEGER_BITS_MAX:  # Python refuses to write it out
+        return f"(an integer of {value.bit_length():,} bits)"
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError):
+        return repr(value)[:_SHOWN_SOURCE_MAX]
+
+
 def _inner(value: Any) -> str:
     if isinstance(value, list):
         return f"[{len(value)}]"
@@ -94,4 +106,4 @@ def _inner(value: Any) -> str:
         return f"{{{len(value)}}}"
     if isinstance(value, str):
         return value[:_SHOWN_SOURCE_MAX]
-    return json.dumps(value)
+    return text_of_atom(value)

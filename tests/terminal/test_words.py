@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backpack.demo.editing import edited
-from backpack.demo.tables import table
-from backpack.demo.words import bytes_of, columns_of, count_of, cut, printable, shown, size_shown
+from backpack.terminal.tables import table
+from backpack.terminal.words import bytes_of, columns_of, count_of, cut, printable, shown, size_shown
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Final
 
-from backpack.demo.words import columns_of, cut
+from backpack.terminal.words import columns_of, cut
 
 WIDTH_MIN: Final = 80
 WIDTH_MAX: Final = 160
@@ -13,9 +13,9 @@ _GAP: Final = 2
 _COLUMN_MIN: Final = 6
 
 
-def terminal_width() -> int:
-    """The columns to write in: those of the terminal, 80 at least."""
-    return max(WIDTH_MIN, min(WIDTH_MAX, shutil.get_terminal_size((WIDTH_MIN, 24)).columns))
+def terminal_width(*, elsewhere: int = WIDTH_MIN) -> int:
+    """The columns to write in: those of the terminal, 80 at least; `elsewhere` where there is none to ask."""
+    return max(WIDTH_MIN, min(WIDTH_MAX, shutil.get_terminal_size((elsewhere, 24)).columns))
 
 
 def table(

@@ -1,0 +1,160 @@
+"""What can be read of a damaged store: its parts in order, with stand-ins and holes where nothing verifies.
+
+Each part is taken by itself. A segment whose index can't be read is lost as a whole, since nothing in it can be found
+without; one that has lost its keyframe is read without. Logs are read as far as their frames verify, behind bad ones
+too. The head is the last commit that verifies anywhere.
+"""
+
+from collections.abc import Iterator
+
+from backpack.archive.archive import Part
+from backpack.archive.broken import Hole, Lost, place_of, reason_of
+from backpack.archive.cache import Cache
+from backpack.archive.frames import damaged
+from backpack.archive.manifest import Manifest, SegmentInfo
+from backpack.archive.resyncing import MendedLog
+from backpack.archive.segment import Segment
+from backpack.archive.writing import log_name
+from backpack.errors import CorruptionError, MissingFileError, StorageError
+from backpack.storage.cover import Covers
+from backpack.storage.protocol import Folder
+
+
+class Unframed(Segment):
+    """A segment whose keyframe can't be read: it says the same, at more cost."""
+
+    __slots__ = ()
+
+    @property
+    def has_keyframe(self) -> bool:
+        return False
+
+
+class Salvage:
+    """The parts of a store, as far as they can be read."""
+
+    __slots__ = ("faults", "head", "holes", "logs", "parts")
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        """In the order of their commits; the last one has the head."""
+        self.holes: list[Hole] = []
+        """Commits up to the head of which nothing can be read."""
+        self.logs: list[MendedLog] = []
+        """Those of the parts that are logs, and logs behind them that have nothing but notes."""
+        self.faults: list[CorruptionError] = []
+        """What is wrong with whole files."""
+        self.head = 0
+
+
+def salvaged(folder: Folder, covers: Covers, cache: Cache, manifest: Manifest) -> Salvage:
+    """All that can be read. Cost: reading the index of each segment, and all logs."""
+    salvage = Salvage()
+    for info in manifest.segments:
+        salvage.parts.append(_segment(folder, covers, cache, manifest, info, salvage.faults))
+    _take_logs(salvage, folder, covers, manifest)
+    while salvage.parts and not salvage.head:
+        salvage.head = _last_readable(salvage.parts[-1])
+        if not salvage.head:
+            salvage.parts.pop()
+    for part in salvage.parts:
+        holes = [part.hole] if isinstance(part, Lost) else part.holes if isinstance(part, MendedLog) else []
+        salvage.holes += [hole for hole in holes if hole.first_seq <= salvage.head]
+    return salvage
+
+
+def log_numbers(folder: Folder, manifest: Manifest) -> Iterator[int]:
+    """The numbers of the logs that are not sealed, in order."""
+    for name in folder.names():
+        number = name.removesuffix(".log")
+        is_log = number != name and number.isdigit() and name == log_name(int(number))
+        if is_log and int(number) >= manifest.next_segment:
+            yield int(number)
+
+
+def open_listed(folder: Folder, covers: Covers, cache: Cache, manifest: Manifest, info: SegmentInfo) -> Segment:
+    """A segment that the manifest lists; `CorruptionError` when it is missing or another one, `StorageError`."""
+    try:
+        file = folder.open(info.name)
+    except MissingFileError:
+        missing = info.name
+    else:
+        segment = Segment(file, cache, covers, manifest.store_id)
+        facts = (segment.origins, segment.first_seq, segment.last_seq, segment.commit_count, segment.size)
+        if facts == (info.origins, info.first_seq, info.last_seq, info.commit_count, info.size):
+            return segment
+        raise damaged(info.name, 0, "the segment is not the one that the manifest lists")
+    raise damaged(missing, 0, "a segment that the manifest lists is missing")
+
+
+def _segment(
+    folder: Folder, covers: Covers, cache: Cache, manifest: Manifest, info: SegmentInfo, faults: list[CorruptionError]
+) -> Part:
+    try:
+        segment = open_listed(folder, covers, cache, manifest, info)
+        segment.keys()
+        segment.sources()
+    except (CorruptionError, StorageError) as error:
+        fault = error if isinstance(error, CorruptionError) else damaged(info.name, 0, str(error))
+    else:
+        try:
+            segment.keyframe()
+        except (CorruptionError, StorageError):
+            return Unframed(segment.pieces.file, cache, covers, manifest.store_id)
+        return segment
+    faults.append(fault)
+    return Lost(info.origins, _hole(info.first_seq, info.last_seq, fault))
+
+
+def _hole(first_seq: int, last_seq: int, error: CorruptionError) -> Hole:
+    return Hole(first_seq, last_seq, *place_of(error), reason_of(error))
+
+
+def _take_logs(salvage: Salvage, folder: Folder, covers: Covers, manifest: Manifest) -> None:
+    expected, segment = manifest.head + 1, manifest.next_segment
+    lost: CorruptionError | None = None
+    """Why the log before can't be read."""
+    for number in log_numbers(folder, manifest):
+        if number > segment:
+            lost = lost or damaged(log_name(segment), 0, "the log is missing")
+            salvage.faults.append(lost)
+        segment = number + 1
+        try:
+            log = MendedLog.salvaged(folder.open(log_name(number)), covers, manifest.store_id, number, expected)
+            fault = damaged(log_name(number), 0, "nothing in the log is what was written") if log is None else None
+        except StorageError as error:
+            log, fault = None, damaged(log_name(number), 0, str(error))
+        if log is None:
+            assert fault is not None
+            salvage.faults.append(fault)
+            lost = lost or fault
+            continue
+        if lost is not None and log.holes and log.holes[0].first_seq == expected:
+            log.holes[0] = _hole(expected, log.holes[0].last_seq, lost)
+        lost = None
+        salvage.logs.append(log)
+        if log.commit_count:
+            salvage.parts.append(log)
+            expected = log.last_seq + 1
+    if segment <= manifest.last_log:
+        salvage.faults.append(damaged(log_name(segment), 0, "a log that the manifest knows of is missing"))
+
+
+def _last_readable(part: Part) -> int:
+    """The last commit of a part that can be read; 0 when there is none."""
+    if isinstance(part, MendedLog):
+        return part.last_seq
+    if not isinstance(part, Segment):
+        return 0
+    try:
+        count = part.pieces.page_table().count
+    except (CorruptionError, StorageError):
+        return 0
+    for number in range(count - 1, -1, -1):
+        try:
+            seq = part.pieces.page(number).seqs[-1]
+            if part.commit(seq) is not None:
+                return seq
+        except (CorruptionError, StorageError):
+            continue
+    return 0

@@ -1,0 +1,76 @@
+"""`backpack export FILE`: the whole store as one portable file."""
+
+import argparse
+import io
+import sys
+from pathlib import Path
+from typing import Final
+
+from backpack.cli.codes import FINE
+from backpack.cli.console import Console, OutputError
+from backpack.cli.options import add_json_option, add_store_option
+from backpack.cli.stores import opened
+from backpack.errors import InvalidArgumentError
+from backpack.terminal.values import json_text
+from backpack.terminal.words import count_of, printable, size_shown
+
+_DESCRIPTION: Final = """\
+Writes everything into one checksummed file, which Backpack.load reads. The file
+appears whole or not at all; one that exists is replaced only with --force.
+FILE may be - for standard output."""
+
+_STANDARD_OUTPUT: Final = "-"
+_INDENT: Final = 2
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the command and add its options."""
+    parser.description = _DESCRIPTION
+    parser.add_argument("file", metavar="FILE", help="where to")
+    parser.add_argument("--force", action="store_true", help="replace a file that exists")
+    add_store_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(run_command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the file and say how large it is; the exit code."""
+    is_piped = args.file == _STANDARD_OUTPUT
+    _check(args.file, is_piped=is_piped, is_forced=args.force, as_json=args.as_json)
+    with opened(args) as bp:
+        head = 0 if bp.head is None else bp.head.seq
+        if is_piped:
+            file = io.BytesIO()
+            bp.export(file)
+            _write(file.getbuffer())
+            return FINE
+        bp.export(args.file)
+    size = Path(args.file).stat().st_size
+    console = Console(sys.stdout)
+    if args.as_json:
+        console.line(json_text({"file": args.file, "size": size, "head": head}, indent=_INDENT))
+    else:
+        console.line(f"{count_of(head, 'commit')}, {size_shown(size)}: {printable(args.file)}")
+    return FINE
+
+
+def _check(name: str, *, is_piped: bool, is_forced: bool, as_json: bool) -> None:
+    if is_piped:
+        if as_json:
+            raise InvalidArgumentError("standard output can be the file or the JSON document, not both")
+        if sys.stdout.isatty():
+            raise InvalidArgumentError("not to a terminal: the file is not text")
+    elif "\0" in name or not name:
+        raise InvalidArgumentError(f"not a name of a file: {name!r}")
+    elif not is_forced and Path(name).exists():
+        raise InvalidArgumentError(f"the file exists: {name!r}; name another, or replace it with --force")
+
+
+def _write(data: memoryview) -> None:
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"can't write: {error.strerror or error}") from None

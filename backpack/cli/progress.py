@@ -1,0 +1,55 @@
+"""How far some work has come: a bar where someone is watching, a line now and then elsewhere, or nothing."""
+
+from typing import Final, TextIO
+
+from backpack.terminal.tables import terminal_width
+
+_BAR_WIDTH: Final = 30
+_LINE_SHARE: Final = 10
+"""A line for each tenth of the work."""
+
+
+class Progress:
+    """Called with what is done and what there is; the work says how much that is worth."""
+
+    def __init__(self, stream: TextIO, what: str, *, has_lines: bool = True, is_quiet: bool = False) -> None:
+        self._is_terminal = stream.isatty()
+        self._stream = None if is_quiet or not (self._is_terminal or has_lines) else stream
+        self._what = what
+        self._shown = -1
+        self._width = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        """So many of so many are done; when all are, the bar is wiped. Cost: little unless there is something new."""
+        parts = _BAR_WIDTH if self._is_terminal else _LINE_SHARE
+        part = done * parts // max(1, total)
+        if self._stream is None or part == self._shown:
+            return
+        self._shown = part
+        text = f"{done:,} of {total:,} {self._what}"
+        if self._is_terminal and done >= total:
+            self.end()
+        elif self._is_terminal:
+            bar = "#" * part + "." * (_BAR_WIDTH - part)
+            self._draw(f"[{bar}] {text}"[: terminal_width() - 1])
+        elif part:
+            self._write(f"{text}\n")
+
+    def end(self) -> None:
+        """Wipe the bar; what comes next stands in its place."""
+        if self._width:
+            self._write("\r" + " " * self._width + "\r")
+            self._width = 0
+
+    def _draw(self, text: str) -> None:
+        self._write("\r" + text.ljust(self._width))
+        self._width = len(text)
+
+    def _write(self, text: str) -> None:
+        """Progress that can't be shown is no reason to stop the work."""
+        assert self._stream is not None
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            self._stream, self._width = None, 0

@@ -1,0 +1,46 @@
+"""`backpack recover OUT`: a new store of all that is whole in a damaged one."""
+
+import argparse
+import sys
+from typing import Final
+
+from backpack.cli.codes import FINE
+from backpack.cli.console import Console
+from backpack.cli.options import add_json_option, add_store_option
+from backpack.cli.reports import needed, report_facts, report_lines
+from backpack.cli.stores import path_of, require_store
+from backpack.errors import InvalidArgumentError
+from backpack.terminal.tables import WIDTH_MAX, terminal_width
+from backpack.terminal.values import json_text
+from backpack.terminal.words import printable
+
+_DESCRIPTION: Final = """\
+Makes a new store in the folder OUT of everything in the old one that verifies.
+The old one is left as it is."""
+
+_INDENT: Final = 2
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the command and add its options."""
+    parser.description = _DESCRIPTION
+    parser.add_argument("out", metavar="OUT", help="the folder of the new store")
+    add_store_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(run_command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Recover and say what came of it; the exit code."""
+    path = path_of(args)
+    require_store(path)
+    if not args.out or "\0" in args.out:
+        raise InvalidArgumentError(f"not a name of a folder: {args.out!r}")
+    facts = {"store": path, "out": args.out, **report_facts(needed("recover")(path, args.out))}
+    console = Console(sys.stdout)
+    if args.as_json:
+        console.line(json_text(facts, indent=_INDENT))
+    else:
+        console.lines(report_lines(facts, terminal_width(elsewhere=WIDTH_MAX)))
+        console.line(f"the new store: {printable(args.out)}")
+    return FINE

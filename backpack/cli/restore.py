@@ -1,0 +1,58 @@
+"""`backpack restore AT [KEY...]`: make the present equal an earlier state, by a commit of its own."""
+
+import argparse
+import sys
+from typing import Final
+
+from backpack.cli.addresses import seq_of
+from backpack.cli.codes import FINE
+from backpack.cli.commits import commit_facts
+from backpack.cli.console import Console
+from backpack.cli.options import AT_HELP, add_json_option, add_label_options, add_store_option
+from backpack.cli.stores import opened
+from backpack.errors import KeyNotFoundError
+from backpack.terminal.tables import WIDTH_MAX, table, terminal_width
+from backpack.terminal.values import json_text
+from backpack.terminal.words import count_of, printable
+
+_DESCRIPTION: Final = f"""\
+Makes the present, or the keys that are named, equal the state as of a commit,
+with one new commit. Nothing is lost: to undo it, restore HEAD~1.
+
+AT is {AT_HELP}."""
+
+_INDENT: Final = 2
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the command and add its options."""
+    parser.description = _DESCRIPTION
+    parser.add_argument("at", metavar="AT", help="which state")
+    parser.add_argument("keys", metavar="KEY", nargs="*", help="only these keys")
+    add_label_options(parser)
+    add_store_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(run_command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Restore and say what changed; the exit code."""
+    console = Console(sys.stdout)
+    with opened(args, "rw") as bp:
+        seq = seq_of(bp, args.at)
+        for key in args.keys:
+            if not bp.version(key):
+                raise KeyNotFoundError(f"no such key, now or ever: key={key!r}", key=key)
+        message = f"restores commit {seq}" if args.message is None else args.message
+        commit = bp.restore(seq, keys=args.keys or None, node=args.node, message=message, tags=args.tags)
+    if args.as_json:
+        facts = {"restored": seq, "commit": None if commit is None else commit_facts(commit)}
+        console.line(json_text(facts, indent=_INDENT))
+    elif commit is None:
+        console.line(f"nothing to do: it is as it was at commit {seq}")
+    else:
+        rows = [(printable(key), change.kind, str(change.version)) for key, change in commit.changes.items()]
+        about = f"commit {commit.seq} {commit.id}: {count_of(len(rows), 'key')} as of commit {seq}"
+        width = terminal_width(elsewhere=WIDTH_MAX)
+        console.lines([about, "", *table(("key", "change", "version"), rows, width, right="version")])
+    return FINE

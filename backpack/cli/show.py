@@ -1,0 +1,92 @@
+"""`backpack show AT [KEY]`: a commit with its changes, or the value of a key as of then."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from typing import Any, Final
+
+from backpack import Backpack, Commit
+from backpack.cli.addresses import seq_of
+from backpack.cli.codes import FINE, FOUND
+from backpack.cli.commits import changes_named, commit_facts, commit_lines
+from backpack.cli.console import Console
+from backpack.cli.options import AT_HELP, add_json_option, add_store_option
+from backpack.cli.reading import readable
+from backpack.cli.stores import opened
+from backpack.errors import KeyNotFoundError
+from backpack.terminal.tables import WIDTH_MAX, table, terminal_width
+from backpack.terminal.values import as_json, json_text, value_lines
+from backpack.terminal.words import printable, size_shown
+
+_DESCRIPTION: Final = f"""\
+Without KEY: the commit and what it did to which keys. With KEY: the value as of
+that commit, whoever packed it: text as it is, all else as JSON. Characters that
+mean something to a terminal are escaped; --json has every value as it is.
+
+AT is {AT_HELP}."""
+
+_INDENT: Final = 2
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the command and add its options."""
+    parser.description = _DESCRIPTION
+    parser.add_argument("at", metavar="AT", nargs="?", default="HEAD", help="which commit (default: HEAD)")
+    parser.add_argument("key", metavar="KEY", nargs="?", help="the key whose value to show")
+    add_store_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(run_command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the commit or the value; the exit code."""
+    console = Console(sys.stdout)
+    with opened(args) as bp:
+        seq = seq_of(bp, args.at)
+        if args.key is not None:
+            return _show_value(bp, seq, args.key, console, as_json_document=args.as_json)
+        commit = bp.commit(seq)
+        if args.as_json:
+            console.line(json_text(commit_facts(commit), indent=_INDENT))
+        else:
+            console.lines(_lines(commit))
+    return FINE
+
+
+def _lines(commit: Commit) -> Iterator[str]:
+    yield from commit_lines(commit)
+    rows = [
+        (printable(key), change.kind, str(change.version), size_shown(change.size))
+        for key, change in commit.changes.items()
+    ]
+    yield ""
+    yield from table(
+        ("key", "change", "version", "size"), rows, terminal_width(elsewhere=WIDTH_MAX), right="version size"
+    )
+    if len(rows) > 1:
+        yield changes_named(commit)
+
+
+def _show_value(bp: Backpack, seq: int, key: str, console: Console, *, as_json_document: bool) -> int:
+    snapshot = bp.snapshot(seq)
+    if key not in snapshot:
+        raise KeyNotFoundError(f"no value at that commit: key={key!r} seq={seq}", key=key)
+    item = snapshot.item(key)
+    value, reason = readable(lambda: snapshot.unpack(key))
+    if not as_json_document:
+        console.lines([f"({reason})"] if reason else value_lines(value))
+        return FOUND if reason else FINE
+    plain, is_exact = as_json(value)
+    document: dict[str, Any] = {
+        "key": key,
+        "seq": seq,
+        "version": item.version,
+        "size": item.size,
+        "is_large": item.is_large,
+        "commit": None if item.commit is None else commit_facts(item.commit),
+        "value": plain,
+        "is_exact": is_exact and not reason,
+        "unavailable": reason,
+    }
+    console.line(json_text(document, indent=_INDENT))
+    return FOUND if reason else FINE

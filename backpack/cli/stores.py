@@ -1,0 +1,74 @@
+"""The store that a command works on: which one, opened for reading or for writing."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Final, Literal
+
+import backpack
+from backpack import Backpack
+from backpack.cli.console import Console
+from backpack.errors import InvalidArgumentError, StoreNotFoundError
+from backpack.terminal.words import count_of, printable, size_shown
+
+VARIABLE: Final = "BACKPACK_STORE"
+DEFAULT: Final = ".backpack"
+
+
+def path_of(args: argparse.Namespace) -> str:
+    """`--store DIR`, else what the environment says, else `.backpack`."""
+    named: str | None = args.store
+    if named == "":
+        raise InvalidArgumentError("--store names no folder")
+    return named or os.environ.get(VARIABLE) or DEFAULT
+
+
+def opened(args: argparse.Namespace, mode: Literal["r", "rw"] = "r", *, may_create: bool = False) -> Backpack:
+    """The store, open. Nothing is made unless asked for: `StoreNotFoundError` says how to name one."""
+    path = path_of(args)
+    if not may_create:
+        require_store(path)
+    bp = backpack.open(path, mode)
+    if bp.recovery is not None:
+        _tell_recovery(args.command, bp.recovery)
+    return bp
+
+
+def require_store(path: str) -> None:
+    """`StoreNotFoundError` when there is nothing at the path, or an empty folder."""
+    try:
+        with os.scandir(path) as entries:
+            is_there = any(True for _ in entries)
+    except NotADirectoryError:
+        raise InvalidArgumentError(f"a store is a folder, this is a file: path={path!r}") from None
+    except (FileNotFoundError, ValueError):
+        is_there = False
+    except OSError as error:
+        raise InvalidArgumentError(f"the store can't be read: path={path!r}: {error.strerror}") from None
+    if not is_there:
+        raise StoreNotFoundError(
+            f"there is no store: path={path!r}; name one with --store or {VARIABLE}, or make one with backpack import",
+            path=path,
+        )
+
+
+def size_on_disk(path: str) -> int:
+    """Bytes of all files in the folder; 0 if there is none."""
+    size = 0
+    for file in Path(path).rglob("*"):
+        try:
+            if file.is_file():
+                size += file.stat().st_size
+        except FileNotFoundError:  # a writer took it away meanwhile
+            continue
+    return size
+
+
+def _tell_recovery(command: str, recovery: backpack.Recovery) -> None:
+    text = f"backpack {command}: note: the store had not been closed; it goes on from commit {recovery.head}"
+    if recovery.dropped_bytes:
+        files = count_of(len(recovery.kept_in), "file")
+        kept = ", ".join(recovery.kept_in)
+        text += f"; {size_shown(recovery.dropped_bytes)} that were never acknowledged are in {files} of aside: {kept}"
+    Console(sys.stderr).line(printable(text))

@@ -1,0 +1,60 @@
+"""`backpack verify`: looks for damage in every file of the store, and changes none."""
+
+import argparse
+import sys
+from typing import Any, Final
+
+from backpack.cli.codes import FINE, FOUND
+from backpack.cli.console import Console
+from backpack.cli.options import add_json_option, add_store_option
+from backpack.cli.reports import needed, report_facts, report_lines
+from backpack.cli.stores import path_of, require_store
+from backpack.terminal.tables import WIDTH_MAX, terminal_width
+from backpack.terminal.values import json_text
+from backpack.terminal.words import count_of, printable
+
+_DESCRIPTION: Final = """\
+Reads every byte of the store and compares it with its checksums. Each problem
+is a line: file, offset, what is wrong. No file is changed.
+
+exit codes: 0 all is well, 1 there are problems, 2 there is no store"""
+
+_INDENT: Final = 2
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the command and add its options."""
+    parser.description = _DESCRIPTION
+    add_store_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(run_command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the problems; the exit code."""
+    path = path_of(args)
+    require_store(path)
+    report = needed("verify")(path)
+    problems = [_problem(one) for one in report.problems]
+    others = report_facts(report)
+    others = {name: value for name, value in others.items() if name not in ("ok", "problems")}
+    console = Console(sys.stdout)
+    if args.as_json:
+        console.line(json_text({"store": path, "ok": report.ok, "problems": problems, **others}, indent=_INDENT))
+    else:
+        console.lines(_line(problem) for problem in problems)
+        console.lines(report_lines(others, terminal_width(elsewhere=WIDTH_MAX)))
+        console.line("all is well" if report.ok else f"{count_of(len(problems), 'problem')}: see backpack recover")
+    return FINE if report.ok else FOUND
+
+
+def _problem(problem: Any) -> dict[str, Any]:
+    file = None if problem.file is None else str(problem.file)
+    return {"file": file, "offset": problem.offset, "reason": str(problem.reason)}
+
+
+def _line(problem: dict[str, Any]) -> str:
+    place = [str(problem["file"])] if problem["file"] is not None else []
+    if problem["offset"] is not None:
+        place.append(f"offset {problem['offset']:,}")
+    return printable(f"{', '.join(place)}: {problem['reason']}" if place else problem["reason"])

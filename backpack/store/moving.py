@@ -1,0 +1,93 @@
+"""Whole stores on their way to another place: a fork with a path of its own, an export with the archive, and back."""
+
+import os
+from collections.abc import Iterator
+
+from backpack.archive.copying import copied, write_store
+from backpack.archive.manifest import CLEAN, MANIFEST, Manifest
+from backpack.archive.opened import READERS
+from backpack.archive.opening import BLOBS, LOCK
+from backpack.blobs.store import Blobs
+from backpack.core.addresses import At, resolve
+from backpack.core.ids import Epoch
+from backpack.core.limits import Limits
+from backpack.errors import InvalidArgumentError
+from backpack.storage.cover import PLAIN
+from backpack.storage.memory import MemoryFolder
+from backpack.storage.opening import open_folder
+from backpack.storage.protocol import Folder
+from backpack.store.export import File, write_files
+from backpack.store.opening import open_in
+from backpack.store.store import Backpack
+
+
+def copy_to(store: Backpack, seq: int, folder: Folder, *, is_fork: bool) -> None:
+    """Everything up to a commit as a store in an empty folder. The commits of a fork get ids of its own."""
+    blobs = Blobs(folder.folder(BLOBS), PLAIN)
+
+    def put_blob(chunks: Iterator[bytes]) -> bytes:
+        return blobs.put(chunks, is_durable=True)[0]
+
+    with store._lock:
+        engine, archive = store._engine, store._archive
+        memory = None if store._opened is not None else engine
+        contents = copied(archive, memory, seq, put_blob)
+        epochs = epochs_of(engine.epoch, seq)
+        if is_fork:
+            epochs.append((os.urandom(16), seq + 1))
+        checkpoints = [(name, at, notes) for name, (at, notes) in engine.checkpoints.items() if at <= seq]
+        manifest = Manifest(os.urandom(16), epochs, checkpoints=checkpoints)
+        gaps = [behind for behind in engine.timeline.gaps if behind <= seq]
+        first_seq = max(gaps, default=engine.timeline.first) if archive is None else archive.first_seq
+        if not folder.has(READERS):
+            folder.create(READERS).close()
+        write_store(folder, PLAIN, manifest, contents, min(first_seq, seq + 1), store._last_ns)
+
+
+def epochs_of(epoch: Epoch, seq: int) -> list[tuple[bytes, int]]:
+    """The epochs that made the commits up to one, oldest first; at least one."""
+    epochs: list[tuple[bytes, int]] = []
+    one: Epoch | None = epoch
+    while one is not None:
+        if one.first_seq <= max(seq, 1) or one.parent is None:
+            epochs.append((one.secret, one.first_seq))
+        one = one.parent
+    return epochs[::-1]
+
+
+def fork_to(store: Backpack, at: At | None, path: str | os.PathLike[str]) -> Backpack:
+    """A fork that is an opened store in a directory of its own."""
+    with store._lock:
+        seq = resolve(store._engine, at)
+    folder = open_folder(path, create=True, writable=True)
+    lock = folder.lock(LOCK)
+    try:
+        others = [name for name in folder.names() if name != LOCK]
+        if others:
+            raise InvalidArgumentError(f"a fork needs an empty directory: path={os.fspath(path)!r} has={others[0]!r}")
+        copy_to(store, seq, folder, is_fork=True)
+    finally:
+        lock.release()
+    return open_in(folder, store.limits, is_writable=True)
+
+
+def export_to(store: Backpack, file: File) -> None:
+    """An export of a store with an archive: its files, made anew in memory, not encrypted."""
+    folder = MemoryFolder()
+    with store._lock:
+        seq = store._engine.timeline.head
+    copy_to(store, seq, folder, is_fork=False)
+    names = (CLEAN, MANIFEST)
+    files = (
+        (name, data)
+        for name, data in folder.walk()
+        if data is not None and (name in names or name.endswith(".seg") or name.startswith(BLOBS + "/"))
+    )
+    write_files(store.limits, files, file)
+
+
+def load_from(limits: Limits, files: dict[str, bytes]) -> Backpack:
+    """The store in the files of an export, in memory. `CorruptionError` when they are none."""
+    store = open_in(MemoryFolder({**files, READERS: b""}), limits, is_writable=True)
+    store._check()
+    return store

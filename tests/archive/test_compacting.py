@@ -1,0 +1,152 @@
+"""Old commits go in whole segments; what the others need stays."""
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import backpack
+from backpack import Backpack, CommitPrunedError
+from backpack.storage.memory import MemoryFolder
+
+from .stores import opened_in, small_segments
+
+
+@pytest.fixture(autouse=True)
+def _small() -> Iterator[None]:
+    with small_segments():
+        yield
+
+
+def filled(folder: MemoryFolder, commits: int = 400) -> tuple[Backpack, dict[int, dict[str, Any]]]:
+    """A store with many segments, and what each snapshot of it should say."""
+    chance = random.Random(1)
+    bp = opened_in(folder)
+    states: dict[int, dict[str, Any]] = {0: {}}
+    state: dict[str, Any] = {}
+    for number in range(commits):
+        key = f"key.{chance.randrange(6)}"
+        state = dict(state)
+        if number % 7 == 3:
+            bp.append("list", number)
+            state["list"] = [*state.get("list", []), number]
+        elif number % 11 == 5 and key in state:
+            bp.delete(key)
+            del state[key]
+        elif number % 50 == 20:
+            state[key] = chance.randbytes(1500)
+            bp.pack(key, state[key], node="large")
+        else:
+            state[key] = {"number": number, "text": chance.randbytes(20).hex()}
+            bp.pack(key, state[key], node="small")
+        assert bp.head is not None
+        states[bp.head.seq] = state
+    return bp, states
+
+
+def assert_says(bp: Backpack, states: dict[int, dict[str, Any]]) -> None:
+    for seq, state in states.items():
+        assert bp.snapshot(seq).to_dict() == state, seq
+
+
+def test_what_stays_says_what_it_said_and_the_rest_is_pruned() -> None:
+    folder = MemoryFolder()
+    bp, states = filled(folder)
+    size = bp.memory_usage().archive_bytes
+    authors = {key: bp.blame(key) for key in bp}
+    report = bp.compact(keep_commits=100)
+    assert 200 < report.first_seq <= bp.head.seq - 99  # type: ignore[union-attr]
+    assert report.size > 0 and bp.memory_usage().archive_bytes < size
+    for _ in range(2):
+        kept = {seq: state for seq, state in states.items() if seq >= report.first_seq}
+        assert_says(bp, kept)
+        assert [commit.seq for commit in bp.history()] == sorted(kept, reverse=True)
+        assert {key: bp.blame(key) for key in bp} == authors
+        for seq in (1, report.first_seq - 1):
+            with pytest.raises(CommitPrunedError) as caught:
+                bp.snapshot(seq)
+            assert caught.value.oldest == report.first_seq
+        bp._check()
+        bp.close()
+        bp = opened_in(folder)
+
+
+def test_checkpoints_stay_and_go_when_they_are_deleted() -> None:
+    folder = MemoryFolder()
+    bp, states = filled(folder)
+    bp.checkpoint("early", at=40)
+    bp.compact(keep_commits=50)
+    assert bp.snapshot("early").to_dict() == states[40]
+    assert list(bp.history())[-1].seq == 40
+    bp.close()
+    bp = opened_in(folder)
+    assert bp.snapshot("early").to_dict() == states[40]
+    bp.delete_checkpoint("early")
+    bp.compact(keep_commits=20)
+    with pytest.raises(CommitPrunedError):
+        bp.snapshot(40)
+
+
+def test_versions_go_on_counting_over_deletes_that_were_compacted_away() -> None:
+    folder = MemoryFolder()
+    bp, _ = filled(folder)
+    bp.pack("gone", 1)
+    bp.delete("gone")
+    for number in range(200):
+        bp.pack("other", number)
+    bp.compact(keep_commits=10)
+    bp.close()
+    bp = opened_in(folder)
+    assert bp.version("gone") == 2
+    assert bp.pack("gone", 3).changes["gone"].version == 3
+
+
+def test_a_dry_run_changes_nothing() -> None:
+    folder = MemoryFolder()
+    bp, states = filled(folder)
+    bp._opened.drain()  # type: ignore[union-attr]
+    report = bp.compact(keep_commits=100, dry_run=True)
+    assert report.commits > 100 and report.dry_run
+    assert_says(bp, states)
+    assert bp.compact(keep_commits=100).commits >= report.commits
+
+
+def test_blobs_that_nothing_points_to_go_and_others_stay() -> None:
+    folder = MemoryFolder()
+    bp, states = filled(folder)
+    blobs = bp.memory_usage().blob_bytes
+    report = bp.compact(keep_commits=60)
+    assert 0 < bp.memory_usage().blob_bytes < blobs
+    assert_says(bp, {seq: state for seq, state in states.items() if seq >= report.first_seq})
+
+
+def test_an_archive_is_kept_below_a_size_as_it_grows() -> None:
+    folder = MemoryFolder()
+    bp = opened_in(folder)
+    bp.close()
+    bp = opened_in(folder)
+    opened = bp._opened
+    assert opened is not None
+    opened.retention = backpack.archive.compacting.Retention(max_archive_size=20_000)
+    opened.tend = bp._tend
+    chance = random.Random(2)
+    for number in range(1000):
+        bp.pack(f"key.{number % 5}", chance.randbytes(100))
+    opened.drain()
+    usage = bp.memory_usage()
+    assert usage.archive_bytes < 30_000
+    assert 0 < bp.history(limit=1).__next__().seq - opened.archive.first_seq < 900
+
+
+@pytest.mark.parametrize("limits", [{"keep_commits": 0}, {"keep_days": -1}, {"max_archive_size": True}])
+def test_nonsense_is_refused(limits: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="must be a number above 0"):
+        opened_in(MemoryFolder()).compact(**limits)
+
+
+def test_a_fork_keeps_what_it_began_with() -> None:
+    bp, states = filled(MemoryFolder())
+    fork = bp.fork(100)
+    bp.compact(keep_commits=10)
+    assert_says(fork, {seq: state for seq, state in states.items() if seq <= 100})

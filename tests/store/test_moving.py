@@ -1,0 +1,131 @@
+"""Opened stores and forks of them get to another place whole."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import backpack
+from backpack import Backpack, CommitPrunedError, CorruptionError, InvalidArgumentError
+from backpack.storage.memory import MemoryFolder
+from tests.archive.stores import opened_in, small_segments
+
+
+@pytest.fixture(autouse=True)
+def _small() -> Iterator[None]:
+    with small_segments(1500, seal_min=500):
+        yield
+
+
+def fill(bp: Backpack, count: int = 60) -> None:
+    for number in range(count):
+        bp.append("list", {"number": number}, node="lister")
+        bp.pack(f"key.{number % 3}", {"number": number, "text": "x" * (number % 7)}, node="packer", tags=["t"])
+        if number == 10:
+            bp.checkpoint("mark", at=20, notes="early")
+        if number % 20 == 10:
+            bp.pack("large", bytes(range(256)) * 6 + b"%d" % number)
+            bp.delete("key.1")
+    bp.pack("bad", 1)
+    bp.quarantine("bad", reason="it is bad")
+
+
+def said(bp: Backpack, upto: int | None = None) -> dict[str, Any]:
+    commits = [one for one in bp.history() if upto is None or one.seq <= upto]
+    return {
+        "commits": [(one.id, one.seq, one.time, one.node, one.tags, dict(one.changes)) for one in commits],
+        "states": [bp.snapshot(one).to_dict() for one in commits],
+    }
+
+
+def exported(bp: Backpack) -> bytes:
+    file = io.BytesIO()
+    bp.export(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("is_reopened", [False, True])
+def test_an_export_of_an_opened_store_carries_what_was_archived(is_reopened: bool) -> None:
+    folder = MemoryFolder()
+    bp = opened_in(folder)
+    fill(bp)
+    if is_reopened:
+        bp.close()
+        bp = opened_in(folder)
+        bp.pack("more", 1)
+    before = said(bp)
+    loaded = Backpack.load(io.BytesIO(exported(bp)))
+    assert said(loaded) == before and loaded.limits == bp.limits
+    assert loaded.quarantined() == {"bad": "it is bad"}
+    assert loaded.checkpoints()[0].name == "mark" and loaded.version("list") == bp.version("list")
+    assert loaded.pack("new", 1).seq == bp.pack("new", 1).seq
+    loaded._check()
+    assert said(Backpack.load(io.BytesIO(exported(loaded)))) == said(loaded)
+
+
+def test_a_reader_exports_too() -> None:
+    folder = MemoryFolder()
+    bp = opened_in(folder)
+    fill(bp)
+    bp.close()
+    reader = opened_in(folder, mode="r")
+    assert said(Backpack.load(io.BytesIO(exported(reader)))) == said(reader)
+
+
+def test_every_damage_to_such_an_export_is_noticed() -> None:
+    bp = opened_in(MemoryFolder())
+    fill(bp, 3)
+    data = exported(bp)
+    for at in range(0, len(data), 7):
+        broken = bytearray(data)
+        broken[at] ^= 0x40
+        with pytest.raises(CorruptionError):
+            Backpack.load(io.BytesIO(bytes(broken)))
+    for size in range(0, len(data), 31):
+        with pytest.raises(CorruptionError):
+            Backpack.load(io.BytesIO(data[:size]))
+
+
+@pytest.mark.parametrize("is_opened", [False, True])
+def test_a_fork_with_a_path_is_a_store_of_its_own(tmp_path: Path, is_opened: bool) -> None:
+    bp = opened_in(MemoryFolder()) if is_opened else Backpack()
+    fill(bp)
+    before = said(bp, 50)
+    fork = bp.fork(50, path=tmp_path / "fork")
+    assert said(fork) == before
+    commit = fork.pack("mine", 1)
+    assert commit.seq == 51 and commit.id != bp.commit(51).id and "mine" not in bp
+    fork._check()
+    fork.close()
+    fork = backpack.open(tmp_path / "fork")
+    assert said(fork, 50) == before and fork["mine"] == 1
+    assert [one.name for one in fork.checkpoints()] == ["mark"]
+    fork.close()
+    with pytest.raises(InvalidArgumentError, match="empty directory"):
+        bp.fork(path=tmp_path / "fork")
+
+
+def test_a_fork_of_a_pruned_store_keeps_what_is_there(tmp_path: Path) -> None:
+    bp = Backpack(max_history_size=2000)
+    fill(bp)
+    first = min(one.seq for one in bp.history() if one.seq != 20)
+    before = said(bp)
+    fork = bp.fork(path=tmp_path / "fork")
+    assert said(fork) == before
+    with pytest.raises(CommitPrunedError):
+        fork.snapshot(first - 1)
+    assert fork.snapshot("mark").to_dict() == bp.snapshot("mark").to_dict()
+    fork.close()
+
+
+def test_a_fork_of_an_opened_store_is_exported_with_what_came_before_it() -> None:
+    bp = opened_in(MemoryFolder())
+    fill(bp)
+    fork = bp.fork(70)
+    for number in range(5):
+        fork.append("list", number)
+    loaded = Backpack.load(io.BytesIO(exported(fork)))
+    assert said(loaded) == said(fork)
+    loaded._check()
