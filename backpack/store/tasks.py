@@ -11,7 +11,6 @@ The threads are a few of the store's own and not the pool that all of asyncio sh
 keep others from theirs.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -41,7 +40,7 @@ _PAUSE_S: Final = 0.0001
 _SHORT_MAX: Final = 64 * 1024
 """A slice of a payload in memory up to this size is cut by the loop itself."""
 
-_making: Final = Lock()
+_making = Lock()
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -126,6 +125,12 @@ class Pace:
         if time.perf_counter() >= self._due_s:
             time.sleep(_PAUSE_S)
             self._due_s = time.perf_counter() + _WORK_S
+
+
+def renew_lock() -> None:
+    """This is a forked child, and who held the lock may not be here."""
+    global _making
+    _making = Lock()
 
 
 # -- reading -----------------------------------------------------------------------------------------------------
