@@ -14,7 +14,6 @@ from backpack.archive.archive import Archive, Part, engine_over
 from backpack.archive.cache import Cache
 from backpack.archive.compacting import Retention, based, erased
 from backpack.archive.contents import Contents
-from backpack.archive.dormant import Columns, Newest
 from backpack.archive.gathering import gathered
 from backpack.archive.holed import HoledArchive
 from backpack.archive.keeping import Keeper
@@ -94,8 +93,8 @@ class Opened:
         """Called by the keeper after it has sealed a log, when something is to be kept only."""
         self.damage: BackpackError | None = None
         """Why a reader can't read all of the store."""
-        self.known: tuple[Columns | None, dict[str, Newest]] | None = None
-        """A reader's: the newest change of every key."""
+        self.known: object = None
+        """A reader's: what it knows about the head, for when it looks again."""
         self._unsynced: list[File] = []
         self._is_folder_unsynced = False
         self._is_closed = False
