@@ -7,13 +7,15 @@ thread of their loop: a flusher thread waits for them and wakes all tasks of a l
 Rounds are counted, so that `sync` too is shared: whoever asks for one is served by any round that begins afterwards.
 """
 
-import asyncio
 from collections.abc import Callable
 from copy import copy
 from threading import Condition, Thread
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from backpack.errors import BackpackError, StorageError
+
+if TYPE_CHECKING:  # it takes 9 MB, and only tasks need it, who have it already
+    import asyncio
 
 _IDLE_S: Final = 5.0
 """A flusher thread without work ends after this time."""
@@ -28,8 +30,8 @@ class Goal(NamedTuple):
     round: int
 
 
-Future = asyncio.Future[None]
-Waiters = dict[Future, tuple[Goal, asyncio.AbstractEventLoop]]
+Future: TypeAlias = "asyncio.Future[None]"
+Waiters: TypeAlias = "dict[Future, tuple[Goal, asyncio.AbstractEventLoop]]"
 
 
 class Syncer:
@@ -147,6 +149,8 @@ class Syncer:
             self._condition.notify_all()
 
     async def _reached(self, goal: Goal) -> None:
+        import asyncio
+
         loop = asyncio.get_running_loop()
         future: Future = loop.create_future()
         with self._condition:

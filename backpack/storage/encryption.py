@@ -241,12 +241,12 @@ def _id_of(key: bytes) -> bytes:
 
 
 def _cipher(algorithm: int, key: bytes) -> _Cipher:
-    try:  # here, because importing it takes 8 MB, and most stores are not encrypted
+    try:  # not before it is needed: it takes 7 MB
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-    except ImportError as error:
+    except ImportError:
         raise InvalidArgumentError(
             "an encrypted store needs the package cryptography: pip install 'backpack-state[encryption]'"
-        ) from error
+        ) from None
     return AESGCM(key) if algorithm == 1 else ChaCha20Poly1305(key)
 
 

@@ -382,6 +382,7 @@ class Backpack(MutableMapping[str, Any]):
 
     def popitem(self) -> tuple[str, Any]:
         """Take out the last key in order, with its value; `KeyNotFoundError` when there is none."""
+        self._require_open()
         with self._lock:
             if not self._engine.visible:
                 raise KeyNotFoundError("nothing to pop: the store is empty", key="")
@@ -934,6 +935,7 @@ class Backpack(MutableMapping[str, Any]):
 
         Whatever has to be read from disk is read by another thread.
         """
+        self._require_open()
         named = None if keys is None else [checked_key(key) for key in ([keys] if isinstance(keys, str) else keys)]
         if self._archive is None:
             return self._snapshot(at, None)
@@ -1059,18 +1061,27 @@ class Backpack(MutableMapping[str, Any]):
             self._is_barred = True
 
     def _abandon(self) -> None:
-        """This is a forked child: the store is its parent's."""
-        self._lock = RLock()
-        self._changing = _Changing(self)
+        """This is a forked child: the store is its parent's. Another thread of the parent may have had the lock."""
         self._is_closed = self._is_barred = self._is_forked = True
+        if not self._lock._is_owned():  # type: ignore[attr-defined]
+            self._lock._at_fork_reinit()  # type: ignore[attr-defined]
+        self._readers = tasks.Readers(is_closed=True)  # its threads have stayed with the parent
+        if self._archive is not None:
+            self._archive.abandon()
 
     def _require_open(self) -> None:
         if self._is_closed:
-            raise closed_error()
+            raise self._closed_error()
+
+    def _closed_error(self) -> ClosedError:
+        """The error for every call after `close`, and in a forked child."""
+        if self._is_forked:
+            return ClosedError("the store was opened by another process, and this is a fork of it: open it here")
+        return ClosedError("the store is closed: open it again")
 
     def _barred_error(self) -> BackpackError:
         if self._is_closed:
-            return closed_error()
+            return self._closed_error()
         if self._opened is not None and self._opened.writer is None:
             return ReadOnlyError('the store is open for reading: open it with mode="rw" to change it')
         return ReentryError(
@@ -1122,7 +1133,7 @@ class Backpack(MutableMapping[str, Any]):
     def _read(self, key: str) -> Content | None:
         """The bytes of the present value; counts as an access and tells the subscribers."""
         if self._is_closed:
-            raise closed_error()
+            raise self._closed_error()
         with self._lock:
             if not self._is_visible(key):
                 return None
@@ -1159,7 +1170,7 @@ class Backpack(MutableMapping[str, Any]):
 
     def _snapshot(self, at: At | None, sight: Sight | None) -> Snapshot:
         if self._is_closed:
-            raise closed_error()
+            raise self._closed_error()
         with self._lock:
             engine = self._engine
             seq = at if type(at) is int and at > 0 and engine.timeline.has(at) else resolve(engine, at)
@@ -1347,7 +1358,7 @@ class Backpack(MutableMapping[str, Any]):
 
     def _loaded(self, at: At | None, keys: list[str] | None) -> Snapshot:
         snapshot = self._snapshot(at, None)
-        snapshot.load(keys)
+        snapshot.load(keys, tasks.Pace())
         return snapshot
 
     def _wait(self, seq: int) -> None:
@@ -1461,8 +1472,3 @@ def _packed_items(values: tuple[Any, ...]) -> tuple[bytes, bool]:
         return pack_checked(values[0], depth=1)
     packed = [pack_checked(value, depth=1) for value in values]
     return b"".join([payload for payload, _ in packed]), all(is_item_plain for _, is_item_plain in packed)
-
-
-def closed_error() -> ClosedError:
-    """The error for every call after `close`."""
-    return ClosedError("the store is closed: open it again")
