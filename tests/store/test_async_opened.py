@@ -294,7 +294,8 @@ def test_a_failing_sync_reaches_everybody_who_waits() -> None:
                 await act
         assert bp["before"] == 1
         assert not bp.health().ok
-        await bp.aclose()  # it is closed to writers already, and nothing is left that could fail
+        with pytest.raises(StorageError):  # it is closed, and tells that it could not keep what it promises
+            await bp.aclose()
 
     asyncio.run(main())
     again = opened(RecordingFolder(folder.inner))
