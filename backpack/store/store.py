@@ -7,12 +7,12 @@ the bytes that are new.
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from functools import partial
 from threading import RLock
 from types import ModuleType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self, TypeVar, cast
 
 from backpack.archive.archive import Archive, engine_over
 from backpack.archive.compacting import first_kept, keys_of, sealed, versions_of
@@ -59,6 +59,7 @@ from backpack.store.differences import Diff, diff_of
 from backpack.store.events import Callback, Event, Events, Subscription
 from backpack.store.export import File, read_export, write_export
 from backpack.store.history import History
+from backpack.store.inherited import expect_forks
 from backpack.store.lists import list_header, packed_list
 from backpack.store.names import (
     checked_checkpoint_name,
@@ -84,6 +85,7 @@ _KNOWN_LIST_MIN: Final = 256
 
 _MISSING: Final = object()
 _NO_TAGS: Final = ()
+_T = TypeVar("_T")
 
 
 class Backpack(MutableMapping[str, Any]):
@@ -143,6 +145,7 @@ class Backpack(MutableMapping[str, Any]):
         self._readers = tasks.Readers()
         self._is_closed = False
         self._is_forked = False
+        expect_forks(self)
 
     # -- packing -----------------------------------------------------------------------------------------------
 
@@ -360,7 +363,7 @@ class Backpack(MutableMapping[str, Any]):
         return isinstance(key, str) and self._is_visible(key)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._visible_keys())
+        return self._while_open(self._visible_keys())
 
     def __len__(self) -> int:
         self._require_open()
@@ -382,6 +385,7 @@ class Backpack(MutableMapping[str, Any]):
 
     def popitem(self) -> tuple[str, Any]:
         """Take out the last key in order, with its value; `KeyNotFoundError` when there is none."""
+        self._require_open()
         with self._lock:
             if not self._engine.visible:
                 raise KeyNotFoundError("nothing to pop: the store is empty", key="")
@@ -453,7 +457,7 @@ class Backpack(MutableMapping[str, Any]):
             if isinstance(before, datetime):
                 stop += 1  # it names no commit: all that were made at or before it are before it
             start = 0 if after is None else resolve(self._engine, after)
-        return self._listed(key, node, tag, start, stop, limit)
+        return self._while_open(self._listed(key, node, tag, start, stop, limit))
 
     def blame(self, key: str) -> Commit:
         """Who set the present value; known for as long as the value lives, pruned or not."""
@@ -685,6 +689,7 @@ class Backpack(MutableMapping[str, Any]):
     @property
     def limits(self) -> Limits:
         """The limits in force."""
+        self._require_open()
         return self._engine.limits
 
     # -- nodes and events --------------------------------------------------------------------------------------
@@ -713,8 +718,7 @@ class Backpack(MutableMapping[str, Any]):
         prefix = f"{checked_key(namespace)}." if namespace else ""
         return Node(self, Sight(str(label[0]), reads, writes, denies, prefix, self._events.publish))
 
-    @contextmanager
-    def as_node(self, name: str) -> Iterator["Backpack"]:
+    def as_node(self, name: str) -> AbstractContextManager["Backpack"]:
         """Attribute what runs inside to a node, for this task or thread; inner blocks win, `node=` wins over all.
 
         >>> bp = Backpack()
@@ -723,8 +727,8 @@ class Backpack(MutableMapping[str, Any]):
         'planner'
         """
         made_label(name, None, ())
-        with attributed_to(self, name):
-            yield self
+        self._require_open()
+        return attributed_to(self, name)
 
     def subscribe(
         self,
@@ -934,6 +938,7 @@ class Backpack(MutableMapping[str, Any]):
 
         Whatever has to be read from disk is read by another thread.
         """
+        self._require_open()
         named = None if keys is None else [checked_key(key) for key in ([keys] if isinstance(keys, str) else keys)]
         if self._archive is None:
             return self._snapshot(at, None)
@@ -1006,7 +1011,8 @@ class Backpack(MutableMapping[str, Any]):
         return self._recovery
 
     def close(self) -> None:
-        """No more calls: each but this one raises `ClosedError` from now on. Idempotent.
+        """No more calls: each but this one raises `ClosedError` from now on, so do iterators begun before. Snapshots in
+        memory can still be read. Idempotent.
 
         An opened store is flushed, sealed and unlocked; what can't be raises `StorageError`, and it is closed anyway.
         """
@@ -1059,19 +1065,43 @@ class Backpack(MutableMapping[str, Any]):
         if self._opened is not None and self._opened.writer is None:
             self._is_barred = True
 
-    def _abandon(self) -> None:
-        """This is a forked child: the store is its parent's."""
-        self._lock = RLock()
-        self._changing = _Changing(self)
-        self._is_closed = self._is_barred = self._is_forked = True
+    def _inherit(self) -> None:
+        """This is a forked child: what is in memory is a store of its own from here on, files are its parent's."""
+        is_torn = not self._lock.acquire(blocking=False)  # a thread that is not here was using it
+        if not is_torn:
+            self._lock.release()
+        else:
+            lock = self._lock = self._history.lock = RLock()
+            self._engine.make_view = partial(Remembered, lock)
+            for link in list(self._engine.views.values()):
+                view = link()
+                if isinstance(view, Remembered):
+                    view.lock = lock
+        self._events.renew_lock()
+        self._readers = tasks.Readers()
+        if self._archive is not None:
+            self._archive.abandon()
+            self._readers.is_closed = True
+            self._is_closed = self._is_barred = self._is_forked = True
+            return
+        if is_torn:
+            self._engine.repair()
+            self._is_barred = self._is_closed
+        self._engine.begin_epoch(os.urandom(16))
 
     def _require_open(self) -> None:
         if self._is_closed:
-            raise closed_error()
+            raise self._closed_error()
+
+    def _closed_error(self) -> ClosedError:
+        """The error for every call after `close`, and in a forked child."""
+        if self._is_forked:
+            return ClosedError("the store was opened by another process, and this is a fork of it: open it here")
+        return ClosedError("the store is closed: open it again")
 
     def _barred_error(self) -> BackpackError:
         if self._is_closed:
-            return closed_error()
+            return self._closed_error()
         if self._opened is not None and self._opened.writer is None:
             return ReadOnlyError('the store is open for reading: open it with mode="rw" to change it')
         return ReentryError(
@@ -1101,6 +1131,17 @@ class Backpack(MutableMapping[str, Any]):
             self._labels[node] = label
         return label
 
+    def _while_open(self, items: Iterable[_T]) -> Iterator[_T]:
+        """These, one by one, for as long as the store is open; then `ClosedError`."""
+        iterator = iter(items)
+        while True:
+            self._require_open()
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            yield item
+
     def _is_visible(self, key: str) -> bool:
         try:
             chain = self._engine.chains.get(key)
@@ -1123,7 +1164,7 @@ class Backpack(MutableMapping[str, Any]):
     def _read(self, key: str) -> Content | None:
         """The bytes of the present value; counts as an access and tells the subscribers."""
         if self._is_closed:
-            raise closed_error()
+            raise self._closed_error()
         with self._lock:
             if not self._is_visible(key):
                 return None
@@ -1160,7 +1201,7 @@ class Backpack(MutableMapping[str, Any]):
 
     def _snapshot(self, at: At | None, sight: Sight | None) -> Snapshot:
         if self._is_closed:
-            raise closed_error()
+            raise self._closed_error()
         with self._lock:
             engine = self._engine
             seq = at if type(at) is int and at > 0 and engine.timeline.has(at) else resolve(engine, at)
@@ -1247,17 +1288,21 @@ class Backpack(MutableMapping[str, Any]):
                     upto = opened.archive.head
                     opened.settle()
             gone = versions.keys() | set(visible)
+            is_known = bool(keys)
             keys = [key for key in keys if key in gone]
         if forbidden and sight is not None:
             raise sight.denied(forbidden[0], "write")
-        if erased and opened is not None:
-            for state in list(opened.archive.loaded):
-                state.forget(erased)
-            opened.drain()
-            opened.erase(erased, upto)
-            with self._lock:
-                opened.sweep(beside_readers=True)
-            opened.flush()
+        if opened is not None and not dry_run:
+            if erased:
+                for state in list(opened.archive.loaded):
+                    state.forget(erased)
+                opened.drain()
+                opened.erase(erased, upto)
+            opened.discard_aside()
+            if is_known:  # also what is left of a purge that crashed before it came to this
+                with self._lock:
+                    opened.sweep(beside_readers=True)
+                opened.flush()
         if commit is not None:
             self._tell(commit)
         return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit)
@@ -1337,6 +1382,7 @@ class Backpack(MutableMapping[str, Any]):
 
     def _wake(self, key: str) -> None:
         with self._lock:
+            self._require_open()
             self._engine.chain_of(key)
 
     async def _changed(self, change: Callable[[], Facts], *, is_short: bool) -> Commit:
@@ -1348,7 +1394,7 @@ class Backpack(MutableMapping[str, Any]):
 
     def _loaded(self, at: At | None, keys: list[str] | None) -> Snapshot:
         snapshot = self._snapshot(at, None)
-        snapshot.load(keys)
+        snapshot.load(keys, tasks.Pace())
         return snapshot
 
     def _wait(self, seq: int) -> None:
@@ -1462,8 +1508,3 @@ def _packed_items(values: tuple[Any, ...]) -> tuple[bytes, bool]:
         return pack_checked(values[0], depth=1)
     packed = [pack_checked(value, depth=1) for value in values]
     return b"".join([payload for payload, _ in packed]), all(is_item_plain for _, is_item_plain in packed)
-
-
-def closed_error() -> ClosedError:
-    """The error for every call after `close`."""
-    return ClosedError("the store is closed: open it again")
