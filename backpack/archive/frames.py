@@ -33,12 +33,13 @@ from xxhash import xxh3_64_intdigest
 from backpack.archive.content import BLOB, OWN, Change, Cut, Value
 from backpack.core.commit import NO_LABEL, Label
 from backpack.errors import CorruptionError
-from backpack.limits import KEY_SIZE_MAX
+from backpack.limits import KEY_SIZE_MAX, KIB
 from backpack.storage.cover import DIGEST_SIZE
 
 MAGIC: Final = b"bplog\0\1\n"
 VERSION: Final = 1
 LOG_HEAD: Final = Struct("<8sHHQQII16s8s")
+SALT_SIZE: Final = 8
 FRAME: Final = Struct("<4sBBHIIQQQQ")
 SUM: Final = Struct("<Q")
 FRAME_SIZE: Final = FRAME.size + SUM.size
@@ -60,6 +61,12 @@ IS_LARGE: Final = 0x10
 
 FRAME_BODY_MAX: Final = (1 << 32) - 1
 """What `size` can say. A commit that is longer is refused before anything is written."""
+PLAIN_SIZE_MAX: Final = 256 * KIB
+"""Bytes that msgpack reads at once. A label (64 tags of 1 KiB, a message of 64 KiB), a note or the cuts of a value are
+shorter; made of empty lists they would make objects of 60 times their size."""
+_FIVE: Final = b"\x95"
+_WIDTHS: Final = {b"\xc4": 1, b"\xc5": 2, b"\xc6": 4}
+"""Of msgpack: how wide the size of bytes is, by the first byte."""
 _DETAIL_SIZE: Final = Struct("<I")
 _COUNT_MAX: Final = 1 << 28
 
@@ -186,6 +193,22 @@ def read_frame(head: LogHead, seed: int, data: bytes, at: int) -> Frame | None:
     return Frame(kind, size, previous, seq, time_ns, synced_upto, body_sum, head_sum)
 
 
+def unpacked(data: bytes, *, free: int = 0) -> Any:
+    """What msgpack reads; ValueError when it can't, or when it might make more objects than anything of ours has.
+
+    `free`: so many bytes don't count, because they are one object.
+    """
+    if len(data) - free > PLAIN_SIZE_MAX:
+        raise ValueError("a note, label or detail is longer than any is written")
+    return msgpack.unpackb(data, strict_map_key=True)
+
+
+def _own_size(head: bytes) -> int:
+    """The size of the bytes that a detail begins with; `head` are its first six bytes."""
+    width = _WIDTHS.get(head[1:2], 0) if head[:1] == _FIVE else 0
+    return int.from_bytes(head[2 : 2 + width], "big")
+
+
 # -- labels ------------------------------------------------------------------------------------------------------
 
 
@@ -198,7 +221,7 @@ def read_label(data: bytes) -> Label:
     """A label of its bytes; ValueError when they are none."""
     if not data:
         return NO_LABEL
-    node, message, tags = checked_list(msgpack.unpackb(data, strict_map_key=True), 3)
+    node, message, tags = checked_list(unpacked(data), 3)
     for text in (node, message):
         if text is not None and type(text) is not str:
             raise ValueError("not a label")
@@ -327,7 +350,7 @@ def _read_detail(body: bytes, at: int, size: int, next_source: int) -> tuple[Val
     stop = at + size
     if begin + packed_size > stop:
         raise ValueError("the detail is longer than its change")
-    packed = msgpack.unpackb(body[begin : begin + packed_size], strict_map_key=True)
+    packed = unpacked(body[begin : begin + packed_size], free=_own_size(body[begin : begin + 6]))
     own, flat, blobs, reason, sizes = checked_list(packed, 5)
     value = checked_value(own, flat, blobs)
     if type(reason) is not str or type(sizes) is not list or len(sizes) % 3:

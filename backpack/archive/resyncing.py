@@ -28,6 +28,7 @@ from backpack.archive.frames import (
     read_commit,
     read_frame,
     read_log_head,
+    unpacked,
 )
 from backpack.archive.scanning import Log, Piece
 from backpack.errors import CorruptionError
@@ -194,7 +195,7 @@ class MendedLog(Log):
                 if not self._fits(placed, first_source, is_next):
                     return "the commit does not go on where those before it end"
             else:
-                note = msgpack.unpackb(body, strict_map_key=True)
+                note = unpacked(body)
         except (ValueError, msgpack.UnpackException, CorruptionError):
             return "the frame can't be read"
         if not is_next and bad < 0:

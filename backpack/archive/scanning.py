@@ -22,6 +22,7 @@ from backpack.archive.frames import (
     LOG_HEAD,
     LOG_HEAD_SIZE_MAX,
     ONE,
+    SALT_SIZE,
     WHOLE,
     Added,
     Frame,
@@ -31,6 +32,7 @@ from backpack.archive.frames import (
     read_frame,
     read_label,
     read_log_head,
+    unpacked,
 )
 from backpack.core.commit import Label
 from backpack.errors import CorruptionError
@@ -318,7 +320,7 @@ class Log:
         if frame.kind != COMMIT:
             try:
                 body = self._cover.uncover(covered, b"frame:%d" % self.stop)
-                self.notes.append((frame.seq, msgpack.unpackb(body, strict_map_key=True)))
+                self.notes.append((frame.seq, unpacked(body)))
             except (ValueError, msgpack.UnpackException, CorruptionError):
                 return "the note in the frame can't be read"
         else:
@@ -532,12 +534,15 @@ class Log:
 
 
 def acknowledged_in(file: File) -> int:
-    """The highest `synced_upto` in any frame of a log whose head is not right: as long as its salt is, they prove
-    themselves."""
+    """The highest `synced_upto` in any frame of a log whose head is not right: the frames prove the salt that it has,
+    or one that differs from it in one bit."""
     data = file.pread(LOG_HEAD.size, 0)
     if len(data) < LOG_HEAD.size:
         return 0
-    return _synced_behind(file, LogHead(b"", 0, 0, 0, LOG_HEAD.unpack(data)[-1], b""), LOG_HEAD.size)
+    salt = int.from_bytes(LOG_HEAD.unpack(data)[-1], "little")
+    salts = [salt, *(salt ^ 1 << bit for bit in range(8 * SALT_SIZE))]
+    heads = (LogHead(b"", 0, 0, 0, one.to_bytes(SALT_SIZE, "little"), b"") for one in salts)
+    return max(_synced_behind(file, head, LOG_HEAD.size) for head in heads)
 
 
 def _synced_behind(file: File, head: LogHead, offset: int) -> int:
