@@ -52,6 +52,7 @@ from backpack.limits import (
     PRUNE_PERCENTAGE_DEFAULT,
     VALUE_SIZE_LIMIT_DEFAULT,
 )
+from backpack.storage.encryption import Key
 from backpack.store import tasks, travel
 from backpack.store.archived import Archived
 from backpack.store.attribution import attributed_node, attributed_to
@@ -541,9 +542,17 @@ class Backpack(MutableMapping[str, Any]):
         return self._restore(self.snapshot(at), keys, self._label(node, message, tags), unavailable, None)
 
     def fork(
-        self, at: At | None = None, *, path: str | os.PathLike[str] | None = None, unavailable: Any = RAISE
+        self,
+        at: At | None = None,
+        *,
+        path: str | os.PathLike[str] | None = None,
+        key: Key | None = None,
+        unavailable: Any = RAISE,
     ) -> "Backpack":
         """A store of its own that shares the history up to `at` and goes on from there. This one is never touched.
+
+        With `path` it is an opened store in that directory, which is missing or empty; `key` encrypts it, and must be
+        given when this one is encrypted.
 
         >>> bp = Backpack({"a": 1})
         >>> other = bp.fork()
@@ -553,7 +562,7 @@ class Backpack(MutableMapping[str, Any]):
         """
         if path is not None:
             self._require_open()
-            return cast(Backpack, _moving().fork_to(self, at, path))
+            return cast(Backpack, _moving().fork_to(self, at, path, key))
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         self._require_open()
         with self._lock:
@@ -853,11 +862,12 @@ class Backpack(MutableMapping[str, Any]):
 
     # -- one file ----------------------------------------------------------------------------------------------
 
-    def export(self, file: File) -> None:
+    def export(self, file: File, *, key: Key | None = None) -> None:
         """Write everything into one portable file, checksummed: a path, published atomically, or a file open for bytes.
 
         Open snapshots, subscriptions and large values of the past that nothing else keeps don't go in. `StorageError`
         or `DiskFullError` when the disk refuses; an old file at the path is there still. Cost: O(bytes + changes).
+        `key` encrypts what an opened store exports, and must be given when that is encrypted itself.
 
         >>> import io
         >>> file = io.BytesIO()
@@ -866,15 +876,17 @@ class Backpack(MutableMapping[str, Any]):
         ['search', 'book']
         """
         self._require_open()
+        if self._archive is None and key is not None:
+            raise InvalidArgumentError("the export of a store in memory can't be encrypted: leave key= out")
         if self._archive is not None:
-            _moving().export_to(self, file)
+            _moving().export_to(self, file, key)
             return
         with self._lock:
             image = freeze(self._engine, self._last_ns)
         write_export(image, file)
 
     @classmethod
-    def load(cls, file: File) -> "Backpack":
+    def load(cls, file: File, *, key: Key | None = None) -> "Backpack":
         """The store in a file that `export` wrote: same ids, history and limits; it goes on by itself.
 
         A damaged file raises `CorruptionError` and loads nothing; `StoreNotFoundError` when there is none. No class is
@@ -892,7 +904,7 @@ class Backpack(MutableMapping[str, Any]):
             assert isinstance(second, int)
             return cls._from_engine(first, second)
         assert isinstance(second, dict)
-        return cast(Backpack, _moving().load_from(first, second))
+        return cast(Backpack, _moving().load_from(first, second, key))
 
     # -- asyncio -----------------------------------------------------------------------------------------------
 
