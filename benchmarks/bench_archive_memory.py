@@ -21,7 +21,7 @@ LIMIT = 40.0
 def run(size: float = 1.0) -> list[Row]:
     """Making it, and reading from it."""
     commits = harness.scaled(1_000_000, size, least=2_000)
-    reads = harness.scaled(20_000, size, least=50)
+    reads = harness.scaled(5_000, size, least=50)
     rows = []
     for full in (workloads.KEY_COUNT, 100_000):
         key_count = min(full, commits // 2)

@@ -21,6 +21,7 @@ from backpack.archive.placing import Placer
 from backpack.archive.reading import OpenBlobs, checked_blob, reader_of
 from backpack.archive.scanning import Log
 from backpack.archive.writing import Writer, log_name
+from backpack.blobs.blob import Blob
 from backpack.blobs.reading import Reader
 from backpack.blobs.store import Blobs
 from backpack.core.chain import Mark, form_of, kind_of
@@ -30,6 +31,7 @@ from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
 from backpack.core.past import Woken
 from backpack.core.payload import Buffer, Content, LargeRef, Pieces, make_cuts
+from backpack.errors import ClosedError
 
 AT_ONCE_MAX: Final = 256 * 1024
 """A value up to this size is read as a whole; of a longer one its slices, when they are asked for."""
@@ -93,7 +95,7 @@ class Stored(Buffer):
 
     def reader(self, opened: OpenBlobs) -> Reader:
         """To read them in slices. `opened`: the blobs that are open, for all parts of one value."""
-        return reader_of(self.value, self._archive.slice, self._archive.blobs.open, opened)
+        return reader_of(self.value, self._archive.slice, self._archive.open_blob, opened)
 
 
 class Archive:
@@ -118,6 +120,8 @@ class Archive:
         self.retreat: Callable[[int], None] = _nothing
         """Told the newest commit that may still count as synced, when one was taken out."""
         self.dormant = Dormant(None, {})
+        self._refusal = ""
+        """Why nothing is read any more."""
         self.set_parts(parts)
 
     def set_parts(self, parts: Sequence[Part]) -> None:
@@ -334,6 +338,7 @@ class Archive:
     def find(self, key: str, seq: int) -> Change | None:
         """The newest change of the key at or before a commit; None when there is none."""
         parts, firsts, _ = self._state
+        self._check_open()
         index = bisect_right(firsts, seq) - 1
         while index >= 0:
             change = parts[index].find(key, seq)
@@ -356,12 +361,14 @@ class Archive:
     def row(self, seq: int) -> CommitRow | None:
         """A commit; None when it is not there (any more)."""
         parts, firsts, _ = self._state
+        self._check_open()
         index = bisect_right(firsts, seq) - 1
         return parts[index].commit(seq) if index >= 0 else None
 
     def rows(self, stop: int, start: int) -> Iterator[CommitRow]:
         """The commits before `stop` and behind `start`, newest first, read as they are asked for."""
         parts, firsts, _ = self._state
+        self._check_open()
         index = bisect_right(firsts, stop - 1) - 1
         while index >= 0:
             for row in parts[index].commits(stop, start):
@@ -372,6 +379,7 @@ class Archive:
     def rows_of(self, key: str, stop: int, start: int) -> Iterator[CommitRow]:
         """Those of them that changed the key."""
         parts, firsts, _ = self._state
+        self._check_open()
         index = bisect_right(firsts, stop - 1) - 1
         while index >= 0:
             for seq in reversed(parts[index].seqs(key)):
@@ -387,6 +395,7 @@ class Archive:
         Cost: O(changes since the keyframe).
         """
         parts, firsts, _ = self._state
+        self._check_open()
         later: dict[str, Newest] = {}
         for index in range(bisect_right(firsts, seq) - 1, -1, -1):
             part = parts[index]
@@ -426,7 +435,18 @@ class Archive:
 
     def close(self) -> None:
         """Let go of the files. A fork that still reads some keeps these open."""
+        self._refusal = "the store is closed: open it again"
         self.set_parts(())
+
+    def abandon(self) -> None:
+        """This is a forked child, and the files are its parent's: nothing is read any more."""
+        self._refusal = "the store was opened by another process, and this is a fork of it: open it here"
+        self.set_parts(())
+
+    def open_blob(self, digest: bytes) -> Blob:
+        """A blob to read from; let go of it."""
+        self._check_open()
+        return self.blobs.open(digest)
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -446,13 +466,18 @@ class Archive:
                 expected = part.last_seq + 1
         return count
 
+    def _check_open(self) -> None:
+        if self._refusal:
+            raise ClosedError(self._refusal)
+
     def _cut(self, value: Value, origin: int, number: int, start: int, stop: int) -> bytes:
         if origin == OWN:
             return value.own[start:stop]
         if origin == BLOB:
-            with self.blobs.open(value.blobs[number]) as blob:
+            with self.open_blob(value.blobs[number]) as blob:
                 return checked_blob(blob, value.blobs[number], stop).read(start, stop - start)
         parts, _, origins = self._state
+        self._check_open()
         index = bisect_right(origins, origin) - 1
         if index < 0:
             raise damaged(log_name(origin), 0, "a value points to a log, or the segment made of it, that is not there")

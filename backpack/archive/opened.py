@@ -14,7 +14,6 @@ from backpack.archive.archive import Archive, Part, engine_over
 from backpack.archive.cache import Cache
 from backpack.archive.compacting import Retention, based, erased
 from backpack.archive.contents import Contents
-from backpack.archive.dormant import Columns, Newest
 from backpack.archive.gathering import gathered
 from backpack.archive.holed import HoledArchive
 from backpack.archive.keeping import Keeper
@@ -34,7 +33,7 @@ from backpack.errors import BackpackError, StorageError, StoreLockedError
 from backpack.storage.cover import Covers
 from backpack.storage.protocol import File, Folder, Lock, publish
 
-SEGMENT_SIZE: Final = 8 * 1024 * 1024
+SEGMENT_SIZE: Final = 4 * 1024 * 1024
 """A log longer than this is followed by the next one and sealed."""
 
 SEAL_SIZE_MIN: Final = 64 * 1024
@@ -94,11 +93,13 @@ class Opened:
         """Called by the keeper after it has sealed a log, when something is to be kept only."""
         self.damage: BackpackError | None = None
         """Why a reader can't read all of the store."""
-        self.known: tuple[Columns | None, dict[str, Newest]] | None = None
-        """A reader's: the newest change of every key."""
+        self.known: object = None
+        """A reader's: what it knows about the head, for when it looks again."""
         self._unsynced: list[File] = []
         self._is_folder_unsynced = False
         self._is_closed = False
+        self._last: Part | None = None
+        """The newest log, once nothing will be written to it any more."""
         self._closing = RLock()
         self.syncer = Syncer(self._sync, manifest.head if writer is None else writer.synced_upto)
         self._keeper = Keeper(self._seal_next)
@@ -197,13 +198,13 @@ class Opened:
     def _finish(self, writer: Writer) -> None:
         self.drain()
         self.syncer.sync()
-        self._keeper.stop()
         if writer.size > SEAL_SIZE_MIN:
-            log = self.archive.parts[-1]
-            assert isinstance(log, Log)
-            self.seal(log, is_last=True)
+            self._last = self.archive.parts[-1]  # by the keeper's thread, whose memory is at hand for it
+            self.drain()
+            self._keeper.stop()
             publish_clean(self.folder, CleanMark(0, 0, 0, writer.last_seq))
         else:
+            self._keeper.stop()
             publish_clean(self.folder, CleanMark(writer.segment, writer.size, writer.head_sum, writer.last_seq))
 
     def _sync(self) -> int:
@@ -261,6 +262,10 @@ class Opened:
                 if self.tend is not None:
                     self.tend()
                 return True
+        if isinstance(self._last, Log):
+            self.seal(self._last, is_last=True)
+            self._last = None
+            return True
         return False
 
     def seal(self, log: Log, *, is_last: bool) -> None:
@@ -350,7 +355,7 @@ class Opened:
     def erase(self, keys: set[str], upto: int) -> None:
         """Write every segment that has values of these keys, from commits up to `upto`, anew without them.
 
-        As with `rebase`, `settle` comes first. What recovery once put aside goes too: it may hold such values.
+        As with `rebase`, `settle` comes first.
         """
         with self._rewriting:
             infos = list(self.manifest.segments)
@@ -368,11 +373,14 @@ class Opened:
                     changed = {part.origins: part for part in parts}
                     self.archive.set_parts([changed.get(part.origins, part) for part in self.archive.parts])
                 self._remove(old)
-            if self.folder.has(ASIDE):
-                aside = self.folder.folder(ASIDE)
-                for name in aside.names():
-                    aside.remove(name)
-                aside.sync()
+
+    def discard_aside(self) -> None:
+        """Take away, for good, what recovery once put aside: nobody can say what values it holds."""
+        if self.folder.has(ASIDE):
+            aside = self.folder.folder(ASIDE)
+            for name in aside.names():
+                aside.remove(name)
+            aside.sync()
 
     def _remove(self, old: Sequence[Segment]) -> int:
         for segment in old:
@@ -403,8 +411,6 @@ class Opened:
                     if digest not in used:
                         freed += blobs.size_of(digest)
                         blobs.remove(digest)
-                if freed:
-                    blobs.sync_all()
                 return freed
         finally:
             if guard is not None:

@@ -104,6 +104,14 @@ class MendedLog(Log):
                 yield row
 
     @property
+    def last_readable(self) -> int:
+        """The last commit that can be read; 0 when there is none. A note may stand behind one that is lost."""
+        count = len(self._frames)
+        while count and not self._frames[count - 1]:
+            count -= 1
+        return self.first_seq + count - 1 if count else 0
+
+    @property
     def commit_count(self) -> int:
         return sum(map(bool, self._frames))
 

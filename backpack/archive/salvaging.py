@@ -143,7 +143,7 @@ def _take_logs(salvage: Salvage, folder: Folder, covers: Covers, manifest: Manif
 def _last_readable(part: Part) -> int:
     """The last commit of a part that can be read; 0 when there is none."""
     if isinstance(part, MendedLog):
-        return part.last_seq
+        return part.last_readable
     if not isinstance(part, Segment):
         return 0
     try:

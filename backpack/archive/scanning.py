@@ -409,7 +409,10 @@ class Log:
             assert row is not None
             changes = {change.key: change for change in row.changes}
             self._recent = (seq, changes)
-        return changes[key]
+        change = changes.get(key)
+        if change is None:  # a writer took the commit out again, and this is a reader
+            raise damaged(self.file.name, self._frames[seq - self.first_seq], "the frame has changed since it was read")
+        return change
 
     def seqs(self, key: str) -> "array[int]":
         """The commits of this log that changed the key, oldest first."""

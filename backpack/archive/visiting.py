@@ -10,8 +10,9 @@ from array import array
 from collections.abc import Callable
 from typing import Any, Final
 
-from backpack.archive.archive import Archive, Part
+from backpack.archive.archive import Archive, Part, facts_of
 from backpack.archive.cache import Cache
+from backpack.archive.content import CommitRow
 from backpack.archive.dormant import Columns, Dormant, Newest, newest_of
 from backpack.archive.encrypting import covers_of
 from backpack.archive.frames import LOG_HEAD_SIZE_MAX, damaged, read_log_head
@@ -49,8 +50,6 @@ _LOCK_TRIES: Final = 500
 _LOCK_WAIT_S: Final = 0.01
 
 Wait = Callable[[float], None]
-Known = tuple[Columns | None, dict[str, Newest]]
-"""The newest change of every key: see `Archive.newest_at`."""
 
 
 class NoLock:
@@ -60,6 +59,19 @@ class NoLock:
 
     def release(self) -> None:
         """Nothing."""
+
+
+class Known:
+    """What a look found out about the head."""
+
+    __slots__ = ("columns", "head", "later")
+
+    def __init__(self, columns: Columns | None, later: dict[str, Newest], head: CommitRow | None) -> None:
+        self.columns = columns
+        self.later = later
+        """With the columns the newest change of every key: see `Archive.newest_at`."""
+        self.head = None if head is None else facts_of(head)
+        """Who made the newest commit, when, and what it changed: read once, for a writer may take it out again."""
 
 
 class View:
@@ -74,7 +86,7 @@ class View:
         archive: Archive,
         checkpoints: Checkpoints,
         damage: CorruptionError | None = None,
-        known: "Known | None" = None,
+        known: Known | None = None,
     ) -> None:
         self.covers = covers
         self.manifest = manifest
@@ -95,7 +107,8 @@ class Before:
         """By name: segments never change."""
         self.logs: dict[int, Log] = {}
         self.archive = None if opened is None else opened.archive
-        self.known: Known | None = None if opened is None else opened.known
+        known = None if opened is None else opened.known
+        self.known = known if isinstance(known, Known) else None
         for part in () if opened is None else opened.archive.parts:
             if isinstance(part, Segment):
                 self.segments[part.pieces.file.name.rpartition("/")[2]] = part
@@ -146,19 +159,24 @@ def open_to_read(folder: Folder, key: Key | None, lock: Lock) -> Opened:
     return opened
 
 
-def look_again(opened: Opened) -> bool:
-    """Have a reader's archive be the store as it is now; False when there is nothing new. Who reads the old archive
-    goes on with that. Cost: what is new, and O(keys) when there is something."""
+def look_again(opened: Opened) -> bool | None:
+    """Have a reader's archive be the store as it is now. Who reads the old archive goes on with that.
+
+    True when there is something new, False when only the files are others, None when all is as it was. Cost: what is
+    new, and O(keys) unless all is as it was.
+    """
     old, manifest, checkpoints = opened.archive, opened.manifest, opened.checkpoints
     before = Before(opened)
     view = _looked(opened.folder, lambda: opened.covers, opened.cache, lambda *_: old.blobs, before)
     archive = view.archive
     is_same = (archive.head, archive.first_seq, view.checkpoints) == (old.head, old.first_seq, checkpoints)
-    if is_same and view.manifest.generation == manifest.generation and str(view.damage) == str(opened.damage):
-        return False
+    is_same = is_same and str(view.damage) == str(opened.damage)
+    is_same = is_same and (before.known is None or _has_head(archive, old.head, before.known))
+    if is_same and view.manifest.generation == manifest.generation:
+        return None
     opened.archive, opened.manifest, opened.checkpoints = archive, view.manifest, view.checkpoints
     opened.damage, opened.known = view.damage, view.known
-    return True
+    return not is_same
 
 
 def blobs_to_read(folder: Folder, covers: Covers) -> Blobs:
@@ -207,10 +225,8 @@ def _view(folder: Folder, covers: Covers, cache: Cache, manifest: Manifest, blob
         apply_notes(checkpoints, log.notes)
     archive = Archive(blobs, [*parts, *plan.logs], Placer(_no_blob), None, manifest.first_seq)
     archive.kept = {seq for seq, _ in checkpoints.values() if seq < manifest.first_seq}
-    known = _newest(archive, before)
-    archive.dormant = Dormant(*known)
-    if archive.head:
-        archive.row(archive.head)
+    known = _known(archive, before)
+    archive.dormant = Dormant(known.columns, known.later)
     return View(covers, manifest, archive, checkpoints, None, known)
 
 
@@ -289,29 +305,23 @@ def _copied_value(value: Any) -> Any:
     return value[:] if isinstance(value, array | list) else value
 
 
-def _newest(archive: Archive, before: Before) -> Known:
+def _known(archive: Archive, before: Before) -> Known:
     """The newest change of every key. Where an earlier look knows them up to its head, only what came since is read."""
+    head = archive.row(archive.head) if archive.head else None
     old, known = before.archive, before.known
-    if old is None or known is None or not _goes_on(archive, old):
-        return archive.newest_at(archive.head)
-    columns, later = known
+    if old is None or known is None or old.head > archive.head or not _has_head(archive, old.head, known):
+        return Known(*archive.newest_at(archive.head), head)
     fresh: dict[str, Newest] = {}
     for row in archive.rows(archive.head + 1, old.head):
         for change in row.changes:
             fresh.setdefault(change.key, newest_of(change))
-    return columns, {**later, **fresh}
+    return Known(known.columns, {**known.later, **fresh}, head)
 
 
-def _goes_on(archive: Archive, old: Archive) -> bool:
-    """Is what the older one has the beginning of the other? Not if its last commit was taken out again."""
-    if not 0 < old.head <= archive.head:
-        return False
-    one, other = archive.row(old.head), old.row(old.head)
-    if one is None or other is None or (one.time_ns, one.label) != (other.time_ns, other.label):
-        return False
-    return [(change.key, change.version) for change in one.changes] == [
-        (change.key, change.version) for change in other.changes
-    ]
+def _has_head(archive: Archive, head: int, known: Known) -> bool:
+    """Is the commit that was the newest still that commit? A writer may have taken it out again."""
+    row = archive.row(head) if head else None
+    return (None if row is None else facts_of(row)) == known.head
 
 
 def _no_blob(_: bytes) -> bytes:

@@ -41,6 +41,7 @@ class Blobs:
         "_folder",
         "_found",
         "_frame_size",
+        "_has_removed",
         "_is_failed",
         "_lock",
         "_numbers",
@@ -55,6 +56,8 @@ class Blobs:
         self._frame_size = frame_size
         self._numbers = count()
         self._is_failed = False
+        self._has_removed = False
+        """Was a blob removed since the folder was synced?"""
         self._lock = Lock()
         self._settled: set[bytes] = set()
         """Whole and synced, as this object knows."""
@@ -124,14 +127,15 @@ class Blobs:
 
     @property
     def is_synced(self) -> bool:
-        """Does everything that was put, or found when it was put, survive a power loss?"""
-        return not self._unsynced and not self._found
+        """Does everything that was put, found when it was put, or removed survive a power loss?"""
+        return not (self._unsynced or self._found or self._has_removed)
 
     def sync_all(self) -> None:
         """Everything that was put, found or removed survives a power loss when this returns."""
         self._refuse_failed()
         with self._lock:
             found, unsynced = sorted(self._found), sorted(self._unsynced)
+            self._has_removed = False  # what is removed from here on waits for the next one
         for waiting, act in ((found, self.renew), (unsynced, self._sync_file)):
             for digest in waiting:
                 try:
@@ -147,6 +151,7 @@ class Blobs:
         name = _name(digest)
         with self._lock:
             self._folder.remove(name)
+            self._has_removed = True
             for known in (self._settled, self._unsynced, self._found):
                 known.discard(digest)
             if self._sizes is not None:

@@ -78,6 +78,12 @@ _by_class: dict[type, Entry] = {}
 _by_name: dict[str, Entry] = {}
 
 
+def renew_lock() -> None:
+    """This is a forked child, and who held the lock may not be here."""
+    global _lock
+    _lock = threading.Lock()
+
+
 def entry_of_class(cls: type) -> Entry | None:
     return _by_class.get(cls)
 

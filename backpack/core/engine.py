@@ -194,6 +194,11 @@ class Engine:
         """Do the limits have a say before a commit is adopted?"""
         self.pruner.reset()
 
+    def begin_epoch(self, secret: bytes) -> None:
+        """Commits from the next one on get other ids than they would have got: this engine has become two."""
+        epoch, first_seq = self.epoch, self.timeline.head + 1
+        self.epoch = Epoch(secret, first_seq, epoch.parent if epoch.first_seq == first_seq else epoch)
+
     # -- commits -----------------------------------------------------------------------------------------------
 
     def commit_one(self, key: str, payload: bytes, is_plain: bool, grown: Grown, label: Label, now: int) -> Facts:

@@ -5,6 +5,7 @@ as the last step of a commit, so what lies behind it has not happened; a commit 
 memory, so it has left. Everything else is derived from the entries and these two facts, and is made anew here.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ def repair(engine: "Engine", contents: Iterable[tuple[Chain, Content | None]] = 
     engine.large = {chain for chain in engine.chains.values() if chain.content is not None}
     entries = sum(len(chain.columns[1]) - chain.holes for chain in engine.chains.values())
     engine.entry_offset = entries - engine.timeline.head
+    engine.checkpoint_counts = dict(Counter(seq for seq, _ in engine.checkpoints.values()))
     engine.holey.clear()
     engine.pruned = engine.timeline.gone
     engine.pruner.reset()

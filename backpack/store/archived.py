@@ -12,7 +12,7 @@ from backpack.core.commit import Commit
 from backpack.core.engine import Engine
 from backpack.core.patterns import Pattern
 from backpack.core.payload import Content, join
-from backpack.store.state import Found, State
+from backpack.store.state import Found, State, nothing
 
 _CANDIDATES_MAX: Final = 10_000
 """Commits between two states above which all keys are compared."""
@@ -31,7 +31,7 @@ class Archived:
         self._check_open = check_open
         self.seq = seq
         self._names: list[str] | None = None
-        self._known: dict[str, Found | None] = {}
+        self._known: dict[str, Found | _Loaded | None] = {}
 
     # -- one key -------------------------------------------------------------------------------------------------
 
@@ -42,7 +42,8 @@ class Archived:
     def find(self, key: str) -> Found | None:
         """What the key was. Cost: a cold read, unless it was loaded."""
         if self._known and key in self._known:
-            return self._known[key]
+            known = self._known[key]
+            return _found_again(key, known) if type(known) is tuple else known  # type: ignore[return-value]
         self._check()
         change = self._archive.find(key, self.seq)
         self._check()
@@ -90,16 +91,18 @@ class Archived:
             return None
         return {change.key for row in self._archive.rows(last + 1, first) for change in row.changes}
 
-    def load(self, keys: Iterable[str] | None = None) -> None:
+    def load(self, keys: Iterable[str] | None = None, give_way: Callable[[], None] = nothing) -> None:
         """Read what reads will want: all but large values, or these keys with theirs."""
         self._archive.loaded.add(self)
         for key in self.keys() if keys is None else keys:
             change = self._archive.find(key, self.seq)
             found = None if change is None else self._found(change)
+            self._known[key] = found
             if found is not None and found.is_visible and not (keys is None and found.is_large):
                 content = found.content()
-                found.content = partial(_same, content if isinstance(content, str) else join(content))
-            self._known[key] = found
+                data = content if isinstance(content, str) else join(content)
+                self._known[key] = (found.seq, found.kind, found.version, found.size, found.is_large, data)
+            give_way()
 
     # -- the commit ----------------------------------------------------------------------------------------------
 
@@ -145,6 +148,16 @@ class Archived:
             return DAMAGED if change.reason == DAMAGED and change.is_visible else "purged"
         self._check_open()
         return self._archive.content_of(change)
+
+
+_Loaded = tuple[int, str, int, int, bool, bytes | str]
+"""Seq, kind, version, size, is it large, its bytes or why they are not within reach: nothing that the collector of
+cycles would have to look at, for it stops every thread and there may be as many as all keys of many snapshots."""
+
+
+def _found_again(key: str, loaded: _Loaded) -> Found:
+    seq, kind, version, size, is_large, data = loaded
+    return Found(key, seq, kind, version, size, partial(_same, data), is_large=is_large)
 
 
 def _same(content: bytes | str) -> bytes | str:

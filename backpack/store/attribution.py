@@ -7,18 +7,19 @@ thread starts with none. It knows stores by identity for as long as the block ru
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final
+from typing import Final, TypeVar
 
+_S = TypeVar("_S")
 _blocks: Final[ContextVar[tuple[tuple[object, str], ...]]] = ContextVar("backpack_nodes", default=())
 
 
 @contextmanager
-def attributed_to(store: object, node: str) -> Iterator[None]:
+def attributed_to(store: _S, node: str) -> Iterator[_S]:
     """Inside, changes of this store are the node's."""
     blocks = (*_blocks.get(), (store, node))
     token = _blocks.set(blocks)
     try:
-        yield
+        yield store
     finally:
         try:
             _blocks.reset(token)

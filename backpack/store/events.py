@@ -129,6 +129,10 @@ class Events:
         with self._lock:
             self.subscribers = tuple(one for one in self.subscribers if one is not subscription)
 
+    def renew_lock(self) -> None:
+        """This is a forked child, and who held the lock may not be here."""
+        self._lock = Lock()
+
     def publish(self, event: Event) -> None:
         """Tell everyone who wants to know."""
         for subscriber in self.subscribers:

@@ -12,12 +12,13 @@ from backpack.core.engine import Engine
 class History:
     """Goes through the commits of a store. Takes the lock for each step in memory, none for what is on disk."""
 
-    __slots__ = ("_archive", "_engine", "_lock")
+    __slots__ = ("_archive", "_engine", "lock")
 
     def __init__(self, engine: Engine, archive: Archive | None, lock: AbstractContextManager[Any]) -> None:
         self._engine = engine
         self._archive = archive
-        self._lock = lock
+        self.lock = lock
+        """The lock of the store: another one in a forked child."""
 
     def commits(self, key: str | None, stop: int, start: int) -> Iterator[Commit]:
         """The commits (that changed the key) before `stop` and behind `start`, newest first, lazily."""
@@ -25,7 +26,7 @@ class History:
             yield from self._archived(self._archive, key, stop, start)
             return
         while True:
-            with self._lock:
+            with self.lock:
                 seq = self._previous(key, stop)
                 commit = self._engine.commit_at(seq) if seq > start else None
             if self._archive is not None and seq + 1 < stop:
@@ -38,7 +39,7 @@ class History:
     def last_before(self, seq: int) -> int:
         """The newest commit before `seq` that can be read; 0 if there is none."""
         if self._archive is None:
-            with self._lock:
+            with self.lock:
                 return self._engine.timeline.last_before(seq)
         commit = next(self.commits(None, seq, 0), None)
         return 0 if commit is None else commit.seq

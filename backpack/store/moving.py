@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 from backpack.archive.copying import copied, write_store
+from backpack.archive.encrypting import new_covers
 from backpack.archive.manifest import CLEAN, MANIFEST, Manifest
 from backpack.archive.opened import READERS
 from backpack.archive.opening import BLOBS, LOCK
@@ -12,7 +13,7 @@ from backpack.core.addresses import At, resolve
 from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
 from backpack.errors import InvalidArgumentError
-from backpack.storage.cover import PLAIN
+from backpack.storage.encryption import Key
 from backpack.storage.memory import MemoryFolder
 from backpack.storage.opening import open_folder
 from backpack.storage.protocol import Folder
@@ -21,9 +22,15 @@ from backpack.store.opening import open_in
 from backpack.store.store import Backpack
 
 
-def copy_to(store: Backpack, seq: int, folder: Folder, *, is_fork: bool) -> None:
+def copy_to(store: Backpack, seq: int, folder: Folder, key: Key | None, *, is_fork: bool) -> None:
     """Everything up to a commit as a store in an empty folder. The commits of a fork get ids of its own."""
-    blobs = Blobs(folder.folder(BLOBS), PLAIN)
+    if key is None and store._opened is not None and store._opened.manifest.secret:
+        raise InvalidArgumentError(
+            "the store is encrypted: give a key= for the copy too, it would be readable by anyone"
+        )
+    store_id = os.urandom(16)
+    covers, secret = new_covers(store_id, key)
+    blobs = Blobs(folder.folder(BLOBS), covers)
 
     def put_blob(chunks: Iterator[bytes]) -> bytes:
         return blobs.put(chunks, is_durable=True)[0]
@@ -36,12 +43,12 @@ def copy_to(store: Backpack, seq: int, folder: Folder, *, is_fork: bool) -> None
         if is_fork:
             epochs.append((os.urandom(16), seq + 1))
         checkpoints = [(name, at, notes) for name, (at, notes) in engine.checkpoints.items() if at <= seq]
-        manifest = Manifest(os.urandom(16), epochs, checkpoints=checkpoints)
+        manifest = Manifest(store_id, epochs, checkpoints=checkpoints, secret=secret)
         gaps = [behind for behind in engine.timeline.gaps if behind <= seq]
         first_seq = max(gaps, default=engine.timeline.first) if archive is None else archive.first_seq
         if not folder.has(READERS):
             folder.create(READERS).close()
-        write_store(folder, PLAIN, manifest, contents, min(first_seq, seq + 1), store._last_ns)
+        write_store(folder, covers, manifest, contents, min(first_seq, seq + 1), store._last_ns)
 
 
 def epochs_of(epoch: Epoch, seq: int) -> list[tuple[bytes, int]]:
@@ -55,7 +62,7 @@ def epochs_of(epoch: Epoch, seq: int) -> list[tuple[bytes, int]]:
     return epochs[::-1]
 
 
-def fork_to(store: Backpack, at: At | None, path: str | os.PathLike[str]) -> Backpack:
+def fork_to(store: Backpack, at: At | None, path: str | os.PathLike[str], key: Key | None) -> Backpack:
     """A fork that is an opened store in a directory of its own."""
     with store._lock:
         seq = resolve(store._engine, at)
@@ -65,18 +72,18 @@ def fork_to(store: Backpack, at: At | None, path: str | os.PathLike[str]) -> Bac
         others = [name for name in folder.names() if name != LOCK]
         if others:
             raise InvalidArgumentError(f"a fork needs an empty directory: path={os.fspath(path)!r} has={others[0]!r}")
-        copy_to(store, seq, folder, is_fork=True)
+        copy_to(store, seq, folder, key, is_fork=True)
     finally:
         lock.release()
-    return open_in(folder, store.limits, is_writable=True)
+    return open_in(folder, store.limits, is_writable=True, key=key)
 
 
-def export_to(store: Backpack, file: File) -> None:
-    """An export of a store with an archive: its files, made anew in memory, not encrypted."""
+def export_to(store: Backpack, file: File, key: Key | None) -> None:
+    """An export of a store with an archive: its files, made anew in memory."""
     folder = MemoryFolder()
     with store._lock:
         seq = store._engine.timeline.head
-    copy_to(store, seq, folder, is_fork=False)
+    copy_to(store, seq, folder, key, is_fork=False)
     names = (CLEAN, MANIFEST)
     files = (
         (name, data)
@@ -86,8 +93,8 @@ def export_to(store: Backpack, file: File) -> None:
     write_files(store.limits, files, file)
 
 
-def load_from(limits: Limits, files: dict[str, bytes]) -> Backpack:
+def load_from(limits: Limits, files: dict[str, bytes], key: Key | None) -> Backpack:
     """The store in the files of an export, in memory. `CorruptionError` when they are none."""
-    store = open_in(MemoryFolder({**files, READERS: b""}), limits, is_writable=True)
+    store = open_in(MemoryFolder({**files, READERS: b""}), limits, is_writable=True, key=key)
     store._check()
     return store

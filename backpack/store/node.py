@@ -119,6 +119,7 @@ class Node(NodePast, MutableMapping[str, Any]):
     def select(self, pattern: str) -> dict[str, Any]:
         """As `Backpack.select`, of what the node sees; the pattern is relative to the namespace."""
         compiled = self._sight.pattern(pattern)
+        self._store._require_open()
         with self._store._lock:
             keys = [key for key in compiled.select(self._store._engine.visible) if self._sight.can_read(key)]
         values = {self._sight.relative(key): self._store.peek(key, _MISSING) for key in keys}
@@ -158,13 +159,14 @@ class Node(NodePast, MutableMapping[str, Any]):
             return self.unpack(key)
 
     def __contains__(self, key: object) -> bool:
+        self._store._require_open()
         if not isinstance(key, str):
             return False
         absolute = self._sight.prefix + key
         return self._sight.can_read(absolute) and absolute in self._store
 
     def __iter__(self) -> Iterator[str]:
-        return iter([self._sight.relative(key) for key in self._visible_keys()])
+        return self._store._while_open([self._sight.relative(key) for key in self._visible_keys()])
 
     def __len__(self) -> int:
         return len(self._visible_keys())
@@ -204,6 +206,7 @@ class Node(NodePast, MutableMapping[str, Any]):
 
     def _visible_keys(self) -> list[str]:
         """What it sees, absolute."""
+        self._store._require_open()
         keys = self._sight.pattern("**") if self._sight.prefix else None
         with self._store._lock:
             visible = self._store._engine.visible

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
-from weakref import WeakSet, ref
+from weakref import ref
 
 from backpack.archive.compacting import Retention
 from backpack.archive.encrypting import covers_of, new_covers, rotate
@@ -111,7 +111,6 @@ def open_in(
     if retention and is_writable:
         opened.retention = retention
         opened.tend = _tending(ref(store))
-    _opened_here.add(store)
     return store
 
 
@@ -138,14 +137,3 @@ def _tending(link: "ref[Backpack]") -> Callable[[], None]:
             store._tend()
 
     return tend
-
-
-_opened_here: WeakSet[Backpack] = WeakSet()
-
-
-def _forget_in_child() -> None:
-    for store in list(_opened_here):
-        store._abandon()
-
-
-os.register_at_fork(after_in_child=_forget_in_child)

@@ -4,7 +4,7 @@ A read is one bisection. Reads that find the bytes at once take no lock (see `Ch
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -13,7 +13,7 @@ from backpack.core.commit import Commit
 from backpack.core.engine import Engine, View
 from backpack.core.patterns import Pattern
 from backpack.core.payload import Content, LargeRef, Pieces, join
-from backpack.store.state import Found, State
+from backpack.store.state import Found, State, nothing
 
 
 class Remembered(View):
@@ -112,7 +112,7 @@ class Remembered(View):
                 return {chain.key for seq in range(first + 1, last + 1) for chain in timeline.changed(seq)}
             return [key for key, chain in chains.items() if chain.entry_at(first) is not chain.entry_at(last)]
 
-    def load(self, keys: Iterable[str] | None = None) -> None:
+    def load(self, keys: Iterable[str] | None = None, give_way: Callable[[], None] = nothing) -> None:
         """Wake the keys that sleep; one at a time, so that nobody waits long for the lock."""
         if self.engine.past is not None:
             for key in self.keys() if keys is None else keys:
@@ -121,6 +121,7 @@ class Remembered(View):
                     content = found.content()
                     if not isinstance(content, str):
                         self.loaded[key] = join(content)
+                give_way()
 
     # -- the commit ----------------------------------------------------------------------------------------------
 

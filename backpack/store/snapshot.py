@@ -4,7 +4,7 @@ It is a handle on a `State` and makes nothing until asked. As long as a snapshot
 not pruned. A node's snapshot shows what the node may read, by keys relative to the node's namespace.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from backpack.codec import unpack_value
@@ -14,7 +14,7 @@ from backpack.core.payload import Content, join
 from backpack.errors import KeyNotFoundError, ValueUnavailableError
 from backpack.store.records import Item, Unavailable
 from backpack.store.slicing import Lines, bytes_of, text_of
-from backpack.store.state import Found, State
+from backpack.store.state import Found, State, nothing
 
 if TYPE_CHECKING:
     from backpack.store.differences import Diff
@@ -131,10 +131,10 @@ class Snapshot(Mapping[str, Any]):
             values[key] = value
         return values
 
-    def load(self, keys: list[str] | None = None) -> None:
+    def load(self, keys: list[str] | None = None, give_way: Callable[[], None] = nothing) -> None:
         """Have at hand what reads will want: all but blobs, or these keys with theirs."""
         prefix = "" if self._sight is None else self._sight.prefix
-        self._state.load(None if keys is None else [prefix + key for key in keys])
+        self._state.load(None if keys is None else [prefix + key for key in keys], give_way)
 
     def __repr__(self) -> str:
         return f"<Snapshot seq={self.seq} keys={len(self)}>"

@@ -60,6 +60,10 @@ class Found:
         return self.kind == PACK or self.kind == "release"
 
 
+def nothing() -> None:
+    """Gives way to nobody."""
+
+
 class State(Protocol):
     """Every key as of commit `seq` (0: the empty beginning). Keys are absolute. Any thread may ask."""
 
@@ -102,8 +106,10 @@ class State(Protocol):
         """Count an access to its commit."""
         ...
 
-    def load(self, keys: Iterable[str] | None = None) -> None:
-        """Have at hand what reads will want: all but large values, or these keys with theirs. Reads the disk."""
+    def load(self, keys: Iterable[str] | None = None, give_way: Callable[[], None] = nothing) -> None:
+        """Have at hand what reads will want: all but large values, or these keys with theirs. Reads the disk.
+
+        `give_way` is called after each key."""
         ...
 
     def candidates(self, other: "State") -> Iterable[str] | None:

@@ -7,12 +7,12 @@ the bytes that are new.
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from functools import partial
 from threading import RLock
 from types import ModuleType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self, TypeVar, cast
 
 from backpack.archive.archive import Archive, engine_over
 from backpack.archive.compacting import first_kept, keys_of, sealed, versions_of
@@ -52,6 +52,7 @@ from backpack.limits import (
     PRUNE_PERCENTAGE_DEFAULT,
     VALUE_SIZE_LIMIT_DEFAULT,
 )
+from backpack.storage.encryption import Key
 from backpack.store import tasks, travel
 from backpack.store.archived import Archived
 from backpack.store.attribution import attributed_node, attributed_to
@@ -59,6 +60,7 @@ from backpack.store.differences import Diff, diff_of
 from backpack.store.events import Callback, Event, Events, Subscription
 from backpack.store.export import File, read_export, write_export
 from backpack.store.history import History
+from backpack.store.inherited import expect_forks
 from backpack.store.lists import list_header, packed_list
 from backpack.store.names import (
     checked_checkpoint_name,
@@ -84,6 +86,7 @@ _KNOWN_LIST_MIN: Final = 256
 
 _MISSING: Final = object()
 _NO_TAGS: Final = ()
+_T = TypeVar("_T")
 
 
 class Backpack(MutableMapping[str, Any]):
@@ -143,6 +146,7 @@ class Backpack(MutableMapping[str, Any]):
         self._readers = tasks.Readers()
         self._is_closed = False
         self._is_forked = False
+        expect_forks(self)
 
     # -- packing -----------------------------------------------------------------------------------------------
 
@@ -360,7 +364,7 @@ class Backpack(MutableMapping[str, Any]):
         return isinstance(key, str) and self._is_visible(key)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._visible_keys())
+        return self._while_open(self._visible_keys())
 
     def __len__(self) -> int:
         self._require_open()
@@ -382,6 +386,7 @@ class Backpack(MutableMapping[str, Any]):
 
     def popitem(self) -> tuple[str, Any]:
         """Take out the last key in order, with its value; `KeyNotFoundError` when there is none."""
+        self._require_open()
         with self._lock:
             if not self._engine.visible:
                 raise KeyNotFoundError("nothing to pop: the store is empty", key="")
@@ -453,7 +458,7 @@ class Backpack(MutableMapping[str, Any]):
             if isinstance(before, datetime):
                 stop += 1  # it names no commit: all that were made at or before it are before it
             start = 0 if after is None else resolve(self._engine, after)
-        return self._listed(key, node, tag, start, stop, limit)
+        return self._while_open(self._listed(key, node, tag, start, stop, limit))
 
     def blame(self, key: str) -> Commit:
         """Who set the present value; known for as long as the value lives, pruned or not."""
@@ -537,9 +542,17 @@ class Backpack(MutableMapping[str, Any]):
         return self._restore(self.snapshot(at), keys, self._label(node, message, tags), unavailable, None)
 
     def fork(
-        self, at: At | None = None, *, path: str | os.PathLike[str] | None = None, unavailable: Any = RAISE
+        self,
+        at: At | None = None,
+        *,
+        path: str | os.PathLike[str] | None = None,
+        key: Key | None = None,
+        unavailable: Any = RAISE,
     ) -> "Backpack":
         """A store of its own that shares the history up to `at` and goes on from there. This one is never touched.
+
+        With `path` it is an opened store in that directory, which is missing or empty; `key` encrypts it, and must be
+        given when this one is encrypted.
 
         >>> bp = Backpack({"a": 1})
         >>> other = bp.fork()
@@ -549,7 +562,7 @@ class Backpack(MutableMapping[str, Any]):
         """
         if path is not None:
             self._require_open()
-            return cast(Backpack, _moving().fork_to(self, at, path))
+            return cast(Backpack, _moving().fork_to(self, at, path, key))
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         self._require_open()
         with self._lock:
@@ -685,6 +698,7 @@ class Backpack(MutableMapping[str, Any]):
     @property
     def limits(self) -> Limits:
         """The limits in force."""
+        self._require_open()
         return self._engine.limits
 
     # -- nodes and events --------------------------------------------------------------------------------------
@@ -713,8 +727,7 @@ class Backpack(MutableMapping[str, Any]):
         prefix = f"{checked_key(namespace)}." if namespace else ""
         return Node(self, Sight(str(label[0]), reads, writes, denies, prefix, self._events.publish))
 
-    @contextmanager
-    def as_node(self, name: str) -> Iterator["Backpack"]:
+    def as_node(self, name: str) -> AbstractContextManager["Backpack"]:
         """Attribute what runs inside to a node, for this task or thread; inner blocks win, `node=` wins over all.
 
         >>> bp = Backpack()
@@ -723,8 +736,8 @@ class Backpack(MutableMapping[str, Any]):
         'planner'
         """
         made_label(name, None, ())
-        with attributed_to(self, name):
-            yield self
+        self._require_open()
+        return attributed_to(self, name)
 
     def subscribe(
         self,
@@ -849,11 +862,12 @@ class Backpack(MutableMapping[str, Any]):
 
     # -- one file ----------------------------------------------------------------------------------------------
 
-    def export(self, file: File) -> None:
+    def export(self, file: File, *, key: Key | None = None) -> None:
         """Write everything into one portable file, checksummed: a path, published atomically, or a file open for bytes.
 
         Open snapshots, subscriptions and large values of the past that nothing else keeps don't go in. `StorageError`
         or `DiskFullError` when the disk refuses; an old file at the path is there still. Cost: O(bytes + changes).
+        `key` encrypts what an opened store exports, and must be given when that is encrypted itself.
 
         >>> import io
         >>> file = io.BytesIO()
@@ -862,15 +876,17 @@ class Backpack(MutableMapping[str, Any]):
         ['search', 'book']
         """
         self._require_open()
+        if self._archive is None and key is not None:
+            raise InvalidArgumentError("the export of a store in memory can't be encrypted: leave key= out")
         if self._archive is not None:
-            _moving().export_to(self, file)
+            _moving().export_to(self, file, key)
             return
         with self._lock:
             image = freeze(self._engine, self._last_ns)
         write_export(image, file)
 
     @classmethod
-    def load(cls, file: File) -> "Backpack":
+    def load(cls, file: File, *, key: Key | None = None) -> "Backpack":
         """The store in a file that `export` wrote: same ids, history and limits; it goes on by itself.
 
         A damaged file raises `CorruptionError` and loads nothing; `StoreNotFoundError` when there is none. No class is
@@ -888,7 +904,7 @@ class Backpack(MutableMapping[str, Any]):
             assert isinstance(second, int)
             return cls._from_engine(first, second)
         assert isinstance(second, dict)
-        return cast(Backpack, _moving().load_from(first, second))
+        return cast(Backpack, _moving().load_from(first, second, key))
 
     # -- asyncio -----------------------------------------------------------------------------------------------
 
@@ -934,6 +950,7 @@ class Backpack(MutableMapping[str, Any]):
 
         Whatever has to be read from disk is read by another thread.
         """
+        self._require_open()
         named = None if keys is None else [checked_key(key) for key in ([keys] if isinstance(keys, str) else keys)]
         if self._archive is None:
             return self._snapshot(at, None)
@@ -983,7 +1000,8 @@ class Backpack(MutableMapping[str, Any]):
         if opened is None or opened.writer is not None:
             return False
         with self._lock:
-            if not look_again(opened):
+            is_new = look_again(opened)
+            if is_new is None:
                 return False
             engine, archive = opened.engine(self._engine.limits), opened.archive
             engine.make_view = partial(Remembered, self._lock)
@@ -992,7 +1010,7 @@ class Backpack(MutableMapping[str, Any]):
             self._view = engine.view  # type: ignore[assignment]
             self._last_ns = archive.last_ns
             self._history = History(engine, archive, self._lock)
-        return True
+        return is_new
 
     def health(self) -> Health:
         """How the store fares: what failed in the background, how much waits to be sealed or synced."""
@@ -1005,7 +1023,8 @@ class Backpack(MutableMapping[str, Any]):
         return self._recovery
 
     def close(self) -> None:
-        """No more calls: each but this one raises `ClosedError` from now on. Idempotent.
+        """No more calls: each but this one raises `ClosedError` from now on, so do iterators begun before. Snapshots in
+        memory can still be read. Idempotent.
 
         An opened store is flushed, sealed and unlocked; what can't be raises `StorageError`, and it is closed anyway.
         """
@@ -1058,19 +1077,43 @@ class Backpack(MutableMapping[str, Any]):
         if self._opened is not None and self._opened.writer is None:
             self._is_barred = True
 
-    def _abandon(self) -> None:
-        """This is a forked child: the store is its parent's."""
-        self._lock = RLock()
-        self._changing = _Changing(self)
-        self._is_closed = self._is_barred = self._is_forked = True
+    def _inherit(self) -> None:
+        """This is a forked child: what is in memory is a store of its own from here on, files are its parent's."""
+        is_torn = not self._lock.acquire(blocking=False)  # a thread that is not here was using it
+        if not is_torn:
+            self._lock.release()
+        else:
+            lock = self._lock = self._history.lock = RLock()
+            self._engine.make_view = partial(Remembered, lock)
+            for link in list(self._engine.views.values()):
+                view = link()
+                if isinstance(view, Remembered):
+                    view.lock = lock
+        self._events.renew_lock()
+        self._readers = tasks.Readers()
+        if self._archive is not None:
+            self._archive.abandon()
+            self._readers.is_closed = True
+            self._is_closed = self._is_barred = self._is_forked = True
+            return
+        if is_torn:
+            self._engine.repair()
+            self._is_barred = self._is_closed
+        self._engine.begin_epoch(os.urandom(16))
 
     def _require_open(self) -> None:
         if self._is_closed:
-            raise closed_error()
+            raise self._closed_error()
+
+    def _closed_error(self) -> ClosedError:
+        """The error for every call after `close`, and in a forked child."""
+        if self._is_forked:
+            return ClosedError("the store was opened by another process, and this is a fork of it: open it here")
+        return ClosedError("the store is closed: open it again")
 
     def _barred_error(self) -> BackpackError:
         if self._is_closed:
-            return closed_error()
+            return self._closed_error()
         if self._opened is not None and self._opened.writer is None:
             return ReadOnlyError('the store is open for reading: open it with mode="rw" to change it')
         return ReentryError(
@@ -1100,6 +1143,17 @@ class Backpack(MutableMapping[str, Any]):
             self._labels[node] = label
         return label
 
+    def _while_open(self, items: Iterable[_T]) -> Iterator[_T]:
+        """These, one by one, for as long as the store is open; then `ClosedError`."""
+        iterator = iter(items)
+        while True:
+            self._require_open()
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            yield item
+
     def _is_visible(self, key: str) -> bool:
         try:
             chain = self._engine.chains.get(key)
@@ -1122,7 +1176,7 @@ class Backpack(MutableMapping[str, Any]):
     def _read(self, key: str) -> Content | None:
         """The bytes of the present value; counts as an access and tells the subscribers."""
         if self._is_closed:
-            raise closed_error()
+            raise self._closed_error()
         with self._lock:
             if not self._is_visible(key):
                 return None
@@ -1159,7 +1213,7 @@ class Backpack(MutableMapping[str, Any]):
 
     def _snapshot(self, at: At | None, sight: Sight | None) -> Snapshot:
         if self._is_closed:
-            raise closed_error()
+            raise self._closed_error()
         with self._lock:
             engine = self._engine
             seq = at if type(at) is int and at > 0 and engine.timeline.has(at) else resolve(engine, at)
@@ -1246,17 +1300,21 @@ class Backpack(MutableMapping[str, Any]):
                     upto = opened.archive.head
                     opened.settle()
             gone = versions.keys() | set(visible)
+            is_known = bool(keys)
             keys = [key for key in keys if key in gone]
         if forbidden and sight is not None:
             raise sight.denied(forbidden[0], "write")
-        if erased and opened is not None:
-            for state in list(opened.archive.loaded):
-                state.forget(erased)
-            opened.drain()
-            opened.erase(erased, upto)
-            with self._lock:
-                opened.sweep(beside_readers=True)
-            opened.flush()
+        if opened is not None and not dry_run:
+            if erased:
+                for state in list(opened.archive.loaded):
+                    state.forget(erased)
+                opened.drain()
+                opened.erase(erased, upto)
+            opened.discard_aside()
+            if is_known:  # also what is left of a purge that crashed before it came to this
+                with self._lock:
+                    opened.sweep(beside_readers=True)
+                opened.flush()
         if commit is not None:
             self._tell(commit)
         return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit)
@@ -1336,6 +1394,7 @@ class Backpack(MutableMapping[str, Any]):
 
     def _wake(self, key: str) -> None:
         with self._lock:
+            self._require_open()
             self._engine.chain_of(key)
 
     async def _changed(self, change: Callable[[], Facts], *, is_short: bool) -> Commit:
@@ -1347,7 +1406,7 @@ class Backpack(MutableMapping[str, Any]):
 
     def _loaded(self, at: At | None, keys: list[str] | None) -> Snapshot:
         snapshot = self._snapshot(at, None)
-        snapshot.load(keys)
+        snapshot.load(keys, tasks.Pace())
         return snapshot
 
     def _wait(self, seq: int) -> None:
@@ -1461,8 +1520,3 @@ def _packed_items(values: tuple[Any, ...]) -> tuple[bytes, bool]:
         return pack_checked(values[0], depth=1)
     packed = [pack_checked(value, depth=1) for value in values]
     return b"".join([payload for payload, _ in packed]), all(is_item_plain for _, is_item_plain in packed)
-
-
-def closed_error() -> ClosedError:
-    """The error for every call after `close`."""
-    return ClosedError("the store is closed: open it again")

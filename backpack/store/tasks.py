@@ -11,7 +11,7 @@ The threads are a few of the store's own and not the pool that all of asyncio sh
 keep others from theirs.
 """
 
-import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -27,15 +27,20 @@ from backpack.core.payload import Content, Pieces
 from backpack.errors import ClosedError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from backpack.store.store import Backpack
 
 THREADS_MAX: Final = 4
 """Of one store: as many reads as a disk takes at a time, and few enough that the loop gets its turn."""
 
+_WORK_S: Final = 0.001
+_PAUSE_S: Final = 0.0001
+
 _SHORT_MAX: Final = 64 * 1024
 """A slice of a payload in memory up to this size is cut by the loop itself."""
 
-_making: Final = Lock()
+_making = Lock()
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -46,23 +51,27 @@ class Readers:
 
     __slots__ = ("_executor", "is_closed")
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_closed: bool = False) -> None:
         self._executor: ThreadPoolExecutor | None = None
-        self.is_closed = False
+        self.is_closed = is_closed
 
     async def run(
         self, act: Callable[_Arguments, _Result], /, *arguments: _Arguments.args, **named: _Arguments.kwargs
     ) -> _Result:
         """What `act` returns, done by one of the threads. Who is cancelled waits no longer for it."""
+        import asyncio
+
         return await asyncio.wrap_future(self._begun(act, *arguments, **named))
 
     async def finish(
         self, act: Callable[[], _Result], *, is_needed: bool = False
-    ) -> tuple[_Result, asyncio.CancelledError | None]:
+    ) -> "tuple[_Result, asyncio.CancelledError | None]":
         """The same, and who is cancelled meanwhile: the task waits until `act` is done, unless it has not even begun.
 
         `is_needed`: it is done in any case.
         """
+        import asyncio
+
         job = self._begun(act)
         waiter = asyncio.wrap_future(job)
         interrupt: asyncio.CancelledError | None = None
@@ -79,6 +88,8 @@ class Readers:
 
     def close(self) -> None:
         """Take no more work; what was begun ends by itself. Idempotent."""
+        if self.is_closed:
+            return  # in a forked child another thread may have had the lock
         with _making:
             self.is_closed = True
             executor, self._executor = self._executor, None
@@ -98,6 +109,30 @@ class Readers:
         raise ClosedError("the store is closed: open it again")
 
 
+class Pace:
+    """Lets the loop have its turn: called between two steps of a long piece of work, gives way every millisecond.
+
+    A thread that asks for the interpreter waits up to 5 ms for each one that is busy, and those behind it begin anew;
+    one that sleeps for a moment hands it over at once.
+    """
+
+    __slots__ = ("_due_s",)
+
+    def __init__(self) -> None:
+        self._due_s = time.perf_counter() + _WORK_S
+
+    def __call__(self) -> None:
+        if time.perf_counter() >= self._due_s:
+            time.sleep(_PAUSE_S)
+            self._due_s = time.perf_counter() + _WORK_S
+
+
+def renew_lock() -> None:
+    """This is a forked child, and who held the lock may not be here."""
+    global _making
+    _making = Lock()
+
+
 # -- reading -----------------------------------------------------------------------------------------------------
 
 
@@ -109,6 +144,7 @@ async def awake(store: "Backpack", key: str) -> None:
 
 async def sliced(store: "Backpack", key: str, at: At | None, cut: Callable[[Content], _Result]) -> _Result:
     """What `cut` makes of the bytes of a value."""
+    store._require_open()
     if store._archive is None:
         return cut(store._content_at(key, at))
     if at is not None:
@@ -146,6 +182,7 @@ def _sleeps(store: "Backpack", key: Any) -> bool:
 
 async def changed(store: "Backpack", change: Callable[[], Facts | None], *, is_short: bool) -> Commit | None:
     """The commit that a change makes. `is_short`: it reads nothing and writes no blob."""
+    store._require_open()
     interrupt: asyncio.CancelledError | None = None
     if store._archive is None:
         facts = change()

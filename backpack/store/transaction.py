@@ -45,11 +45,11 @@ class Transaction:
     __slots__ = (
         "_is_checking",
         "_is_done",
-        "_is_failed",
         "_is_whole",
         "_label",
         "_may_read",
         "_payloads",
+        "_refused",
         "_sight",
         "_store",
         "commit",
@@ -65,7 +65,8 @@ class Transaction:
         """Does `pack` have to ask for rights, or whether the transaction is over?"""
         self._is_whole = True
         """Every change is a pack: none is an append or a delete."""
-        self._is_failed = False
+        self._refused: str | None = None
+        """The first key that the node may not write."""
         self._may_read = True
         """May an append look whether what is there is a list? In the thread of a loop it may only where memory has it;
         the commit will look."""
@@ -131,6 +132,7 @@ class Transaction:
     def __contains__(self, key: object) -> bool:
         if not isinstance(key, str):
             return False
+        self._require_open()
         key = self._absolute(key)
         if self._sight is not None and not self._sight.can_read(key):
             return False
@@ -185,13 +187,16 @@ class Transaction:
 
     def _ends(self, kind: type[BaseException] | None) -> bool:
         """The block is over; is there something to commit?"""
-        self._require_open()
+        self._require_unfinished()
         self._is_done = self._is_checking = True
-        if kind is None and self._is_failed:
+        if kind is None:
+            self._store._require_open()
+        if kind is None and self._refused is not None:
+            node = None if self._sight is None else self._sight.node
             raise AccessDeniedError(
-                "the transaction had a change that was refused, so none of it happened",
-                node=None if self._sight is None else self._sight.node,
-                key="",
+                f"a change was refused, so nothing of the transaction happened: node={node!r} key={self._refused!r}",
+                node=node,
+                key=self._refused,
                 operation="write",
             )
         return kind is None and bool(self._payloads)
@@ -205,6 +210,10 @@ class Transaction:
     # -- keys ----------------------------------------------------------------------------------------------------
 
     def _require_open(self) -> None:
+        self._require_unfinished()
+        self._store._require_open()
+
+    def _require_unfinished(self) -> None:
         if self._is_done:
             raise ClosedError("the transaction is over: begin another one")
 
@@ -212,15 +221,14 @@ class Transaction:
         return key if self._sight is None else self._sight.prefix + key
 
     def _writable(self, key: str) -> str:
-        if self._is_done:
-            raise ClosedError("the transaction is over: begin another one")
+        self._require_open()
         if self._sight is None:
             return key if type(key) is str and key in self._store._engine.chains else checked_key(key)
         key = self._absolute(checked_key(key))
         try:
             self._sight.require(key, "write")
         except AccessDeniedError:
-            self._is_failed = True  # one forbidden key, and all of it fails, caught or not
+            self._refused = self._refused or key  # one forbidden key, and all of it fails, caught or not
             raise
         return key
 

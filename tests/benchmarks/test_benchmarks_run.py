@@ -7,8 +7,9 @@ import pytest
 
 import benchmarks
 from benchmarks import __main__ as command
-from benchmarks import harness, report, workloads
-from benchmarks.compare import langgraph_memory
+from benchmarks import archives, harness, processes, report, workloads
+from benchmarks.compare import langgraph_memory, rocksdb
+from benchmarks.compare.sqlite_by_hand import SqliteByHand
 from benchmarks.compare.straightforward import Straightforward
 from benchmarks.harness import Row
 
@@ -33,6 +34,40 @@ def test_a_rival_that_is_not_installed_has_a_row_that_says_so(monkeypatch: pytes
     rows = importlib.import_module("benchmarks.bench_rivals").run(harness.SMALLEST)
     assert [row.detail for row in rows if row.value is None] == ["not installed"]
     assert "not installed" in harness.table(rows)
+
+
+def test_a_rival_on_disk_that_is_not_installed_has_a_row_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rocksdb, "is_installed", False)
+    rows = importlib.import_module("benchmarks.bench_durable_pack").run(harness.SMALLEST)
+    assert [row.detail for row in rows if row.value is None] == ["not installed"]
+
+
+def test_sqlite_by_hand_gives_the_value_as_of_a_commit(tmp_path: Path) -> None:
+    store = SqliteByHand(tmp_path / "store", "NORMAL")
+    first, second = store.pack("key", {"n": 1}), store.pack("key", {"n": 2})
+    store.pack("other", 3)
+    assert (store.unpack("key", first), store.unpack("key", second), store.unpack("other", second)) == (
+        {"n": 1},
+        {"n": 2},
+        None,
+    )
+    store.close()
+
+
+def test_a_new_process_answers_with_what_the_function_returns() -> None:
+    assert processes.in_new_process(workloads.text, 7, 40) == workloads.text(7, 40)
+
+
+def test_a_new_process_that_fails_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match="code=1"):
+        processes.in_new_process(workloads.text, "no number", 40)
+
+
+def test_the_record_at_a_commit_is_the_last_one_of_its_key() -> None:
+    newest: dict[int, int] = {}
+    for number in range(40):
+        newest[number % 7] = number
+        assert all(archives.number_at(number + 1, key, 7) == newest[key] for key in newest)
 
 
 @pytest.mark.parametrize(

@@ -641,6 +641,19 @@ def test_the_answer_of_a_write_tells_nothing_of_the_previous_value() -> None:
         tx.unpack("hr.plan")
 
 
+def test_a_transaction_that_caught_its_refusal_names_the_first_key_refused() -> None:
+    bp = store()
+    node = bp.node("n", namespace="sales", writes=["sales.ok"])
+    head = bp.head
+    with pytest.raises(AccessDeniedError, match=r"sales\.secret") as caught, node.transaction() as tx:
+        tx.pack("ok", 1)
+        for key in ("secret", "other"):
+            with pytest.raises(AccessDeniedError):
+                tx.pack(key, 1)
+    assert (caught.value.node, caught.value.key, caught.value.operation) == ("n", "sales.secret", "write")
+    assert bp.head == head
+
+
 def test_a_transaction_of_a_node_reads_only_what_the_node_may() -> None:
     _, node = busy()
     with node.transaction() as tx:
@@ -919,7 +932,7 @@ def test_a_snapshot_of_a_node_is_compared_with_that_of_another_as_each_shows_it(
 def test_a_node_has_every_verb_of_the_store_but_those_that_end_it_or_hand_it_on() -> None:
     node = Backpack().node("n")
     missing = {name for name in dir(Backpack) if not name.startswith("_") and not hasattr(node, name)}
-    assert missing == {"close", "aclose", "load", "node", "as_node", "health", "recovery", "compact"}
+    assert missing == {"close", "aclose", "load", "node", "as_node", "health", "recovery", "compact", "refresh"}
 
 
 def test_what_hands_out_the_whole_store_wants_the_right_to_read_everything(tmp_path: Path) -> None:

@@ -296,3 +296,15 @@ except ValueError as error:
 
 def test_the_overhead_is_what_it_says() -> None:
     assert keyed().fresh(b"a").overhead == OVERHEAD == len(keyed().fresh(b"a").cover(b"", b""))
+
+
+def test_a_store_without_a_key_needs_no_cryptography() -> None:
+    command = "import sys, backpack; sys.exit(any(name.partition('.')[0] == 'cryptography' for name in sys.modules))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    assert subprocess.run([sys.executable, "-c", command], env=environment).returncode == 0
+
+
+def test_without_cryptography_an_encrypted_store_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers.aead", None)
+    with pytest.raises(InvalidArgumentError, match="encryption"):
+        keyed()

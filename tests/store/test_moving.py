@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import backpack
-from backpack import Backpack, CommitPrunedError, CorruptionError, InvalidArgumentError
+from backpack import Backpack, CommitPrunedError, CorruptionError, InvalidArgumentError, WrongKeyError
 from backpack.storage.memory import MemoryFolder
 from tests.archive.stores import opened_in, small_segments
 
@@ -129,3 +129,21 @@ def test_a_fork_of_an_opened_store_is_exported_with_what_came_before_it() -> Non
     loaded = Backpack.load(io.BytesIO(exported(fork)))
     assert said(loaded) == said(fork)
     loaded._check()
+
+
+def test_copies_of_an_encrypted_store_want_a_key(tmp_path: Path) -> None:
+    bp = opened_in(MemoryFolder(), key=bytes(32))
+    fill(bp)
+    for copy in (lambda: exported(bp), lambda: bp.fork(path=tmp_path / "fork")):
+        with pytest.raises(InvalidArgumentError, match="give a key="):
+            copy()
+    file = io.BytesIO()
+    bp.export(file, key=bytes(range(32)))
+    assert said(Backpack.load(io.BytesIO(file.getvalue()), key=bytes(range(32)))) == said(bp)
+    with pytest.raises(WrongKeyError):
+        Backpack.load(io.BytesIO(file.getvalue()))
+    fork = bp.fork(path=tmp_path / "fork", key=bytes(range(32)))
+    assert said(fork) == said(bp)
+    fork.close()
+    with pytest.raises(InvalidArgumentError, match="in memory"):
+        Backpack().export(io.BytesIO(), key=bytes(32))
