@@ -30,7 +30,7 @@ demo: $(VENV)/installed
 	@$(BIN)/backpack demo
 
 test: check
-	$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) core-tests other-tests
+	$(MAKE) --no-print-directory --jobs=2 core-tests other-tests
 	$(BIN)/python -m benchmarks --smallest
 
 core-tests: $(VENV)/tools
