@@ -10,7 +10,6 @@ from itertools import chain as chained
 
 from backpack.archive.archive import Archive
 from backpack.archive.cache import Cache
-from backpack.archive.compacting import sealed
 from backpack.archive.content import BLOB, OWN, Change, CommitRow, Cut, SourceId, Value
 from backpack.archive.contents import Bytes, Contents
 from backpack.archive.dormant import Newest, newest_of
@@ -133,7 +132,8 @@ def _of_archive(archive: Archive, seq: int, put_blob: PutBlob) -> list[Contents]
 
     parts: list[Contents] = []
     needed: set[SourceId] = set()
-    for log in reversed([part for part in archive.parts if isinstance(part, Log) and part.first_seq <= seq]):
+    present = archive.parts  # once: a log may be sealed meanwhile
+    for log in reversed([part for part in present if isinstance(part, Log) and part.first_seq <= seq]):
         index, contents = gathered(log)
         rows = []
         for row in contents.commits:
@@ -148,7 +148,7 @@ def _of_archive(archive: Archive, seq: int, put_blob: PutBlob) -> list[Contents]
                 if change.value is not None:
                     needed.update((origin, number) for origin, number, _, _ in change.value.cuts if origin > 0)
         parts.append(replace(contents, commits=rows, last_seq=min(seq, index.last_seq)))
-    segments = [segment for segment in sealed(archive) if segment.first_seq <= seq]
+    segments = [part for part in present if isinstance(part, Segment) and part.first_seq <= seq]
     if segments:
         contents = merged(
             segments,

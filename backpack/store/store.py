@@ -1252,8 +1252,8 @@ class Backpack(MutableMapping[str, Any]):
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         named = None if keys is None else list(dict.fromkeys(checked_key(key) for key in keys))
         with self._changing:
-            present = self._view(self._engine.timeline.head)
-            requests = travel.restore_requests(present, snapshot, named, substitute)
+            # the view of the present is let go of before the commit: else it would keep that from being pruned
+            requests = travel.restore_requests(self._view(self._engine.timeline.head), snapshot, named, substitute)
             forbidden = [] if sight is None else [one.key for one in requests if not sight.can_write(one.key)]
             facts = self._engine.commit(requests, label, self._now()) if requests and not forbidden else None
         if forbidden and sight is not None:
