@@ -29,7 +29,7 @@ from backpack.archive.writing import Writer, log_name, stopped_error
 from backpack.core.engine import Engine
 from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
-from backpack.errors import BackpackError, DiskFullError, StorageError, StoreLockedError
+from backpack.errors import BackpackError, StorageError, StoreLockedError
 from backpack.storage.cover import Covers
 from backpack.storage.protocol import File, Folder, Lock, publish
 
@@ -196,22 +196,15 @@ class Opened:
             raise failure
 
     def _finish(self, writer: Writer) -> None:
-        """Seal what is worth it, and say how the store was left. Without room for a segment the logs stay."""
-        is_sealed = False
-        try:
+        self.drain()
+        self.syncer.sync()
+        if writer.size > SEAL_SIZE_MIN:
+            self._last = self.archive.parts[-1]  # by the keeper's thread, whose memory is at hand for it
             self.drain()
-            self.syncer.sync()
-            if writer.size > SEAL_SIZE_MIN:
-                self._last = self.archive.parts[-1]  # by the keeper's thread, whose memory is at hand for it
-                self.drain()
-                is_sealed = True
-        except DiskFullError:
-            self._last = None
-            self.syncer.sync()
-        self._keeper.stop()
-        if is_sealed:
+            self._keeper.stop()
             publish_clean(self.folder, CleanMark(0, 0, 0, writer.last_seq))
         else:
+            self._keeper.stop()
             publish_clean(self.folder, CleanMark(writer.segment, writer.size, writer.head_sum, writer.last_seq))
 
     def _sync(self) -> int:
