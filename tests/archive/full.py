@@ -19,7 +19,7 @@ from backpack.errors import DiskFullError, StorageError
 from backpack.store.store import Backpack
 
 FILE_SIZE_MAX: Final = 200_000
-BALLAST_SIZE: Final = 500_000
+BALLAST_SIZE: Final = 800_000
 Values = dict[str, Any]
 
 
