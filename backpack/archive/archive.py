@@ -26,11 +26,13 @@ from backpack.blobs.reading import Reader
 from backpack.blobs.store import Blobs
 from backpack.core.chain import Mark, form_of, kind_of
 from backpack.core.commit import Label, RawChange
-from backpack.core.engine import Engine, Journal, Planned
+from backpack.core.engine import Engine
 from backpack.core.ids import Epoch
+from backpack.core.journal import Journal
 from backpack.core.limits import Limits
 from backpack.core.past import Woken
 from backpack.core.payload import Buffer, Content, LargeRef, Pieces, make_cuts
+from backpack.core.requests import Planned
 from backpack.errors import ClosedError
 
 AT_ONCE_MAX: Final = 256 * 1024

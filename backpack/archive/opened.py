@@ -117,7 +117,7 @@ class Opened:
         assert epoch is not None
         engine = engine_over(self.archive, limits, epoch, None if self.writer is None else self.archive)
         for name, (seq, notes) in self.checkpoints.items():
-            engine.add_checkpoint(name, seq, notes)
+            engine.pins.add(name, seq, notes)
         if isinstance(self.archive, HoledArchive):
             self.archive.doubt(engine)
         return engine

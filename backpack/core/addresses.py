@@ -71,8 +71,8 @@ def _resolve_text(engine: "Engine", text: str) -> int:
         if seq < 1 and not (back is None and not head):
             raise CommitNotFoundError(f"{text} lies before the first commit; there were {head}", at=text)
         return seq
-    if text in engine.checkpoints:
-        return engine.checkpoints[text][0]
+    if text in engine.pins.checkpoints:
+        return engine.pins.checkpoints[text][0]
     if len(text) >= PREFIX_SIZE_MIN:
         found = list(engine.epoch.seqs_of(text, head))
         if len(found) == 1:

@@ -97,7 +97,7 @@ def check(engine: "Engine") -> None:
     for seq, author in engine.authors.items():
         entries = author.entries if isinstance(author, Author) else 1
         assert not timeline.has(seq) and entries == entries_by_seq.get(seq), (seq, entries)
-    for seq in engine.checkpoint_counts:
+    for seq in engine.pins.checkpoint_counts:
         is_there = seq == 0 or timeline.has(seq) or (engine.past is not None and engine.past.has(seq))
         assert is_there, f"checkpoint at {seq} was pruned"
     assert sum(entries_by_seq.values()) == engine.entry_count

@@ -84,7 +84,7 @@ def drop_neighbours(engine: "Engine", first: int, last: int, bytes_target: int, 
     timeline, ledger = engine.timeline, engine.ledger
     records, index, authors, holey = ledger.records, ledger.index, engine.authors, engine.holey
     shards = index.shards
-    checkpoints, views = engine.checkpoint_counts, engine.views
+    checkpoints, views = engine.pins.checkpoint_counts, engine.pins.views
     block = timeline.blocks[first >> BLOCK_BITS]
     dead, changed, hits = block.dead, block.changed, block.hits
     is_front = first == timeline.first

@@ -7,114 +7,39 @@ and only then *adopted*: memory changes last. Recovery comes in by the same door
 called that can be left out; everything unusual goes to `commit`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
-from weakref import WeakValueDictionary, ref
+from collections.abc import Mapping, Sequence
+from typing import Final
+from weakref import WeakValueDictionary
 
 from sortedcontainers import SortedList
 
 from backpack.core import checking, dropping
-from backpack.core.chain import DELETED, PACK, Chain, Entry, Mark, form_of, is_visible, kind_of, size_of
+from backpack.core.chain import PACK, Chain, Mark, form_of, is_visible, kind_of, size_of
 from backpack.core.commit import Commit, Facts, Label, RawChange
 from backpack.core.headers import HEADER_SIZES, array_count, array_header, header_size
 from backpack.core.ids import Epoch
 from backpack.core.index import SHARD_SHIFT, SHORT_MAX
+from backpack.core.journal import Journal
 from backpack.core.ledger import Ledger
 from backpack.core.limits import Limits
-from backpack.core.past import Past, Woken
-from backpack.core.payload import LARGE_REF_SIZE, Content, Form, LargeRef, Pieces, form_size
+from backpack.core.past import Past
+from backpack.core.payload import LARGE_REF_SIZE, Content, Form, LargeRef, Pieces
+from backpack.core.pins import Pins
+from backpack.core.planning import made_to_fit, plan
 from backpack.core.pruning import Pruner
 from backpack.core.repairing import repair
-from backpack.core.shaping import Grown, LargeIndex, Shaped, as_large, present_content, shape, shape_append
+from backpack.core.requests import Planned, Request
+from backpack.core.shaping import Grown, LargeIndex, present_content
 from backpack.core.sharing import EDIT_SIZE_MIN, GROWTH_SIZE_MIN, Undo, tip_of, undo_growth
 from backpack.core.timeline import BLOCK_MASK, Timeline
+from backpack.core.waking import wake
 from backpack.errors import HistoryFullError, StorageError
 
 _CAN_GROW: Final = HEADER_SIZES
 """By the first byte of a payload: is it a list, a text or bytes?"""
 
-_VIEWS_MIN: Final = 64
-
 Former = tuple[int, tuple[tuple[Chain, Content | None], ...]]
 _NOTHING: Final[Former] = (0, ())
-
-
-class Request:
-    """A change that is asked for: of which key, of which kind, with which payload or form."""
-
-    __slots__ = ("appended", "content", "form", "grown", "header", "is_plain", "key", "kind", "payload", "reason")
-
-    def __init__(
-        self,
-        key: str,
-        kind: str = PACK,
-        payload: bytes | None = None,
-        *,
-        form: Form | None = None,
-        content: Content | None = None,
-        grown: Grown = None,
-        header: bytes = b"",
-        appended: bytes = b"",
-        is_plain: bool = False,
-        reason: str = "",
-    ) -> None:
-        self.key = key
-        self.kind = kind
-        self.payload = payload
-        self.form = form
-        """A form that the chain of this key has already (restore), instead of a payload."""
-        self.content = content
-        """Its bytes, when it is large."""
-        self.grown = grown
-        self.header = header
-        self.appended = appended
-        """Instead of a payload: the present body under this header, with these bytes at its end."""
-        self.is_plain = is_plain
-        self.reason = reason
-
-
-class Planned:
-    """A change that found its form: ready to be written down and adopted."""
-
-    __slots__ = ("chain", "content", "entry", "is_new", "is_plain")
-
-    def __init__(self, chain: Chain, entry: Entry, content: Content | None, is_new: bool, is_plain: bool) -> None:
-        self.chain = chain
-        self.entry = entry
-        self.content = content
-        """The bytes of the value when it is large."""
-        self.is_new = is_new
-        self.is_plain = is_plain
-
-
-class Journal(Protocol):
-    """Writes commits down before they are adopted. What it raises refuses the commit."""
-
-    def write_one(self, seq: int, time_ns: int, label: Label, key: str, version: int, payload: bytes, /) -> None:
-        """A commit of one payload like none before."""
-        ...
-
-    def write(
-        self, seq: int, time_ns: int, label: Label, changes: Sequence[Planned], records: Mapping[int, object], /
-    ) -> None:
-        """Any commit. `records`: what the ledger counts the holds of, by identity."""
-        ...
-
-    def retract(self, seq: int, /) -> None:
-        """Take the commit out again, if it is the last that was written: it was not adopted."""
-        ...
-
-
-class View:
-    """The state as of one commit, held open: the commit is not pruned while a view of it lives, and large values that
-    go out of sight meanwhile are held here."""
-
-    __slots__ = ("__weakref__", "engine", "held", "seq")
-
-    def __init__(self, engine: "Engine", seq: int) -> None:
-        self.engine = engine
-        self.seq = seq
-        self.held: dict[str, Content] = {}
 
 
 class Engine:
@@ -147,13 +72,7 @@ class Engine:
         self.take_ledger()
         self.authors: dict[int, dropping.Author | dropping.LoneAuthor] = {}
         """What is still known of commits that have left while an entry of theirs stays."""
-        self.checkpoints: dict[str, tuple[int, str]] = {}
-        """By name: `(seq, notes)`, in the order they were made."""
-        self.checkpoint_counts: dict[int, int] = {}
-        self.make_view: Callable[[Engine, int], View] = View
-        """What a view of this engine is made with: whoever has the lock may want it in there."""
-        self.views: dict[int, ref[View]] = {}
-        self.views_limit = _VIEWS_MIN
+        self.pins = Pins(self)
         self.large_refs: LargeIndex = WeakValueDictionary()
         self.history_trigger = 0
         self.seq_trigger = 0
@@ -321,8 +240,8 @@ class Engine:
             if is_large:
                 entry: Form = LargeRef(pieces, last.links)  # type: ignore[union-attr]
                 history = ledger.history_bytes + LARGE_REF_SIZE
-                if self.views:
-                    self._hold(chain, seq)
+                if self.pins.views:
+                    self.pins.keep(chain, seq)
                 chain.content = pieces
             else:
                 entry = pieces
@@ -389,10 +308,10 @@ class Engine:
                         changed.append(chain)
                         changes.append((key, PACK, chain.gone + len(forms), size, False))
                         continue
-                plan = self._plan(Request(key, PACK, payload), [])
-                self.former = (seq, (*self.former[1], (plan.chain, plan.chain.content)))
-                changes.append(self._enter(plan, seq))
-                changed.append(plan.chain)
+                planned = plan(self, Request(key, PACK, payload), [])
+                self.former = (seq, (*self.former[1], (planned.chain, planned.chain.content)))
+                changes.append(self._enter(planned, seq))
+                changed.append(planned.chain)
             ledger = self.ledger
             ledger.live_bytes += live
             ledger.history_bytes += history
@@ -421,9 +340,9 @@ class Engine:
         """One commit of any number of changes, each of another key."""
         undo: Undo = []
         try:
-            planned = [self._plan(request, undo) for request in requests]
+            planned = [plan(self, request, undo) for request in requests]
             if self.limits.hard_limit:
-                planned = self._made_to_fit(requests, planned, undo)
+                planned = made_to_fit(self, requests, planned, undo)
             if self.journal is not None:
                 self.journal.write(self.timeline.head + 1, now, label, planned, self.records)
         except BaseException:
@@ -434,10 +353,10 @@ class Engine:
     def adopt(self, planned: Sequence[Planned], label: Label, now: int) -> Facts:
         """Make the changes, which nothing can refuse any more, the next commit."""
         seq = self.timeline.head + 1
-        self.former = (seq, tuple([(plan.chain, plan.chain.content) for plan in planned]))
+        self.former = (seq, tuple([(one.chain, one.chain.content) for one in planned]))
         try:
-            changes = tuple([self._enter(plan, seq) for plan in planned])
-            return self._finished(tuple([plan.chain for plan in planned]), changes, label, now)
+            changes = tuple([self._enter(one, seq) for one in planned])
+            return self._finished(tuple([one.chain for one in planned]), changes, label, now)
         except BaseException:
             self.repair()
             raise
@@ -446,7 +365,7 @@ class Engine:
 
     def adopt_deletes(self, keys: Sequence[str], label: Label, now: int) -> Facts:
         """Deletes that no limit may refuse: what a purge takes out of sight."""
-        planned = [self._plan(Request(key, "delete"), []) for key in keys]
+        planned = [plan(self, Request(key, "delete"), []) for key in keys]
         if self.journal is not None:
             self.journal.write(self.timeline.head + 1, now, label, planned, self.records)
         return self.adopt(planned, label, now)
@@ -476,7 +395,7 @@ class Engine:
         if last is not None:
             old_form = form_of(last)
             if isinstance(old_form, LargeRef) and old_form is not form:
-                self._hold(chain, seq)
+                self.pins.keep(chain, seq)
             ledger.hide(chain)
         if isinstance(form, LargeRef):
             chain.content = plan.content
@@ -496,130 +415,6 @@ class Engine:
                 self.visible.remove(chain.key)
         return (chain.key, kind_of(entry), chain.version, size_of(entry), isinstance(form, LargeRef))
 
-    # -- planning ----------------------------------------------------------------------------------------------
-
-    def _plan(self, request: Request, undo: Undo) -> Planned:
-        chain = self.chain_of(request.key)
-        if chain is None:
-            chain = Chain(request.key, self.retired.get(request.key, 0))
-        if request.kind == "delete":
-            return Planned(chain, DELETED, None, False, False)
-        if request.kind != PACK:
-            last = chain.last
-            assert last is not None
-            return Planned(
-                chain, Mark(request.kind, form_of(last), request.reason), chain.content, False, chain.is_plain
-            )
-        if request.form is not None:
-            form = request.form
-            if isinstance(form, LargeRef):
-                return Planned(chain, form, request.content or form.content(), False, request.is_plain)
-            if form_size(form) > self.large_size:
-                return self._shaped(chain, request, as_large(form, self.large_refs))
-            return Planned(chain, form, None, False, request.is_plain)
-        if request.payload is not None:
-            shaped = shape(chain, request.payload, request.grown, self.large_size, self.large_refs, undo)
-        else:
-            shaped = shape_append(chain, request.header, request.appended, self.large_size, self.large_refs, undo)
-        return self._shaped(chain, request, shaped)
-
-    def _shaped(self, chain: Chain, request: Request, shaped: Shaped) -> Planned:
-        form, content, is_new = shaped
-        return Planned(chain, form, content, is_new, request.is_plain)
-
-    def _cost(self, planned: Sequence[Planned], leaving: Sequence[Chain] = ()) -> int:
-        return self.ledger.cost([(plan.chain, plan.entry, plan.is_new) for plan in planned], leaving)
-
-    def _made_to_fit(self, requests: Sequence[Request], planned: list[Planned], undo: Undo) -> list[Planned]:
-        """Under a hard limit: prune until the commit fits. `HistoryFullError` when all that may leave has left.
-
-        Each time something leaves, the changes are planned anew: they may have shared with it, and then cost more.
-        """
-        limit = self.limits.max_history_size
-        while (size := self._cost(planned)) + self.ledger.history_bytes > limit:
-            undo_growth(undo)
-            undo.clear()
-            has_left = self.pruner.make_room(size)
-            planned = [self._plan(request, undo) for request in requests]
-            if not has_left:
-                self._require_room(planned)
-                break
-        return planned
-
-    def _require_room(self, planned: Sequence[Planned]) -> None:
-        """Nothing may leave before the commit: will it fit when the newest one leaves right after?"""
-        limit, timeline = self.limits.max_history_size, self.timeline
-        head = timeline.head
-        if self.limits.prune_strategy != "none" and timeline.has(head) and not self.is_pinned(head):
-            growth = self._cost(planned, timeline.changed(head))
-            if self.ledger.history_bytes + growth <= limit:
-                return
-        size = self._cost(planned)
-        raise HistoryFullError(
-            f"the history is full and hard_limit is set: size={size} limit={limit}; "
-            "nothing that may be pruned makes room: raise max_history_size, close snapshots or delete checkpoints",
-            size=size,
-            limit=limit,
-        )
-
-    # -- holding what may not go -------------------------------------------------------------------------------
-
-    def view(self, seq: int) -> View:
-        """Hold the state as of a commit in memory (or 0) open. Cost: O(1)."""
-        link = self.views.get(seq)
-        view = None if link is None else link()
-        if view is None:
-            view = self.make_view(self, seq)
-            self.views[seq] = ref(view)
-            if len(self.views) > self.views_limit:
-                self.views = {seq: link for seq, link in self.views.items() if link() is not None}
-                self.views_limit = 2 * len(self.views) + _VIEWS_MIN
-        return view
-
-    def is_pinned(self, seq: int) -> bool:
-        """Is the commit a checkpoint, or is a snapshot of it open?"""
-        if seq in self.checkpoint_counts:
-            return True
-        link = self.views.get(seq)
-        return link is not None and link() is not None
-
-    def add_checkpoint(self, name: str, seq: int, notes: str) -> None:
-        """Pin a commit under a name that is free."""
-        self.checkpoints[name] = (seq, notes)
-        self.checkpoint_counts[seq] = self.checkpoint_counts.get(seq, 0) + 1
-
-    def remove_checkpoint(self, name: str) -> None:
-        """Unpin it; the commit may be pruned again."""
-        seq, _ = self.checkpoints.pop(name)
-        self.checkpoint_counts[seq] -= 1
-        if not self.checkpoint_counts[seq]:
-            del self.checkpoint_counts[seq]
-            self.pruner.reset()
-
-    def pinned_seqs(self) -> set[int]:
-        """The commits that are checkpoints or have an open snapshot."""
-        seqs = {seq for seq, link in list(self.views.items()) if link() is not None}
-        seqs.update(self.checkpoint_counts)
-        return {seq for seq in seqs if self.timeline.has(seq)}
-
-    def _hold(self, chain: Chain, seq: int) -> None:
-        """A large value goes out of sight: open views keep what they show of the key, as far as it is within reach."""
-        last = chain.last
-        hidden = None if last is None else form_of(last)
-        record = self.records.get(id(hidden))
-        sharers = [chain] if record is None or record.total == 1 else list(self.chains.values())
-        for link in list(self.views.values()):
-            view = link()
-            if view is None or view.seq >= seq:
-                continue
-            for sharer in sharers:
-                entry = sharer.entry_at(view.seq)
-                form = None if entry is None else form_of(entry)
-                if isinstance(form, LargeRef) and (sharer is chain or form is hidden):
-                    content = chain.content if form is hidden else form.content()
-                    if content is not None:
-                        view.held[sharer.key] = content
-
     # -- reading -----------------------------------------------------------------------------------------------
 
     def chain_of(self, key: str) -> Chain | None:
@@ -628,7 +423,7 @@ class Engine:
         if chain is None and self.past is not None:
             woken = self.past.wake(key)
             if woken is not None:
-                return self._wake(woken, self.past)
+                return wake(self, woken, self.past)
         return chain
 
     def quarantined(self) -> dict[str, str]:
@@ -653,32 +448,6 @@ class Engine:
         if self.past is not None:
             for key, _ in list(self.past.dormant_kinds()):
                 self.chain_of(key)
-
-    def _wake(self, woken: Woken, past: Past) -> Chain | None:
-        """A key that slept: its newest change becomes the only entry of its chain, of a commit that has left."""
-        if woken.form is None:
-            self.retired[woken.key] = woken.version
-            self.retired_seqs[woken.key] = woken.seq
-            return None
-        chain = Chain(woken.key, woken.version - 1)
-        live_bytes = self.ledger.live_bytes
-        form = woken.form
-        if type(form) is bytes:
-            form = self.ledger.add_payload(chain, form)
-        else:
-            self.ledger.add(chain, form, is_new=True)
-        entry = form if woken.kind == PACK else Mark(woken.kind, form, woken.reason)
-        chain.append(woken.seq, entry)
-        chain.is_settled = True
-        self.ledger.settle(entry)
-        past.dormant_bytes -= self.ledger.live_bytes - live_bytes
-        if isinstance(form, LargeRef):
-            chain.content = woken.content
-            self.large.add(chain)
-            past.dormant_large -= 1
-        self.chains[woken.key] = chain
-        self.entry_offset += 1
-        return chain
 
     def commit_at(self, seq: int) -> Commit:
         """A commit in memory or in the archive as an object."""

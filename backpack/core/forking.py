@@ -44,9 +44,9 @@ def fork(engine: Engine, seq: int, secret: bytes, replaced: dict[str, Content]) 
     twin.pruned = twin.pruned_told = twin.timeline.gone
     twin.large = {chain for chain in chains.values() if chain.content is not None}
     twin.entry_offset = sum(len(chain.columns[1]) - chain.holes for chain in chains.values()) - seq
-    for name, (at, notes) in engine.checkpoints.items():
+    for name, (at, notes) in engine.pins.checkpoints.items():
         if at <= seq:
-            twin.add_checkpoint(name, at, notes)
+            twin.pins.add(name, at, notes)
     left = Counter(
         at
         for chain in chains.values()

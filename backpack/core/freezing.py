@@ -69,7 +69,7 @@ class Image:
             seq: (author.time_ns, author.label, author.changes) if isinstance(author, Author) else (*author, ())
             for seq, author in engine.authors.items()
         }
-        self.checkpoints = [(name, seq, notes) for name, (seq, notes) in engine.checkpoints.items()]
+        self.checkpoints = [(name, seq, notes) for name, (seq, notes) in engine.pins.checkpoints.items()]
         self.retired = {key: (version, engine.retired_seqs.get(key, 0)) for key, version in engine.retired.items()}
         """By key: its version, and the commit that deleted it."""
         self.limits = engine.limits

@@ -177,7 +177,7 @@ class Pruner:
         for one in list(timeline.seqs()):
             if one >= seq or one == timeline.head:
                 return
-            if not self.engine.is_pinned(one):
+            if not self.engine.pins.holds(one):
                 self._drop(one)
 
     def _drop(self, seq: int) -> None:
@@ -201,7 +201,7 @@ class Pruner:
             seq = self.passed.popleft()
             if not engine.timeline.has(seq):
                 continue
-            is_pinned = engine.is_pinned(seq)
+            is_pinned = engine.pins.holds(seq)
             (self.passed if is_pinned or not is_oldest else self.ready).append(seq)
             if not is_pinned:
                 self.fresh_from = 1
@@ -239,7 +239,7 @@ class Pruner:
             seq = self.ready.popleft()
             if not timeline.has(seq):
                 continue
-            if not engine.is_pinned(seq):
+            if not engine.pins.holds(seq):
                 return seq
             self.passed.append(seq)  # pinned again meanwhile
         while True:
@@ -247,7 +247,7 @@ class Pruner:
             if not seq or seq == timeline.head:
                 return 0
             self.cursor = seq + 1
-            if not engine.is_pinned(seq):
+            if not engine.pins.holds(seq):
                 return seq
             self.passed.append(seq)
 
@@ -270,7 +270,7 @@ class Pruner:
                 self._find_cold()  # commits came while pruning was under way
                 continue
             self.range = (seq + 1, last)
-            if engine.is_pinned(seq):
+            if engine.pins.holds(seq):
                 self.met.append(seq)
             elif seq != timeline.head:
                 return seq

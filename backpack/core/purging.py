@@ -32,7 +32,7 @@ def purge(engine: Engine, keys: Iterable[str], *, dry_run: bool) -> tuple[dict[s
             chain.content = chain.tip = None
             chain.is_plain = chain.is_usual = False
             engine.large.discard(chain)
-            for link in list(engine.views.values()):
+            for link in list(engine.pins.views.values()):
                 view = link()
                 if view is not None:
                     view.held.pop(key, None)

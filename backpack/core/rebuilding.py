@@ -98,6 +98,6 @@ def _read_retired(given: Given, engine: Engine) -> None:
 
 def _read_checkpoints(given: Given, engine: Engine) -> None:
     for name, seq, notes in given.items("checkpoints", list):
-        is_whole = type(name) is str and is_name(name) and type(notes) is str and name not in engine.checkpoints
+        is_whole = type(name) is str and is_name(name) and type(notes) is str and name not in engine.pins.checkpoints
         require(is_whole and type(seq) is int and engine.timeline.has(seq), "a checkpoint is none")
-        engine.add_checkpoint(name, seq, notes)
+        engine.pins.add(name, seq, notes)

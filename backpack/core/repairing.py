@@ -46,7 +46,7 @@ def repair(engine: "Engine", contents: Iterable[tuple[Chain, Content | None]] = 
     engine.large = {chain for chain in engine.chains.values() if chain.content is not None}
     entries = sum(len(chain.columns[1]) - chain.holes for chain in engine.chains.values())
     engine.entry_offset = entries - engine.timeline.head
-    engine.checkpoint_counts = dict(Counter(seq for seq, _ in engine.checkpoints.values()))
+    engine.pins.checkpoint_counts = dict(Counter(seq for seq, _ in engine.pins.checkpoints.values()))
     engine.holey.clear()
     engine.pruned = engine.timeline.gone
     engine.pruner.reset()

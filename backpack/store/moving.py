@@ -42,7 +42,7 @@ def copy_to(store: Backpack, seq: int, folder: Folder, key: Key | None, *, is_fo
         epochs = epochs_of(engine.epoch, seq)
         if is_fork:
             epochs.append((os.urandom(16), seq + 1))
-        checkpoints = [(name, at, notes) for name, (at, notes) in engine.checkpoints.items() if at <= seq]
+        checkpoints = [(name, at, notes) for name, (at, notes) in engine.pins.checkpoints.items() if at <= seq]
         manifest = Manifest(store_id, epochs, checkpoints=checkpoints, secret=secret)
         gaps = [behind for behind in engine.timeline.gaps if behind <= seq]
         first_seq = max(gaps, default=engine.timeline.first) if archive is None else archive.first_seq

@@ -10,9 +10,10 @@ from typing import Any
 
 from backpack.core.chain import Chain, Entry, Mark, Purged, form_of, is_visible, kind_of, size_of
 from backpack.core.commit import Commit
-from backpack.core.engine import Engine, View
+from backpack.core.engine import Engine
 from backpack.core.patterns import Pattern
 from backpack.core.payload import Content, LargeRef, Pieces, join
+from backpack.core.pins import View
 from backpack.store.state import Found, State, nothing
 
 

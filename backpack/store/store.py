@@ -23,7 +23,7 @@ from backpack.codec import pack_checked, pack_value, unpack_value
 from backpack.core.addresses import At, resolve
 from backpack.core.chain import Mark, is_visible, size_of
 from backpack.core.commit import NO_LABEL, Commit, Facts, Label, new_object, set_facts
-from backpack.core.engine import Engine, Request
+from backpack.core.engine import Engine
 from backpack.core.forking import fork
 from backpack.core.freezing import freeze
 from backpack.core.headers import array_header, read_array_header
@@ -32,6 +32,7 @@ from backpack.core.limits import Limits
 from backpack.core.patterns import Pattern
 from backpack.core.payload import Content, LargeRef, form_size, head_of, join
 from backpack.core.purging import purge
+from backpack.core.requests import Request
 from backpack.core.shaping import Grown, present_content
 from backpack.core.sharing import grown_from
 from backpack.errors import (
@@ -134,8 +135,8 @@ class Backpack(MutableMapping[str, Any]):
         self._commit_one = engine.commit_one
         self._chains = engine.chains
         self._lock = RLock()
-        engine.make_view = partial(Remembered, self._lock)
-        self._view: Callable[[int], Remembered] = engine.view  # type: ignore[assignment]
+        engine.pins.make_view = partial(Remembered, self._lock)
+        self._view: Callable[[int], Remembered] = engine.pins.view  # type: ignore[assignment]
         self._is_barred = False
         """No change may begin: one is under way in this very thread, or the store is closed."""
         self._changing = _Changing(self)
@@ -632,7 +633,7 @@ class Backpack(MutableMapping[str, Any]):
         checked_text("note", notes, MESSAGE_SIZE_MAX, may_be_empty=True)
         self._require_open()
         with self._changing:
-            if name in self._engine.checkpoints:
+            if name in self._engine.pins.checkpoints:
                 raise CheckpointExistsError(
                     f"the checkpoint exists: name={name!r}; delete it or choose another", name=name
                 )
@@ -641,7 +642,7 @@ class Backpack(MutableMapping[str, Any]):
                 raise CommitNotFoundError("there is no commit yet that a checkpoint could name", at=at)
             if self._opened is not None:
                 self._opened.note(self._now(), {"checkpoint": name, "seq": seq, "notes": notes})
-            self._engine.add_checkpoint(name, seq, notes)
+            self._engine.pins.add(name, seq, notes)
             made = Checkpoint(name, self._engine.commit_at(seq), notes)
         self._settle_note()
         return made
@@ -652,18 +653,18 @@ class Backpack(MutableMapping[str, Any]):
         with self._lock:
             return [
                 Checkpoint(name, self._engine.commit_at(seq), notes)
-                for name, (seq, notes) in self._engine.checkpoints.items()
+                for name, (seq, notes) in self._engine.pins.checkpoints.items()
             ]
 
     def delete_checkpoint(self, name: str) -> None:
         """Unpin it; an unknown name raises `CommitNotFoundError`."""
         self._require_open()
         with self._changing:
-            if name not in self._engine.checkpoints:
+            if name not in self._engine.pins.checkpoints:
                 raise CommitNotFoundError(f"there is no checkpoint of that name: {name!r}", at=name)
             if self._opened is not None:
                 self._opened.note(self._now(), {"forget": name})
-            self._engine.remove_checkpoint(name)
+            self._engine.pins.remove(name)
         self._settle_note()
 
     # -- memory ------------------------------------------------------------------------------------------------
@@ -836,7 +837,7 @@ class Backpack(MutableMapping[str, Any]):
         boundary = first_kept(opened.archive, retention, time.time_ns())
         with self._changing:
             self._engine.pruner.drop_before(boundary)
-            checkpoints = list(self._engine.checkpoint_counts)
+            checkpoints = list(self._engine.pins.checkpoint_counts)
         freed = opened.rebase(boundary, checkpoints) if boundary > opened.archive.first_seq else 0
         with self._lock:
             freed += opened.sweep(beside_readers=False)
@@ -855,7 +856,7 @@ class Backpack(MutableMapping[str, Any]):
                     return
                 opened.settle()
                 self._engine.pruner.drop_before(boundary)
-                checkpoints = list(self._engine.checkpoint_counts)
+                checkpoints = list(self._engine.pins.checkpoint_counts)
             opened.rebase(boundary, checkpoints)
             with self._lock:
                 opened.sweep(beside_readers=False)
@@ -1004,10 +1005,10 @@ class Backpack(MutableMapping[str, Any]):
             if is_new is None:
                 return False
             engine, archive = opened.engine(self._engine.limits), opened.archive
-            engine.make_view = partial(Remembered, self._lock)
+            engine.pins.make_view = partial(Remembered, self._lock)
             self._engine, self._archive = engine, archive
             self._commit_one, self._chains = engine.commit_one, engine.chains
-            self._view = engine.view  # type: ignore[assignment]
+            self._view = engine.pins.view  # type: ignore[assignment]
             self._last_ns = archive.last_ns
             self._history = History(engine, archive, self._lock)
         return is_new
@@ -1065,9 +1066,9 @@ class Backpack(MutableMapping[str, Any]):
         state = Archived(archive, engine, seq, self._require_open)
         past = archive.until(seq, travel.replacements(state, engine.large_size, substitute))
         twin = engine_over(past, engine.limits, Epoch(os.urandom(16), seq + 1, engine.epoch))
-        for name, (pinned, notes) in engine.checkpoints.items():
+        for name, (pinned, notes) in engine.pins.checkpoints.items():
             if pinned <= seq:
-                twin.add_checkpoint(name, pinned, notes)
+                twin.pins.add(name, pinned, notes)
         return self._from_engine(twin, self._last_ns, None, past)
 
     def _begin(self, durability: str, recovery: Recovery | None) -> None:
@@ -1084,8 +1085,8 @@ class Backpack(MutableMapping[str, Any]):
             self._lock.release()
         else:
             lock = self._lock = self._history.lock = RLock()
-            self._engine.make_view = partial(Remembered, lock)
-            for link in list(self._engine.views.values()):
+            self._engine.pins.make_view = partial(Remembered, lock)
+            for link in list(self._engine.pins.views.values()):
                 view = link()
                 if isinstance(view, Remembered):
                     view.lock = lock

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from backpack.core.addresses import At, resolve
 from backpack.core.chain import Mark, is_visible
 from backpack.core.commit import Commit
-from backpack.core.engine import Engine, Request
+from backpack.core.engine import Engine
 from backpack.core.payload import Content, as_content, join
+from backpack.core.requests import Request
 from backpack.errors import CommitNotFoundError
 from backpack.store.records import Unavailable
 from backpack.store.snapshot import Snapshot, unavailable_error

@@ -136,7 +136,7 @@ def pinned_bytes(engine: Engine) -> int:
             form = None if last is None else form_of(last)
             if form is not None:
                 _collect(holders, form)
-    for seq in engine.pinned_seqs():
+    for seq in engine.pins.seqs():
         for chain in engine.chains.values():
             index = chain.index_at(seq)
             if index < 0 or index == len(chain.columns[1]) - 1:

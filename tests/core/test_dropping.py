@@ -36,7 +36,7 @@ def forms_of(bp: Backpack, key: str) -> list[Any]:
 
 def forget_closed_views(bp: Backpack) -> None:
     """As happens by itself once there are many: what has been seen leaves like anything else."""
-    bp._engine.views = {seq: link for seq, link in bp._engine.views.items() if link() is not None}
+    bp._engine.pins.views = {seq: link for seq, link in bp._engine.pins.views.items() if link() is not None}
 
 
 def pack(bp: Backpack, number: int, keys: int) -> None:

@@ -9,11 +9,12 @@ import pytest
 from backpack.core.addresses import resolve
 from backpack.core.chain import DELETED, PACK, kind_of
 from backpack.core.commit import NO_LABEL, Label, RawChange
-from backpack.core.engine import Engine, Planned
+from backpack.core.engine import Engine
 from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
 from backpack.core.past import Woken
 from backpack.core.payload import Content, LargeRef, as_content, form_size
+from backpack.core.requests import Planned
 from backpack.errors import CommitPrunedError, DiskFullError
 
 TEXT = b"\xa4text"

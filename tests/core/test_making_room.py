@@ -9,9 +9,11 @@ import pytest
 from backpack import Backpack, Snapshot
 from backpack.core import pruning
 from backpack.core.chain import Chain
-from backpack.core.engine import Engine, Planned
+from backpack.core.engine import Engine
 from backpack.core.payload import LARGE_REF_SIZE
+from backpack.core.planning import cost_of
 from backpack.core.pruning import Pruner
+from backpack.core.requests import Planned
 from backpack.errors import HistoryFullError
 
 STRATEGIES = ["oldest", "least-accessed"]
@@ -184,7 +186,7 @@ def test_what_a_commit_is_said_to_cost_is_what_it_costs(seed: int, monkeypatch: 
     adopt, finish = Engine.adopt, Engine._finished
 
     def note(engine: Engine, planned: Sequence[Planned], *rest: Any) -> Any:
-        expected.append(engine.ledger.history_bytes + engine._cost(planned))
+        expected.append(engine.ledger.history_bytes + cost_of(engine, planned))
         return adopt(engine, planned, *rest)
 
     def compare(engine: Engine, changed: tuple[Chain, ...], *rest: Any) -> Any:

@@ -16,7 +16,7 @@ def seqs(bp: Backpack) -> list[int]:
 
 def forget_closed_views(bp: Backpack) -> None:
     """As happens by itself once there are many: then neighbours leave together."""
-    bp._engine.views = {seq: link for seq, link in bp._engine.views.items() if link() is not None}
+    bp._engine.pins.views = {seq: link for seq, link in bp._engine.pins.views.items() if link() is not None}
 
 
 def pack(bp: Backpack, keys: int = 1) -> None:

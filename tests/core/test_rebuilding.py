@@ -129,7 +129,7 @@ def busy(seed: int, steps: int = 120) -> Backpack:
                 bp.release(key)
             case 10:
                 bp.update({key: step, "b": "same", "z": [step]}, message="several")
-            case 11 if bp.head is not None and f"c{step % 7}" not in bp._engine.checkpoints:
+            case 11 if bp.head is not None and f"c{step % 7}" not in bp._engine.pins.checkpoints:
                 bp.checkpoint(f"c{step % 7}", notes="kept")
             case 12 if bp.head is not None:
                 opened.append(bp.snapshot())

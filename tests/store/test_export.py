@@ -337,7 +337,7 @@ def test_open_snapshots_and_subscriptions_stay_behind() -> None:
     other = loaded(exported(bp))
     other.pack("a", 1)
     assert told == []
-    assert (bp._engine.pinned_seqs(), other._engine.pinned_seqs()) == ({1, 4}, {4})
+    assert (bp._engine.pins.seqs(), other._engine.pins.seqs()) == ({1, 4}, {4})
     assert opened["a"] == "some text " * 8
 
 
