@@ -77,6 +77,7 @@ from backpack.store.remembered import Remembered
 from backpack.store.sight import Sight
 from backpack.store.slicing import Lines, bytes_of, text_of
 from backpack.store.snapshot import RAISE, Snapshot
+from backpack.store.spans import add_spans
 from backpack.store.state import State
 from backpack.store.transaction import Growth, Transaction
 from backpack.store.usage import MemoryUsage, largest_keys, measure, pinned_bytes
@@ -143,6 +144,7 @@ class Backpack(MutableMapping[str, Any]):
         self._last_ns = last_ns
         self._labels: dict[str | None, Label] = {None: NO_LABEL}
         self._events = Events()
+        add_spans(self._events)
         self._history = History(engine, archive, self._lock)
         self._readers = tasks.Readers()
         self._is_closed = False
