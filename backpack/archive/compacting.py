@@ -6,14 +6,16 @@ and the bytes that later versions are cut from. Erasing a key rewrites each segm
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from backpack.archive.archive import Archive
+from backpack.archive.archive import Archive, Part
 from backpack.archive.content import Change, SourceId
 from backpack.archive.contents import Contents
 from backpack.archive.merging import merged
 from backpack.archive.segment import Segment
 from backpack.core.patterns import Pattern
+from backpack.errors import CorruptionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +33,65 @@ class Retention:
         return any(limit is not None for limit in (self.max_archive_size, self.keep_days, self.keep_commits))
 
 
-def first_kept(archive: Archive, retention: Retention, now_ns: int) -> int:
-    """The first commit that stays: the beginning of a segment. Of several limits the one that keeps least counts."""
-    segments = sealed(archive)
+def first_kept(archive: Archive, retention: Retention, now_ns: int, *, as_sealed: bool = False) -> int:
+    """The first commit that stays: the beginning of a segment. Of several limits the one that keeps least counts; the
+    newest segment stays whatever they say.
+
+    Logs that are not sealed stay too, unless it is asked what would stay if they were (`as_sealed`). Cost: O(parts),
+    and where a size is too large the blobs that they refer to.
+    """
+    runs = _runs(archive)
+    if not runs:
+        return archive.first_seq
     wanted = archive.first_seq
     if retention.keep_commits is not None:
         wanted = max(wanted, archive.head - retention.keep_commits + 1)
     if retention.keep_days is not None:
         wanted = max(wanted, archive.seq_at(now_ns - int(retention.keep_days * 86400e9)) + 1)
-    boundary = max([archive.first_seq, *(part.first_seq for part in archive.parts if part.first_seq <= wanted)])
+    boundary = max([archive.first_seq, *(part.first_seq for part, _ in runs if part.first_seq <= wanted)])
     if retention.max_archive_size is not None:
-        size = archive.archive_bytes + archive.blob_bytes
-        for segment in segments:
-            if size <= retention.max_archive_size:
-                break
-            size -= segment.size
-            boundary = max(boundary, segment.last_seq + 1)
-    unsealed = [part.first_seq for part in archive.parts if not isinstance(part, Segment)]
-    return min([boundary, *unsealed])
+        boundary = max(boundary, _first_that_fits(archive, runs, retention.max_archive_size))
+    unsealed = [part.first_seq for part, _ in runs if not isinstance(part, Segment) and not as_sealed]
+    return min([boundary, runs[-1][0].first_seq, *unsealed])
+
+
+def size_before(archive: Archive, boundary: int) -> int:
+    """Bytes of the parts before a commit, and of the blobs that only they refer to: at most what their going frees."""
+    runs = _runs(archive)
+    return sum(size for size, (_, last) in zip(_sizes_alone(archive, runs), runs, strict=True) if last < boundary)
+
+
+Runs = list[tuple[Part, int]]
+
+
+def _runs(archive: Archive) -> Runs:
+    """The parts that have commits, each with its newest one. A log may not have been looked at yet."""
+    parts = archive.parts
+    lasts = [*(part.first_seq - 1 for part in parts[1:]), archive.head]
+    return [(part, last) for part, last in zip(parts, lasts, strict=True) if part.first_seq <= last]
+
+
+def _first_that_fits(archive: Archive, runs: Runs, limit: int) -> int:
+    size = archive.archive_bytes + archive.blob_bytes
+    boundary = archive.first_seq
+    if size <= limit:
+        return boundary
+    for (_, last), freed in zip(runs, _sizes_alone(archive, runs), strict=True):
+        if size <= limit:
+            break
+        size -= freed
+        boundary = last + 1
+    return boundary
+
+
+def _sizes_alone(archive: Archive, runs: Runs) -> list[int]:
+    """Bytes that go with each part when those before it have gone: its own, and the blobs that no later one has."""
+    sizes = [part.size for part, _ in runs]
+    last = {digest: index for index, (part, _) in enumerate(runs) for digest in part.blobs()}
+    for digest, index in last.items():
+        with suppress(CorruptionError):  # it is missing
+            sizes[index] += archive.blobs.size_of(digest)
+    return sizes
 
 
 def sealed(archive: Archive) -> list[Segment]:

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any, Final, Self, TypeVar, cast
 
 from backpack.archive.archive import Archive, engine_over
-from backpack.archive.compacting import first_kept, keys_of, sealed, versions_of
+from backpack.archive.compacting import first_kept, keys_of, size_before, versions_of
 from backpack.archive.opened import Health, Opened
 from backpack.archive.opening import Recovery
 from backpack.archive.visiting import look_again
@@ -825,26 +825,27 @@ class Backpack(MutableMapping[str, Any]):
         if opened is None:
             return CompactReport(0, 0, self._engine.timeline.first, dry_run)
         retention = wanted or opened.retention
+        archive = opened.archive
         with self._changing:
+            before, size = archive.commit_count, archive.archive_bytes + archive.blob_bytes
             if not dry_run:
                 opened.settle()
-            before = opened.archive.commit_count
         if dry_run:
-            boundary = first_kept(opened.archive, retention, time.time_ns())
-            gone = [part for part in sealed(opened.archive) if part.last_seq < boundary]
-            return CompactReport(
-                max(boundary - opened.archive.first_seq, 0), sum(part.size for part in gone), boundary, True
-            )
+            boundary = first_kept(archive, retention, time.time_ns(), as_sealed=True)
+            gone = max(boundary - archive.first_seq, 0)
+            return CompactReport(gone, size_before(archive, boundary) if gone else 0, boundary, True)
         opened.drain()
         boundary = first_kept(opened.archive, retention, time.time_ns())
         with self._changing:
             self._engine.pruner.drop_before(boundary)
             checkpoints = list(self._engine.pins.checkpoint_counts)
-        freed = opened.rebase(boundary, checkpoints) if boundary > opened.archive.first_seq else 0
+        if boundary > archive.first_seq:
+            opened.rebase(boundary, checkpoints)
         with self._lock:
-            freed += opened.sweep(beside_readers=False)
+            opened.sweep(beside_readers=False)
         opened.flush()
-        return CompactReport(before - opened.archive.commit_count, freed, opened.archive.first_seq, False)
+        freed = max(size - archive.archive_bytes - archive.blob_bytes, 0)
+        return CompactReport(before - archive.commit_count, freed, archive.first_seq, False)
 
     def _tend(self) -> None:
         """Compact by what the store was opened with. In the thread that seals."""

@@ -150,3 +150,55 @@ def test_a_fork_keeps_what_it_began_with() -> None:
     fork = bp.fork(100)
     bp.compact(keep_commits=10)
     assert_says(fork, {seq: state for seq, state in states.items() if seq <= 100})
+
+
+@pytest.mark.parametrize("limits", [{"max_archive_size": 1}, {"keep_commits": 1}, {"keep_days": 1e-9}])
+@pytest.mark.parametrize("value", ["small", "large"])
+def test_the_newest_commit_stays_whatever_the_limit(limits: dict[str, float], value: str) -> None:
+    folder = MemoryFolder()
+    bp = opened_in(folder)
+    chance = random.Random(2)
+    for number in range(30):
+        bp.pack("key", chance.randbytes(5000 if value == "large" else 50))
+        bp.pack("number", number)
+    head = bp.head
+    for _ in range(2):
+        bp.compact(**limits)  # type: ignore[arg-type]
+        assert bp.head == head and bp.snapshot("HEAD")["number"] == 29
+        assert bp.memory_usage().commits_archived >= 0
+        assert bp._archive is not None and bp._archive.commit_count > 0
+        bp.close()
+        bp = opened_in(folder)
+    assert bp.head == head and next(iter(bp.history())) == head
+
+
+def test_a_size_counts_the_blobs_that_go_with_old_commits() -> None:
+    bp = opened_in(MemoryFolder())
+    chance = random.Random(3)
+    for _ in range(10):
+        bp.pack("out", chance.randbytes(10_000))
+        for number in range(20):
+            bp.pack("number", [number, chance.random()])
+    report = bp.compact(max_archive_size=60_000)
+    usage = bp.memory_usage()
+    assert 30_000 < usage.archive_bytes + usage.blob_bytes <= 70_000
+    assert 0 < report.commits < 180
+
+
+@pytest.mark.parametrize("limits", [{"max_archive_size": 20_000}, {"keep_commits": 100}])
+def test_a_dry_run_says_what_will_go(limits: dict[str, int]) -> None:
+    folder = MemoryFolder()
+    filled(folder)[0].close()
+    bp = opened_in(folder)
+    expected = bp.compact(dry_run=True, **limits)
+    report = bp.compact(**limits)
+    assert (expected.commits, expected.first_seq) == (report.commits, report.first_seq)
+    assert report.commits and report.size / 2 < expected.size < report.size * 2
+
+
+def test_a_dry_run_counts_what_is_not_sealed_yet() -> None:
+    bp, _ = filled(MemoryFolder())
+    expected = bp.compact(dry_run=True, keep_commits=100)
+    report = bp.compact(keep_commits=100)
+    assert (expected.commits, expected.first_seq) == (report.commits, report.first_seq)
+    assert report.commits and expected.size and report.size
