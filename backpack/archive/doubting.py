@@ -29,7 +29,7 @@ def cut_doubtful(
 
 
 def _synced_in(log: Log, fault: Fault | None) -> int:
-    behind = 0 if fault is None else log.synced_behind(fault.offset)
+    behind = 0 if fault is None else log.kept_behind(fault.offset, 0)
     return max(log.synced_upto, behind)
 
 

@@ -79,10 +79,17 @@ def damaged(file: str, offset: int, what: str) -> CorruptionError:
 class LogHead:
     """What stands at the beginning of a log."""
 
-    __slots__ = ("cover_header", "first_seq", "previous", "salt", "segment", "store_id")
+    __slots__ = ("boot", "cover_header", "first_seq", "previous", "salt", "segment", "store_id")
 
     def __init__(
-        self, store_id: bytes, segment: int, first_seq: int, previous: int, salt: bytes, cover_header: bytes
+        self,
+        store_id: bytes,
+        segment: int,
+        first_seq: int,
+        previous: int,
+        salt: bytes,
+        cover_header: bytes,
+        boot: int = 0,
     ) -> None:
         self.store_id = store_id
         self.segment = segment
@@ -91,6 +98,8 @@ class LogHead:
         """The low bits of the last `head_sum` of the log before; 0 for the first."""
         self.salt = salt
         self.cover_header = cover_header
+        self.boot = boot
+        """Since when the machine ran that began it, as `Folder.boot` says it; 0 when that isn't known."""
 
     @property
     def seed(self) -> int:
@@ -110,7 +119,7 @@ class LogHead:
             self.segment,
             self.first_seq,
             self.previous,
-            0,
+            self.boot,
             self.store_id,
             self.salt,
         )
@@ -125,13 +134,13 @@ def read_log_head(data: bytes, name: str) -> LogHead:
     """The head of a log from its first bytes; `CorruptionError` when it isn't one."""
     if len(data) < LOG_HEAD.size + SUM.size or data[: len(MAGIC)] != MAGIC:
         raise damaged(name, 0, "not the beginning of a log")
-    _, version, cover_size, segment, first_seq, previous, _, store_id, salt = LOG_HEAD.unpack_from(data)
+    _, version, cover_size, segment, first_seq, previous, boot, store_id, salt = LOG_HEAD.unpack_from(data)
     stop = LOG_HEAD.size + cover_size
     if len(data) < stop + SUM.size or SUM.unpack_from(data, stop)[0] != xxh3_64_intdigest(data[:stop]):
         raise damaged(name, 0, "the head of the log is not what was written")
     if version != VERSION:
         raise damaged(name, len(MAGIC), f"a format of logs that this version of backpack does not know ({version})")
-    return LogHead(store_id, segment, first_seq, previous, salt, data[LOG_HEAD.size : stop])
+    return LogHead(store_id, segment, first_seq, previous, salt, data[LOG_HEAD.size : stop], boot)
 
 
 class Frame:

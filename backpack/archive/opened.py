@@ -6,6 +6,7 @@ the manifest lists it, the manifest is synced before the log that it replaces go
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import RLock
 from typing import Any, Final
@@ -29,7 +30,7 @@ from backpack.archive.writing import Writer, log_name, stopped_error
 from backpack.core.engine import Engine
 from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
-from backpack.errors import BackpackError, StorageError, StoreLockedError
+from backpack.errors import BackpackError, DiskFullError, StorageError, StoreLockedError
 from backpack.storage.cover import Covers
 from backpack.storage.protocol import File, Folder, Lock, publish
 
@@ -95,6 +96,8 @@ class Opened:
         """Why a reader can't read all of the store."""
         self.known: object = None
         """A reader's: what it knows about the head, for when it looks again."""
+        self._testified = 0
+        """The newest commit that a flush was told of in the log."""
         self._unsynced: list[File] = []
         self._is_folder_unsynced = False
         self._is_closed = False
@@ -133,6 +136,16 @@ class Opened:
         """As `flush`, in a task: the thread of its loop neither syncs nor waits."""
         await self.syncer.settled()
         self._raise_failure()
+
+    def testify(self, time_ns: int) -> None:
+        """Leave a frame that says how far everything is on disk for good, unless the last frame does. Wants the store's
+        lock. Cost: an append; the frame itself is not synced: it is about those before it."""
+        writer = self.writer
+        assert writer is not None
+        if writer.synced_upto > self._testified and writer.failure is None:
+            with suppress(DiskFullError):  # it promises nothing: what there is is on disk
+                writer.note(time_ns, {"synced": writer.synced_upto})
+            self._testified = writer.synced_upto
 
     def note(self, time_ns: int, note: Mapping[str, Any]) -> None:
         """Write down something about the store. Wants the store's lock."""

@@ -88,7 +88,7 @@ def open_archive(
     segments = _segments(folder, covers, cache, manifest)
     if mark is None:
         cut_doubtful(logs, faults, segments, blobs, manifest.head)
-    outcome = planned(manifest, logs, faults, torn, mark)
+    outcome = planned(manifest, logs, faults, torn, mark, folder.boot)
     if isinstance(outcome, Damage):
         raise outcome.error
     plan = outcome

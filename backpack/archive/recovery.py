@@ -5,12 +5,14 @@ The logs are one sequence of frames. At the first frame that is not right, with 
 1. The store was closed cleanly: nothing may differ, so this is damage.
 2. A frame behind it, in this log or a later one, says that commit s or a later one was on disk already: it had been
    acknowledged, so this is damage.
-3. The manifest knew of the log and it is not there: damage.
-4. Else it lies in the window that was not synced yet, where a power loss may keep a later write and lose an earlier
+3. The machine has not been restarted since the log was begun, so no write was lost, and a frame with commit s or a
+   later one follows: damage.
+4. The manifest knew of the log and it is not there: damage.
+5. Else it lies in the window that was not synced yet, where a power loss may keep a later write and lose an earlier
    one. Everything from there on is cut off, kept aside, and reported.
 
-"A valid frame follows, so it is damage" would be wrong, and so would "it runs past the end, so it is torn": a flipped
-length looks the same.
+After a restart "a valid frame follows, so it is damage" would be wrong, and so would "it runs past the end, so it is
+torn": a flipped length looks the same.
 """
 
 from dataclasses import dataclass
@@ -46,10 +48,16 @@ class Damage:
 
 
 def planned(
-    manifest: Manifest, logs: list[Log], faults: list[Fault | None], torn: list[tuple[str, int]], mark: CleanMark | None
+    manifest: Manifest,
+    logs: list[Log],
+    faults: list[Fault | None],
+    torn: list[tuple[str, int]],
+    mark: CleanMark | None,
+    boot: int,
 ) -> Plan | Damage:
     """`logs`: those whose head could be read, in order, scanned as far as they are right; `faults`: where each ends
     early. `torn`: files behind them whose head is not right, each with the highest `synced_upto` that was found in it.
+    `boot`: when the machine began to run, as `Folder.boot` says it.
     """
     kept: list[Log] = []
     cut: list[tuple[str, int]] = []
@@ -61,14 +69,14 @@ def planned(
         name = log_name(log.head.segment)
         if broken is not None:
             cut.append((name, 0))
-            if max(log.synced_upto, log.synced_behind(0)) >= broken[2]:
+            if max(log.synced_upto, log.kept_behind(0, boot)) >= broken[2]:
                 damage = damage or _acknowledged(broken)
             continue
         if log.head.segment != segment or log.first_seq != head + 1 or log.head.previous != previous & 0xFFFFFFFF:
             missing = log_name(segment) if log.head.segment > segment else name
             broken = (missing, 0, head + 1, "the log does not go on where the one before it ends")
             cut.append((name, 0))
-            if max(log.synced_upto, log.synced_behind(0)) >= head + 1 or log.head.segment <= manifest.last_log:
+            if max(log.synced_upto, log.kept_behind(0, boot)) >= head + 1 or log.head.segment <= manifest.last_log:
                 damage = _acknowledged(broken)
             continue
         kept.append(log)
@@ -77,7 +85,7 @@ def planned(
         if fault is not None:
             broken = (name, fault.offset, fault.seq, fault.reason)
             cut.append((name, fault.offset))
-            if log.synced_behind(fault.offset) >= fault.seq:
+            if log.kept_behind(fault.offset, boot) >= fault.seq:
                 damage = _acknowledged(broken)
     for name, acknowledged in torn:
         broken = broken or (name, 0, head + 1, "the head of the log is not what was written")

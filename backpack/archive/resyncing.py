@@ -265,7 +265,7 @@ def _head(file: File, store_id: bytes, segment: int, first_seq: int) -> tuple[Lo
         if head.store_id != store_id or head.segment != segment or head.first_seq < first_seq:
             return None, ""
         is_late = head.first_seq > first_seq
-        head = LogHead(store_id, segment, first_seq, head.previous, head.salt, head.cover_header)
+        head = LogHead(store_id, segment, first_seq, head.previous, head.salt, head.cover_header, head.boot)
         return head, "the log begins with a later commit" if is_late else ""
     if len(data) < LOG_HEAD.size:
         return None, ""

@@ -307,9 +307,11 @@ class Log:
                 if name not in ("_lock", "_goal"):
                     setattr(self, name, getattr(fresh, name))
 
-    def synced_behind(self, offset: int) -> int:
-        """The highest `synced_upto` in any frame behind a bad one: what had been acknowledged all the same."""
-        return _synced_behind(self.file, self.head, offset)
+    def kept_behind(self, offset: int, boot: int) -> int:
+        """The newest commit that was on disk for good, by what the frames behind a bad one say; `boot` is when the
+        machine began to run. If this log was begun after that, no write to it can have been lost: then it is the newest
+        commit in them."""
+        return _kept_behind(self.file, self.head, offset, is_all=bool(boot) and self.head.boot == boot)
 
     def _take(self, frame: Frame, covered: bytes, gathered: "Gathered | None") -> str:
         """Index a frame; or why it can't be."""
@@ -542,20 +544,22 @@ def acknowledged_in(file: File) -> int:
     salt = int.from_bytes(LOG_HEAD.unpack(data)[-1], "little")
     salts = [salt, *(salt ^ 1 << bit for bit in range(8 * SALT_SIZE))]
     heads = (LogHead(b"", 0, 0, 0, one.to_bytes(SALT_SIZE, "little"), b"") for one in salts)
-    return max(_synced_behind(file, head, LOG_HEAD.size) for head in heads)
+    return max(_kept_behind(file, head, LOG_HEAD.size, is_all=False) for head in heads)
 
 
-def _synced_behind(file: File, head: LogHead, offset: int) -> int:
+def _kept_behind(file: File, head: LogHead, offset: int, *, is_all: bool) -> int:
+    """`is_all`: by the commits of the frames behind that place, not by what they testify to."""
     highest = 0
     marker, seed = head.salt[:4], head.seed
     end = file.size()
+    offset += is_all
     while offset < end:
         window = file.pread(min(_WINDOW, end - offset) + FRAME_SIZE, offset)
         at = window.find(marker)
         while at >= 0:
             frame = read_frame(head, seed, window, at)
             if frame is not None:
-                highest = max(highest, frame.synced_upto)
+                highest = max(highest, frame.seq if is_all else frame.synced_upto)
             at = window.find(marker, at + 1)
         offset += _WINDOW
     return highest

@@ -203,7 +203,7 @@ class _Verifier:
         while count < _SAME_MAX:
             try:
                 logs, faults, torn = read_logs(self._folder, covers, manifest, Before())
-                plan = planned(manifest, logs, faults, torn, read_clean(self._folder))
+                plan = planned(manifest, logs, faults, torn, read_clean(self._folder), self._folder.boot)
             except (CorruptionError, StorageError) as error:
                 fault: CorruptionError | StorageError | None = error
             else:

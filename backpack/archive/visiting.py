@@ -217,7 +217,7 @@ def _view(folder: Folder, covers: Covers, cache: Cache, manifest: Manifest, blob
     """The store, if nothing is wrong with it."""
     parts: list[Part] = [_segment(folder, covers, cache, manifest, info, before) for info in manifest.segments]
     logs, faults, torn = read_logs(folder, covers, manifest, before)
-    plan = planned(manifest, logs, faults, torn, read_clean(folder))
+    plan = planned(manifest, logs, faults, torn, read_clean(folder), folder.boot)
     if isinstance(plan, Damage):
         raise plan.error
     checkpoints: Checkpoints = {name: (seq, notes) for name, seq, notes in manifest.checkpoints}

@@ -47,6 +47,7 @@ class Writer:
 
     __slots__ = (
         "_append",
+        "_boot",
         "_cover",
         "_covers",
         "_folder",
@@ -77,6 +78,7 @@ class Writer:
         self._covers = covers
         self._store_id = store_id
         self._make_salt = make_salt
+        self._boot = folder.boot
         self._labels: dict[Label, bytes] = {NO_LABEL: b""}
         self.placer = placer
         self.last_seq = last_seq
@@ -98,7 +100,9 @@ class Writer:
         """Begin a new log. `previous`: the last `head_sum` of the log before."""
         salt = self._make_salt()
         cover = self._covers.fresh(b"log:%d" % segment)
-        head = LogHead(self._store_id, segment, self.last_seq + 1, previous & 0xFFFFFFFF, salt, cover.header)
+        head = LogHead(
+            self._store_id, segment, self.last_seq + 1, previous & 0xFFFFFFFF, salt, cover.header, self._boot
+        )
         name = log_name(segment)
         self._folder.remove(name)  # the rest of an attempt that failed
         file = self._folder.create(name)

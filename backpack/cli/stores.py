@@ -70,5 +70,5 @@ def _tell_recovery(command: str, recovery: backpack.Recovery) -> None:
     if recovery.dropped_bytes:
         files = count_of(len(recovery.kept_in), "file")
         kept = ", ".join(recovery.kept_in)
-        text += f"; {size_shown(recovery.dropped_bytes)} that were never acknowledged are in {files} of aside: {kept}"
+        text += f"; {size_shown(recovery.dropped_bytes)} that were never synced are in {files} of aside: {kept}"
     Console(sys.stderr).line(printable(text))

@@ -23,6 +23,7 @@ from backpack.errors import (
 from backpack.limits import MIB
 from backpack.storage import descriptors, locking, process
 from backpack.storage.faults import storage_error
+from backpack.storage.mounts import network_type
 from backpack.storage.protocol import check_name, is_name
 
 if sys.platform == "darwin":
@@ -156,6 +157,10 @@ class DiskFolder:
     @property
     def path(self) -> str:
         return self._path
+
+    @property
+    def boot(self) -> int:
+        return 0 if network_type(self._descriptor) else process.boot()  # a server may have been restarted
 
     @property
     def owner(self) -> int:

@@ -89,10 +89,11 @@ class _Content:
 class MemoryFolder:
     """One folder in memory. `files` maps names to bytes: `"log.1"`, `"blobs/ab"` (in a folder)."""
 
-    __slots__ = ("_content", "_is_open", "_is_writable", "_path", "_prefix")
+    __slots__ = ("_content", "_is_open", "_is_writable", "_path", "_prefix", "boot")
 
-    def __init__(self, files: Mapping[str, bytes] | None = None, *, path: str = "memory") -> None:
+    def __init__(self, files: Mapping[str, bytes] | None = None, *, path: str = "memory", boot: int = 0) -> None:
         self._content = _Content()
+        self.boot = boot
         self._path = path
         self._prefix = ""
         self._is_writable = True
@@ -108,7 +109,7 @@ class MemoryFolder:
 
     def reader(self) -> "MemoryFolder":
         """The same folder, for reading."""
-        return self._open(self._content, self._path, self._prefix, is_writable=False)
+        return self._open(self._content, self._path, self._prefix, is_writable=False, boot=self.boot)
 
     def walk(self) -> Iterator[tuple[str, bytes | None]]:
         """Every file with its bytes, in order of the names; folders go before what is in them and have None."""
@@ -173,7 +174,11 @@ class MemoryFolder:
                 raise self._missing(name)
             content.folders[name] = _Content()
         return self._open(
-            content.folders[name], os.path.join(self._path, name), label + "/", is_writable=self._is_writable
+            content.folders[name],
+            os.path.join(self._path, name),
+            label + "/",
+            is_writable=self._is_writable,
+            boot=self.boot,
         )
 
     def lock(self, name: str, *, shared: bool = False) -> MemoryLock:
@@ -200,8 +205,8 @@ class MemoryFolder:
         self._is_open = False
 
     @staticmethod
-    def _open(content: _Content, path: str, prefix: str, *, is_writable: bool) -> "MemoryFolder":
-        folder = MemoryFolder(path=path)
+    def _open(content: _Content, path: str, prefix: str, *, is_writable: bool, boot: int = 0) -> "MemoryFolder":
+        folder = MemoryFolder(path=path, boot=boot)
         folder._content = content
         folder._prefix = prefix
         folder._is_writable = is_writable

@@ -79,6 +79,12 @@ class Folder(Protocol):
         """What an error calls it."""
         ...
 
+    @property
+    def boot(self) -> int:
+        """A number of 32 bits for when the machine began to run that keeps what was written and not synced: another one
+        after a restart. 0 where that can't be known."""
+        ...
+
     def names(self) -> list[str]:
         """The files and folders in it, sorted; not those whose names aren't of a store's making."""
         ...

@@ -973,6 +973,7 @@ class Backpack(MutableMapping[str, Any]):
         self._require_open()
         if self._opened is not None and self._opened.writer is not None:
             await self._opened.aflush()
+            self._testify(self._opened)
 
     async def aclose(self) -> None:
         """As `close`, without blocking the loop. It is closed when this returns, even if the task was cancelled."""
@@ -992,6 +993,7 @@ class Backpack(MutableMapping[str, Any]):
         self._require_open()
         if self._opened is not None and self._opened.writer is not None:
             self._opened.flush()
+            self._testify(self._opened)
 
     def refresh(self) -> bool:
         """Show what a writer in another process has done since: True when there was something new.
@@ -1417,6 +1419,12 @@ class Backpack(MutableMapping[str, Any]):
         """Return when the commit is on disk for good."""
         if self._opened is not None:
             self._opened.syncer.wait(seq)
+
+    def _testify(self, opened: Opened) -> None:
+        """Have the log say what a flush has done."""
+        with self._lock:
+            if not self._is_closed:
+                opened.testify(self._last_ns)
 
     def _settle_note(self) -> None:
         """What was noted about the store is as durable as its commits."""

@@ -77,6 +77,8 @@ class WatchedFolder:
     def path(self) -> str:
         return self.inner.path
 
+    boot = 0
+
     def names(self) -> list[str]:
         return self.inner.names()
 

@@ -273,6 +273,8 @@ class CrashingFolder:
     def path(self) -> str:
         return self._live.path
 
+    boot = 0
+
     def names(self) -> list[str]:
         self._check_life()
         return self._live.names()
