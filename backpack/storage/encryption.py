@@ -231,8 +231,8 @@ class KeyedCover:
 
 def _checked(key: bytes) -> bytes:
     if not isinstance(key, bytes) or len(key) != KEY_SIZE:
-        size = len(key) if isinstance(key, bytes) else type(key).__name__
-        raise InvalidArgumentError(f"a key is {KEY_SIZE} random bytes: {size=}; os.urandom({KEY_SIZE}) makes one")
+        given = f"size={len(key)}" if isinstance(key, bytes) else f"type={type(key).__name__}"
+        raise InvalidArgumentError(f"a key is {KEY_SIZE} random bytes: {given}; os.urandom({KEY_SIZE}) makes one")
     return key
 
 

@@ -117,6 +117,8 @@ class Backpack(MutableMapping[str, Any]):
         prune_percentage: float = PRUNE_PERCENTAGE_DEFAULT,
         hard_limit: bool = False,
     ) -> None:
+        if isinstance(initial, (str, bytes, os.PathLike)):
+            raise InvalidArgumentError("a Backpack(...) is a store in memory: backpack.open(path) opens one on disk")
         limits = Limits(max_value_size, max_history_size, max_commits, prune_strategy, prune_percentage, hard_limit)
         self._set_up(Engine(limits, Epoch(os.urandom(16))), 0)
         if initial is not None:
@@ -535,7 +537,8 @@ class Backpack(MutableMapping[str, Any]):
     ) -> Commit | None:
         """Make the present (or those keys) equal the snapshot: a new commit, history stays. None when it is so already.
 
-        A value that is not within reach raises `ValueUnavailableError`, unless `unavailable` says what to put there.
+        A value that is not within reach raises `ValueUnavailableError`, unless `unavailable` says what to put there; a
+        key that never was, `KeyNotFoundError`.
 
         >>> bp = Backpack({"a": 1})
         >>> _ = bp.pack("a", 2)
@@ -1258,6 +1261,9 @@ class Backpack(MutableMapping[str, Any]):
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         named = None if keys is None else list(dict.fromkeys(checked_key(key) for key in keys))
         with self._changing:
+            for key in named or ():
+                if sight is None and not self._engine.version(key):  # a node is not told which keys there are
+                    raise KeyNotFoundError(f"no such key, now or ever: key={key!r}", key=key)
             # the view of the present is let go of before the commit: else it would keep that from being pruned
             requests = travel.restore_requests(self._view(self._engine.timeline.head), snapshot, named, substitute)
             forbidden = [] if sight is None else [one.key for one in requests if not sight.can_write(one.key)]

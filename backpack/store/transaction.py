@@ -13,7 +13,7 @@ from backpack.core.commit import Commit, Facts, Label
 from backpack.core.headers import array_header
 from backpack.core.patterns import Pattern
 from backpack.core.payload import head_of, join
-from backpack.errors import AccessDeniedError, ClosedError, KeyNotFoundError
+from backpack.errors import AccessDeniedError, ClosedError, InvalidArgumentError, KeyNotFoundError
 from backpack.store.lists import list_header, packed_list
 from backpack.store.names import checked_key
 from backpack.store.tasks import changed, durable, is_at_hand
@@ -43,6 +43,7 @@ class Transaction:
     """Made by `Backpack.transaction()`; use it in a `with` or `async with` block."""
 
     __slots__ = (
+        "_is_begun",
         "_is_checking",
         "_is_done",
         "_is_whole",
@@ -60,9 +61,10 @@ class Transaction:
         self._label = label
         self._sight = sight
         self._payloads: dict[str, bytes | Growth] = {}
+        self._is_begun = False
         self._is_done = False
-        self._is_checking = sight is not None
-        """Does `pack` have to ask for rights, or whether the transaction is over?"""
+        self._is_checking = True
+        """Does `pack` have to ask for rights, or whether the transaction has begun and is not over?"""
         self._is_whole = True
         """Every change is a pack: none is an append or a delete."""
         self._refused: str | None = None
@@ -158,7 +160,9 @@ class Transaction:
     # -- the block -----------------------------------------------------------------------------------------------
 
     def __enter__(self) -> "Transaction":
+        self._is_begun = True
         self._require_open()
+        self._is_checking = self._sight is not None
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -212,6 +216,8 @@ class Transaction:
     def _require_open(self) -> None:
         self._require_unfinished()
         self._store._require_open()
+        if not self._is_begun:
+            raise InvalidArgumentError("the transaction has not begun: use it in a `with` block")
 
     def _require_unfinished(self) -> None:
         if self._is_done:

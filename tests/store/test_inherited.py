@@ -125,7 +125,7 @@ assert not set(said[:2]) & {node.pack("a", 3).id, twin.pack("a", 4).id}
 
 
 @pytest.mark.parametrize(
-    "method", ["Engine._finished", "Ledger.hide", "Engine._enter", "Timeline.append", "Pruner.step", "Engine._plan"]
+    "method", ["Engine._finished", "Ledger.hide", "Engine._enter", "Timeline.append", "Pruner.step", "Engine.chain_of"]
 )
 def test_a_change_that_another_thread_was_making_happened_in_the_child_or_did_not(method: str) -> None:
     run(
