@@ -26,6 +26,9 @@ NAME_SIZE_MAX: Final = 1024
 MESSAGE_SIZE_MAX: Final = 64 * KIB
 """Bytes of UTF-8 in a commit's message or a checkpoint's notes."""
 
+CHECKPOINT_COUNT_MAX: Final = 100_000
+"""Checkpoints of one store: all of them stand in the manifest, which is written anew whenever a log is sealed."""
+
 TAG_COUNT_MAX: Final = 64
 """Tags of one commit."""
 

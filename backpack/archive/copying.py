@@ -25,6 +25,7 @@ from backpack.core.chain import Chain, Entry, Mark, Purged, form_of, kind_of
 from backpack.core.engine import Engine
 from backpack.core.payload import Buffer, LargeRef, Pieces, Source, join, slices_of
 from backpack.storage.cover import Covers
+from backpack.storage.pooling import PooledFile
 from backpack.storage.protocol import Folder, publish
 
 PutBlob = Callable[[Iterator[bytes]], bytes]
@@ -70,7 +71,7 @@ def write_store(
     name = f"{contents.origins[0]:012d}-0.seg"
     cover = covers.fresh(cover_name(contents.origins))
     publish(folder, name, seal(recorded, store_id=manifest.store_id, cover=cover, keyframe=lambda: made(None, newest)))
-    segment = Segment(folder.open(name), Cache(), covers, manifest.store_id)
+    segment = Segment(PooledFile(folder, name), Cache(), covers, manifest.store_id)
     manifest.segments = [
         SegmentInfo(
             name,

@@ -13,6 +13,7 @@ from backpack.archive.manifest import Manifest, SegmentInfo
 from backpack.archive.segment import Segment
 from backpack.errors import CorruptionError, StorageError
 from backpack.storage.cover import PLAIN
+from backpack.storage.pooling import PooledFile
 from backpack.storage.protocol import Folder
 
 
@@ -27,7 +28,7 @@ def guessed(folder: Folder, make_random: Callable[[int], bytes]) -> Manifest | N
         if not name.endswith(".seg") or not stem.isdigit() or not (generation or "0").isdigit():
             continue
         try:
-            found.append((int(generation or 0), Segment(folder.open(name), Cache(), PLAIN, store_id), name))
+            found.append((int(generation or 0), Segment(PooledFile(folder, name), Cache(), PLAIN, store_id), name))
         except (CorruptionError, StorageError):
             continue
     kept: list[SegmentInfo] = []

@@ -1,4 +1,4 @@
-"""The one background thread of an opened store: it seals logs, publishes manifests, takes away what is replaced.
+"""The one background thread of an opened store: it seals logs, merges segments, takes away what is replaced.
 
 Nothing waits for it but `close` and `drain`. What fails there loses nothing (the logs are there still): it is kept for
 `health`, raised at the next `flush`, and tried again when there is more to do.

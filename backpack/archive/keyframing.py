@@ -2,6 +2,7 @@
 
 from array import array
 from bisect import bisect_left
+from collections.abc import Sequence
 from typing import Final
 
 from backpack.archive.archive import Archive
@@ -9,6 +10,7 @@ from backpack.archive.dormant import Columns, Newest
 from backpack.archive.frames import KIND_CODES
 from backpack.archive.keyframe import Keyframe
 from backpack.archive.scanning import Log
+from backpack.archive.segment import Segment
 
 SHARE_AT_CLOSE: Final = 8
 """The last segment before a store is closed gets a keyframe when more than one in so many keys has changed since the
@@ -26,6 +28,17 @@ def keyframe_after(archive: Archive, log: Log, *, is_last: bool) -> Keyframe | N
     count = 0 if columns is None else len(columns.names)
     share = SHARE_AT_CLOSE if is_last else 1
     if not later or (columns is not None and len(later) * share < count):
+        return None
+    return made(columns, later)
+
+
+def keyframe_joined(archive: Archive, segments: Sequence[Segment]) -> Keyframe | None:
+    """The keyframe as of the end of segments that become one: where they had one, or where it pays."""
+    if segments[-1].has_keyframe:
+        return segments[-1].keyframe()
+    columns, later = archive.newest_at(segments[-1].last_seq)
+    has_one = any(segment.has_keyframe for segment in segments)
+    if not later or not (has_one or columns is None or len(later) >= len(columns.names)):
         return None
     return made(columns, later)
 

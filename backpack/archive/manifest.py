@@ -9,16 +9,17 @@ The manifest lists the segments, so that one that is missing is noticed, and the
 reason. `clean` says how the last log ended when the store was closed; it is taken away before anything is written.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgpack
 from xxhash import xxh3_64_intdigest
 
 from backpack.archive.frames import damaged
 from backpack.errors import CorruptionError
+from backpack.limits import CHECKPOINT_COUNT_MAX, MESSAGE_SIZE_MAX
 from backpack.storage.cover import Covers
 from backpack.storage.protocol import Folder, publish
 
@@ -31,6 +32,13 @@ _HEAD: Final = Struct("<8sHHHHI16s")
 _SUM: Final = Struct("<Q")
 _CLEAN: Final = Struct("<8sQQQQ")
 _SIZE_MAX: Final = 256 * 1024 * 1024
+"""Above it only notes of checkpoints could bring it, thousands of the longest."""
+_SEGMENT_COUNT_MAX: Final = 1 << 18
+"""A terabyte of logs, before they were compressed."""
+_EPOCH_COUNT_MAX: Final = 1 << 16
+_SEGMENT_FIELDS: Final = 8
+
+_Row = TypeVar("_Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +144,7 @@ def read_manifest(folder: Folder, covers: Covers) -> Manifest:
     body = cover.uncover(data[begin : begin + size], b"manifest")
     fault = None
     try:
-        manifest = _checked(msgpack.unpackb(body, strict_map_key=True))
+        manifest = _checked(_fields(body))
     except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
         fault = f"the manifest does not say what a manifest says ({type(error).__name__})"
     if fault is not None:
@@ -168,14 +176,50 @@ def _read(folder: Folder) -> tuple[bytes, int, int, int]:
     return data, cover_size, secret_size, body_size
 
 
-def _checked(fields: Any) -> Manifest:
+def _fields(body: bytes) -> dict[str, Any]:
+    """The fields, read one by one: each row is checked before there is another, and no number of rows is believed that
+    none can have. So nothing takes more memory than a manifest that is right."""
+    reader = msgpack.Unpacker(
+        max_buffer_size=len(body), max_str_len=MESSAGE_SIZE_MAX, max_bin_len=16, max_array_len=0, max_map_len=0
+    )
+    reader.feed(body)
+    fields: dict[str, Any] = {}
+    for _ in range(_bounded(reader.read_map_header(), 16)):
+        name = _text(reader.unpack())
+        if name == "epochs":
+            fields[name] = _rows(reader, 2, _EPOCH_COUNT_MAX, _epoch)
+        elif name == "segments":
+            fields[name] = _rows(reader, _SEGMENT_FIELDS, _SEGMENT_COUNT_MAX, _segment)
+        elif name == "checkpoints":
+            fields[name] = _rows(reader, 3, CHECKPOINT_COUNT_MAX, _checkpoint)
+        else:
+            fields[name] = reader.unpack()
+    if reader.tell() != len(body):
+        raise ValueError("there is more behind the manifest")
+    return fields
+
+
+def _rows(reader: Any, width: int, count_max: int, make: Callable[..., _Row]) -> list[_Row]:
+    rows = []
+    for _ in range(_bounded(reader.read_array_header(), count_max)):
+        if reader.read_array_header() != width:
+            raise ValueError("a row is not as long as it should be")
+        rows.append(make(*[reader.unpack() for _ in range(width)]))
+    return rows
+
+
+def _bounded(count: int, count_max: int) -> int:
+    if count > count_max:
+        raise ValueError("more than there can be")
+    return count
+
+
+def _checked(fields: dict[str, Any]) -> Manifest:
     head, next_segment = _number(fields["head"]), _number(fields["next_segment"])
-    store_id = fields["store_id"]
-    epochs = [(_secret(secret), _number(first_seq)) for secret, first_seq in fields["epochs"]]
+    store_id, epochs = fields["store_id"], fields["epochs"]
+    segments, checkpoints = fields["segments"], fields["checkpoints"]
     if type(store_id) is not bytes or len(store_id) != 16 or not epochs:
         raise ValueError("not a store")
-    segments = [_segment(*row) for row in fields["segments"]]
-    checkpoints = [(_text(name), _number(seq), _text(notes)) for name, seq, notes in fields["checkpoints"]]
     before = 0
     last_origin = 0
     for one in segments:
@@ -209,6 +253,14 @@ def _segment(
     return SegmentInfo(
         text, origins, _number(first_seq), _number(last_seq), _number(count), _number(size), bool(has_keyframe)
     )
+
+
+def _epoch(secret: Any, first_seq: Any) -> tuple[bytes, int]:
+    return _secret(secret), _number(first_seq)
+
+
+def _checkpoint(name: Any, seq: Any, notes: Any) -> tuple[str, int, str]:
+    return _text(name), _number(seq), _text(notes)
 
 
 def _number(value: Any) -> int:

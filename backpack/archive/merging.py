@@ -55,6 +55,11 @@ def merged(
     )
 
 
+def joined(segments: Sequence[Segment]) -> Contents:
+    """One segment with all that is in these, down to every source: whoever points there finds it as before."""
+    return merged(segments, keep=_always, keep_commit=_always, purged=_never, needed=_sources_of(segments))
+
+
 def referenced(segment: Segment) -> set[SourceId]:
     """Every source, here or elsewhere, that a value in the segment is cut from. Cost: O(changes)."""
     found: set[SourceId] = set()
@@ -67,6 +72,18 @@ def referenced(segment: Segment) -> set[SourceId]:
 def blobs_of(segment: Segment) -> set[bytes]:
     """The digest of every blob that a value in the segment is cut from. Cost: O(values of several cuts)."""
     return segment.blobs()
+
+
+def _sources_of(segments: Sequence[Segment]) -> set[SourceId]:
+    return {source for segment in segments for source in segment.sources()}
+
+
+def _always(_: object) -> bool:
+    return True
+
+
+def _never(_: object) -> bool:
+    return False
 
 
 def _add_sources(value: Value, found: set[SourceId]) -> None:

@@ -13,25 +13,28 @@ from typing import Any, Final
 
 from backpack.archive.archive import Archive, Part, engine_over
 from backpack.archive.cache import Cache
-from backpack.archive.compacting import Retention, based, erased
+from backpack.archive.compacting import Retention, based, erased, sealed
 from backpack.archive.contents import Contents
 from backpack.archive.gathering import gathered
 from backpack.archive.holed import HoledArchive
 from backpack.archive.keeping import Keeper
 from backpack.archive.keyframe import Keyframe
-from backpack.archive.keyframing import keyframe_after, keyframe_at
+from backpack.archive.keyframing import keyframe_after, keyframe_at, keyframe_joined
 from backpack.archive.layout import cover_name
 from backpack.archive.manifest import CleanMark, Manifest, SegmentInfo, publish_clean, publish_manifest
+from backpack.archive.merging import joined
 from backpack.archive.scanning import Log
 from backpack.archive.sealing import seal
 from backpack.archive.segment import Segment
 from backpack.archive.syncing import Syncer
+from backpack.archive.tiering import to_merge, weight_of
 from backpack.archive.writing import Writer, log_name, stopped_error
 from backpack.core.engine import Engine
 from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
-from backpack.errors import BackpackError, DiskFullError, StorageError, StoreLockedError
+from backpack.errors import BackpackError, CorruptionError, DiskFullError, StorageError, StoreLockedError
 from backpack.storage.cover import Covers
+from backpack.storage.pooling import PooledFile
 from backpack.storage.protocol import File, Folder, Lock, publish
 
 SEGMENT_SIZE: Final = 4 * 1024 * 1024
@@ -42,8 +45,14 @@ SEAL_SIZE_MIN: Final = 64 * 1024
 
 ASIDE: Final = "aside"
 READERS: Final = "readers"
+RESERVE: Final = "reserve"
+RESERVE_SIZE: Final = 4096
+"""A file of so many bytes that closing takes away first: on a full disk the mark of a clean close has its place."""
+
 LEVEL: Final = 3
 """Of zstd, for segments."""
+
+MERGES_MAX: Final = 1 << 62
 
 Checkpoints = dict[str, tuple[int, str]]
 
@@ -93,7 +102,7 @@ class Opened:
         self.tend: Callable[[], None] | None = None
         """Called by the keeper after it has sealed a log, when something is to be kept only."""
         self.damage: BackpackError | None = None
-        """Why a reader can't read all of the store."""
+        """Why a reader can't read all of the store, or the keeper of a writer couldn't."""
         self.known: object = None
         """A reader's: what it knows about the head, for when it looks again."""
         self._testified = 0
@@ -103,6 +112,10 @@ class Opened:
         self._is_closed = False
         self._last: Part | None = None
         """The newest log, once nothing will be written to it any more."""
+        self._merges = MERGES_MAX
+        """How often the keeper may still merge segments."""
+        self._left_alone: set[str] = set()
+        """The segments that could not be read when they were to be merged."""
         self._closing = RLock()
         self.syncer = Syncer(self._sync, manifest.head if writer is None else writer.synced_upto)
         self._keeper = Keeper(self._seal_next)
@@ -163,7 +176,8 @@ class Opened:
         return Health(failure is None, str(failure or ""), logs, writer.last_seq - self.syncer.synced)
 
     def close(self, *, is_clean: bool = True) -> None:
-        """Have everything on disk, sealed where that is worth it, and let go, even when it raises. Idempotent."""
+        """Have everything on disk, sealed where that is worth it and there is room, and let go, even when it raises.
+        Idempotent."""
         with self._closing:  # who comes second returns when it is closed, not before
             if self._is_closed:
                 return
@@ -185,6 +199,16 @@ class Opened:
         failure = self._keeper.take_failure()
         if failure is not None:
             raise failure
+
+    def hold_reserve(self) -> None:
+        """Keep a little room for closing, if there is any."""
+        self.folder.remove(RESERVE)  # a power loss may have left an empty one
+        with suppress(DiskFullError):
+            file = self.folder.create(RESERVE)
+            try:
+                file.append(bytes(RESERVE_SIZE))
+            finally:
+                file.close()
 
     def begin_tail(self) -> None:
         """The log that the writer has just begun is the newest part."""
@@ -209,16 +233,36 @@ class Opened:
             raise failure
 
     def _finish(self, writer: Writer) -> None:
-        self.drain()
+        """Seal what is worth it, and say how the store was left.
+
+        A disk without room for a segment leaves the logs as they are: all that was acknowledged is in them. The mark
+        goes where the reserve was. Without room even for that the next opening takes the store, which has everything,
+        for one that was not closed.
+        """
+        self._merges = 0
+        has_room = self._has_sealed()
         self.syncer.sync()
-        if writer.size > SEAL_SIZE_MIN:
+        if has_room and writer.size > SEAL_SIZE_MIN:
             self._last = self.archive.parts[-1]  # by the keeper's thread, whose memory is at hand for it
+            has_room = self._has_sealed()
+        if has_room:
+            self._merges = 1  # closing costs no more than sealing one log once more, however many wait to be merged
+            self._has_sealed()
+        self._keeper.stop()
+        mark = CleanMark(writer.segment, writer.size, writer.head_sum, writer.last_seq)
+        if self.manifest.next_segment > writer.segment:
+            mark = CleanMark(0, 0, 0, writer.last_seq)
+        with suppress(DiskFullError):
+            self.folder.remove(RESERVE)
+            publish_clean(self.folder, mark)
+
+    def _has_sealed(self) -> bool:
+        """Have the keeper do what it may. False when the disk had no room for it."""
+        try:
             self.drain()
-            self._keeper.stop()
-            publish_clean(self.folder, CleanMark(0, 0, 0, writer.last_seq))
-        else:
-            self._keeper.stop()
-            publish_clean(self.folder, CleanMark(writer.segment, writer.size, writer.head_sum, writer.last_seq))
+        except DiskFullError:
+            return False
+        return True
 
     def _sync(self) -> int:
         """What the syncer calls."""
@@ -275,10 +319,13 @@ class Opened:
                 if self.tend is not None:
                     self.tend()
                 return True
-        if isinstance(self._last, Log):
-            self.seal(self._last, is_last=True)
-            self._last = None
+        last, self._last = self._last, None
+        if isinstance(last, Log):
+            self.seal(last, is_last=True)
             return True
+        if self._merges:
+            self._merges -= 1
+            return self.merge()
         return False
 
     def seal(self, log: Log, *, is_last: bool) -> None:
@@ -320,17 +367,51 @@ class Opened:
         cover = self.covers.fresh(cover_name(contents.origins))
         chunks = seal(contents, store_id=self.manifest.store_id, cover=cover, keyframe=keyframe, level=LEVEL)
         publish(self.folder, name, chunks)
-        sealed = Segment(self.folder.open(name), self.cache, self.covers, self.manifest.store_id)
+        new = Segment(PooledFile(self.folder, name), self.cache, self.covers, self.manifest.store_id)
         info = SegmentInfo(
             name,
-            sealed.origins,
-            sealed.first_seq,
-            sealed.last_seq,
-            sealed.commit_count,
-            sealed.size,
-            sealed.has_keyframe,
+            new.origins,
+            new.first_seq,
+            new.last_seq,
+            new.commit_count,
+            new.size,
+            new.has_keyframe,
         )
-        return info, sealed
+        return info, new
+
+    def merge(self) -> bool:
+        """Have one segment in place of several small ones, if there are some. Nothing else is changed by it.
+
+        Cost: that of sealing one log, at most about.
+        """
+        with self._rewriting:
+            segments = sealed(self.archive)
+            weights = [SEGMENT_SIZE if one.name in self._left_alone else weight_of(one) for one in segments]
+            places = to_merge(weights, SEGMENT_SIZE)
+            if places is None:
+                return False
+            old = segments[places.start : places.stop]
+            try:
+                contents = joined(old)
+                info, new = self._sealed(self._new_name(contents), contents, keyframe_joined(self.archive, old))
+            except CorruptionError as error:  # nothing is lost by leaving them as they are
+                self.damage = error
+                self._left_alone.update(one.name for one in old)
+                return True
+            infos = list(self.manifest.segments)
+            infos[places.start : places.stop] = [info]
+            self.publish(replace(self.manifest, segments=infos))
+            with self._parts_lock:
+                parts = list(self.archive.parts)
+                parts[places.start : places.stop] = [new]
+                self.archive.set_parts(parts)
+            del segments, parts
+            self._remove(old)
+            return True
+
+    def _new_name(self, contents: Contents) -> str:
+        """For a segment that is written anew: no other has it."""
+        return f"{contents.origins[0]:012d}-{self.manifest.generation}.seg"
 
     # -- rewriting -----------------------------------------------------------------------------------------------
 
@@ -353,8 +434,7 @@ class Opened:
             if not going:
                 return 0
             keyframe = keyframe_at(self.archive, boundary - 1)
-            name = f"{contents.origins[0]:012d}-{self.manifest.generation}.seg"
-            info, base = self._sealed(name, contents, keyframe)
+            info, base = self._sealed(self._new_name(contents), contents, keyframe)
             listed = {id(segment) for segment in going}
             infos = [info, *self.manifest.segments[len(going) :]]
             self.syncer.sync()  # a checkpoint whose deletion a power loss undoes would be one of nothing
@@ -375,10 +455,9 @@ class Opened:
             parts: list[Part] = list(self.archive.parts)
             old = []
             for segment, contents in erased(self.archive, keys, upto):
-                name = f"{contents.origins[0]:012d}-{self.manifest.generation}.seg"
-                info, sealed = self._sealed(name, contents, segment.keyframe())
+                info, new = self._sealed(self._new_name(contents), contents, segment.keyframe())
                 infos = [info if one.origins == segment.origins else one for one in infos]
-                parts = [sealed if part is segment else part for part in parts]
+                parts = [new if part is segment else part for part in parts]
                 old.append(segment)
             if old:
                 self.publish(replace(self.manifest, segments=infos))
@@ -395,8 +474,12 @@ class Opened:
                 aside.remove(name)
             aside.sync()
 
-    def _remove(self, old: Sequence[Segment]) -> int:
-        for segment in old:
+    def _remove(self, old: list[Segment]) -> int:
+        """Take the files of segments away, which forks and iterators can still read. One after the other: those that
+        nobody reads are closed at once."""
+        while old:
+            segment = old.pop()
+            segment.pieces.file.keep()
             self.folder.remove(segment.pieces.file.name.rpartition("/")[2])
         self.folder.sync()
         return 0

@@ -30,6 +30,7 @@ from backpack.archive.writing import Writer, log_name
 from backpack.blobs.store import Blobs
 from backpack.errors import (
     CorruptionError,
+    DiskFullError,
     InvalidArgumentError,
     MissingFileError,
     StorageError,
@@ -37,6 +38,7 @@ from backpack.errors import (
     WrongKeyError,
 )
 from backpack.storage.cover import Covers
+from backpack.storage.pooling import PooledFile
 from backpack.storage.protocol import Folder, Lock, publish
 
 BLOBS: Final = "blobs"
@@ -145,7 +147,7 @@ def _scan(
 def _segments(folder: Folder, covers: Covers, cache: Cache, manifest: Manifest) -> list[Part]:
     parts: list[Part] = []
     for info in manifest.segments:
-        parts.append(Segment(folder.open(info.name), cache, covers, manifest.store_id))
+        parts.append(Segment(PooledFile(folder, info.name), cache, covers, manifest.store_id))
     return parts
 
 
@@ -180,6 +182,7 @@ def _continue(opened: Opened, writer: Writer, plan: Plan, covers: Covers) -> Non
     last = plan.logs[-1] if plan.logs else None
     if plan.is_clean and last is not None:
         folder.remove(CLEAN)
+        opened.hold_reserve()
         folder.sync()
         cover = covers.known(b"log:%d" % last.head.segment, last.head.cover_header)
         writer.take(last.file, last.head, cover, last.stop, last.head_sum, last.next_source)
@@ -193,12 +196,16 @@ def _continue(opened: Opened, writer: Writer, plan: Plan, covers: Covers) -> Non
         with suppress(StorageError):
             folder.remove(name)
     folder.remove(CLEAN)
+    opened.hold_reserve()
     folder.sync()  # a log beside the mark of a close would be damage
     writer.start(segment, opened.manifest.previous)
     writer.file.sync()
     folder.sync()
     opened.publish(replace(opened.manifest, next_segment=segment, last_log=segment))
     opened.begin_tail()
+    if not plan.is_clean:
+        with suppress(DiskFullError):  # it can be done another time
+            opened.merge()  # who never closes the store makes a segment each time
 
 
 def _sweep(folder: Folder, manifest: Manifest) -> None:

@@ -37,7 +37,7 @@ from backpack.archive.layout import (
 from backpack.archive.pages import Page
 from backpack.errors import BackpackError, CorruptionError
 from backpack.storage.cover import Covers
-from backpack.storage.protocol import File
+from backpack.storage.pooling import PooledFile
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -116,7 +116,7 @@ class Pieces:
         "size",
     )
 
-    def __init__(self, file: File, cache: Cache, covers: Covers, store_id: bytes) -> None:
+    def __init__(self, file: PooledFile, cache: Cache, covers: Covers, store_id: bytes) -> None:
         """Reads the two ends; `CorruptionError` when they are not those of a segment of this store."""
         self.file = file
         self.size = file.size()

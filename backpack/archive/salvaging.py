@@ -17,6 +17,7 @@ from backpack.archive.segment import Segment
 from backpack.archive.writing import log_name
 from backpack.errors import CorruptionError, MissingFileError, StorageError
 from backpack.storage.cover import Covers
+from backpack.storage.pooling import PooledFile
 from backpack.storage.protocol import Folder
 
 
@@ -75,7 +76,7 @@ def log_numbers(folder: Folder, manifest: Manifest) -> Iterator[int]:
 def open_listed(folder: Folder, covers: Covers, cache: Cache, manifest: Manifest, info: SegmentInfo) -> Segment:
     """A segment that the manifest lists; `CorruptionError` when it is missing or another one, `StorageError`."""
     try:
-        file = folder.open(info.name)
+        file = PooledFile(folder, info.name)
     except MissingFileError:
         missing = info.name
     else:

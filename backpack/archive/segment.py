@@ -19,7 +19,7 @@ from backpack.archive.pages import Page
 from backpack.archive.pieces import Pieces, believing
 from backpack.core.commit import Label
 from backpack.storage.cover import Covers
-from backpack.storage.protocol import File
+from backpack.storage.pooling import PooledFile
 
 Accept = Callable[[Label], bool]
 """Is a commit with this label wanted?"""
@@ -30,7 +30,7 @@ class Segment:
 
     __slots__ = ("pieces",)
 
-    def __init__(self, file: File, cache: Cache, covers: Covers, store_id: bytes) -> None:
+    def __init__(self, file: PooledFile, cache: Cache, covers: Covers, store_id: bytes) -> None:
         """Reads the two ends; `CorruptionError` when they are not those of a segment of this store."""
         self.pieces = Pieces(file, cache, covers, store_id)
 

@@ -18,7 +18,7 @@ from backpack.archive.content import BLOB, OWN, Change, SourceId
 from backpack.archive.encrypting import covers_of
 from backpack.archive.losing import Losses, blob_fault, left_of
 from backpack.archive.manifest import CLEAN, MANIFEST, Manifest, read_clean, read_manifest
-from backpack.archive.opened import ASIDE, READERS
+from backpack.archive.opened import ASIDE, READERS, RESERVE
 from backpack.archive.opening import BLOBS, LOCK
 from backpack.archive.recovery import Damage, planned
 from backpack.archive.salvaging import open_listed, salvaged
@@ -232,8 +232,9 @@ class _Verifier:
             rows = left_of(log)[0] if type(log) is not Log else log.commits(log.last_seq + 1, 0)
             self._take(log.file.name, (change for row in rows for change in row.changes), log.origins)
             self._read(log.file.name)
-        if self._folder.has(CLEAN):
-            self._read(CLEAN)
+        for name in (CLEAN, RESERVE):
+            if self._folder.has(name):
+                self._read(name)
 
     def _take(self, name: str, changes: Iterable[Change], origins: tuple[int, int]) -> None:
         """Remember what the values of a part need of others."""
@@ -293,7 +294,7 @@ class _Verifier:
     def _look_at_rest(self, manifest: Manifest) -> None:
         """Files that are no part of the store now."""
         listed = {info.name for info in manifest.segments}
-        known = {MANIFEST, CLEAN, LOCK, READERS, BLOBS, ASIDE} | listed | self._done.keys() | self._cut.keys()
+        known = {MANIFEST, CLEAN, LOCK, READERS, RESERVE, BLOBS, ASIDE} | listed | self._done.keys() | self._cut.keys()
         for name, offset in self._cut.items():
             size = max(self._sizes.get(name, 0) - offset, 0)
             self._notes.append(

@@ -11,6 +11,7 @@ may do what is not about single keys:
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from backpack.core.addresses import At
@@ -125,7 +126,7 @@ class NodePast:
             for key in named:
                 self._sight.require(key, "read")
         label = self._store._label(self.name, message, tags)
-        commit = self._store._restore(self.snapshot(at), named, label, unavailable, self._sight)
+        commit = self._store._restore(partial(self.snapshot, at), named, label, unavailable, self._sight)
         return None if commit is None else self._seen(commit)
 
     # -- other stores ------------------------------------------------------------------------------------------

@@ -48,6 +48,7 @@ from backpack.errors import (
     ReentryError,
 )
 from backpack.limits import (
+    CHECKPOINT_COUNT_MAX,
     HISTORY_SIZE_LIMIT_DEFAULT,
     MESSAGE_SIZE_MAX,
     PRUNE_PERCENTAGE_DEFAULT,
@@ -545,7 +546,8 @@ class Backpack(MutableMapping[str, Any]):
         >>> bp.restore(1).seq, bp["a"]
         (3, 1)
         """
-        return self._restore(self.snapshot(at), keys, self._label(node, message, tags), unavailable, None)
+        look = partial(self.snapshot, at)
+        return self._restore(look, keys, self._label(node, message, tags), unavailable, None)
 
     def fork(
         self,
@@ -641,6 +643,10 @@ class Backpack(MutableMapping[str, Any]):
             if name in self._engine.pins.checkpoints:
                 raise CheckpointExistsError(
                     f"the checkpoint exists: name={name!r}; delete it or choose another", name=name
+                )
+            if len(self._engine.pins.checkpoints) >= CHECKPOINT_COUNT_MAX:
+                raise InvalidArgumentError(
+                    f"there are too many checkpoints: count={len(self._engine.pins.checkpoints)}; delete some"
                 )
             seq = resolve(self._engine, at)
             if not seq:
@@ -1035,7 +1041,8 @@ class Backpack(MutableMapping[str, Any]):
         """No more calls: each but this one raises `ClosedError` from now on, so do iterators begun before. Snapshots in
         memory can still be read. Idempotent.
 
-        An opened store is flushed, sealed and unlocked; what can't be raises `StorageError`, and it is closed anyway.
+        An opened store is flushed, sealed where there is room and unlocked; what can't be raises `StorageError`, and it
+        is closed anyway.
         """
         with self._lock:
             self._is_closed = self._is_barred = True
@@ -1254,8 +1261,14 @@ class Backpack(MutableMapping[str, Any]):
         return diff_of(old, new)
 
     def _restore(
-        self, snapshot: Snapshot, keys: Iterable[str] | None, label: Label, unavailable: Any, sight: Sight | None
+        self,
+        look: Callable[[], Snapshot],
+        keys: Iterable[str] | None,
+        label: Label,
+        unavailable: Any,
+        sight: Sight | None,
     ) -> Commit | None:
+        """Make keys equal the snapshot that `look` opens. It is called once the arguments are known to be right."""
         if isinstance(keys, str):
             raise InvalidArgumentError("keys must be a list of str, not one str")
         substitute = None if unavailable is RAISE else pack_value(unavailable)
@@ -1264,8 +1277,9 @@ class Backpack(MutableMapping[str, Any]):
             for key in named or ():
                 if sight is None and not self._engine.version(key):  # a node is not told which keys there are
                     raise KeyNotFoundError(f"no such key, now or ever: key={key!r}", key=key)
-            # the view of the present is let go of before the commit: else it would keep that from being pruned
-            requests = travel.restore_requests(self._view(self._engine.timeline.head), snapshot, named, substitute)
+            # both are let go of before the commit: else they would keep theirs from being pruned, and a commit under a
+            # hard limit might be refused for that alone
+            requests = travel.restore_requests(self._view(self._engine.timeline.head), look(), named, substitute)
             forbidden = [] if sight is None else [one.key for one in requests if not sight.can_write(one.key)]
             facts = self._engine.commit(requests, label, self._now()) if requests and not forbidden else None
         if forbidden and sight is not None:

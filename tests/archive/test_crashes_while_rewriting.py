@@ -10,6 +10,7 @@ from backpack.archive.compacting import Retention
 from backpack.archive.frames import LOG_HEAD
 from backpack.archive.keeping import Keeper
 from backpack.archive.manifest import read_manifest
+from backpack.archive.opened import Opened
 from backpack.core.limits import Limits
 from backpack.storage.cover import PLAIN
 from backpack.storage.memory import MemoryFolder
@@ -153,6 +154,48 @@ def test_a_crash_at_any_moment_of_a_purge_or_compaction_takes_nothing_else_along
         newest = again.snapshot(head)
         assert newest["filler.1"] == {"number": 19, "text": "x" * 60}
         again._check()
+
+
+def segments_in(folder: CrashingFolder) -> list[str]:
+    return [name for name in folder.names() if name.endswith(".seg")]
+
+
+def assert_whole(bp: Backpack, count: int) -> None:
+    """Everything that was filled in is there."""
+    assert bp.head is not None and bp.head.seq == count
+    for number in range(count):
+        assert bp.snapshot(number + 1)[f"filler.{number % 3}"]["number"] == number
+    assert {one.name for one in bp.checkpoints()} == {"early"}
+    bp._check()
+
+
+def test_a_crash_at_any_moment_of_a_merge_changes_nothing() -> None:
+    folder = CrashingFolder()
+    with small_segments(40_000):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Opened, "merge", lambda self: False)
+            for number in range(6):
+                bp = opened_on(folder)
+                filled(bp, 2, start=2 * number)
+                if number == 3:
+                    bp.checkpoint("early")
+                bp.close()
+                folder = folder.machine.folder()
+        bp = opened_on(folder)
+        filled(bp, 1, start=12)
+        bp.flush()
+        begin, before = folder.machine.position, segments_in(folder)
+        assert bp._opened is not None and bp._opened.merge()
+        assert len(segments_in(folder)) < len(before)
+        images = list(left_from(folder, begin))
+        assert len(images) > 10
+        for number, image in enumerate(images):
+            assert_whole(opened_in(image.folder), 13)
+            if number % 6 == 0:  # the next opening merges as well, and crashes again
+                second = CrashingFolder(image.folder)
+                assert_whole(opened_on(second), 13)
+                for left in left_from(second, 0):
+                    assert_whole(opened_in(left.folder), 13)
 
 
 def test_recovery_does_not_forget_which_logs_there_were() -> None:

@@ -9,9 +9,11 @@ from typing import Any, Final
 
 import pytest
 
+from backpack.archive.keeping import Keeper
+from backpack.archive.opened import RESERVE
 from backpack.errors import BackpackError, DiskFullError, StorageError
 from backpack.store.store import Backpack
-from tests.archive.crashes import Values, opened, small_files, words
+from tests.archive.crashes import InlineKeeper, LazyKeeper, Values, opened, small_files, words
 from tests.storage.crashing import CrashingFolder
 
 IS_LONG: Final = os.environ.get("HYPOTHESIS_PROFILE") == "long"
@@ -143,6 +145,8 @@ def perform(run: Run, store: Backpack, *, is_full: bool) -> None:
         store.close()
     except StorageError as error:
         run.errors.append(error)
+        refused = next(one for one in machine.operations if one.failed)
+        assert not is_full or refused.verb in ("sync", "sync folder"), "what had no room was only sealing"
     else:
         run.durable = len(run.snapshots) - 1
 
@@ -199,3 +203,39 @@ def test_what_fails_in_the_background_loses_nothing_and_is_told_at_the_next_flus
         values = store.select("**")
         store.close()
         assert opened(machine.folder()).select("**") == values
+
+
+@pytest.mark.parametrize("keeper", [InlineKeeper, LazyKeeper])
+def test_closing_without_room_for_segments_raises_nothing_and_loses_nothing(keeper: type[Keeper]) -> None:
+    found: set[tuple[bool, int]] = set()
+    for room in [-1, *range(0, 4_800, 80)]:
+        with small_files(keeper):
+            run = Run(CrashingFolder())
+            store = opened(run.folder)
+            assert all(run.act(store, act) for act in ACTS)
+            machine = run.folder.machine
+            if room < 0:
+                store._opened.folder.remove(RESERVE)  # type: ignore[union-attr]
+            machine.room = max(room, 0)
+            store.close()
+            run.durable = len(run.snapshots) - 1
+            logs = [name for name in machine.live.names() if name.endswith(".log")]
+            is_clean = machine.live.has("clean")
+            assert is_clean == (room >= 0), room
+            found.add((is_clean, len(logs)))
+            assert not [name for name in machine.live.names() if name.endswith(".tmp")]
+            reader = opened(machine.folder(), is_writable=False)
+            run.check(reader, run.durable)
+            reader.close()
+            for image in machine.images(seeds=1):
+                run.check(opened(image.folder, seed=1), run.durable)
+            machine.room = None
+            again = opened(machine.folder(), seed=2)
+            run.check(again, run.durable)
+            assert (again.recovery is None) == (is_clean or not logs)
+            assert run.act(again, ("after", 1))
+            again.close()
+            run.check(opened(machine.folder(), is_writable=False), run.durable + 1)
+    assert (True, 0) in found, "there was room for everything"
+    assert any(is_clean and logs for is_clean, logs in found), "there was room for the mark only"
+    assert any(not is_clean for is_clean, _ in found), "there was room for nothing, and no reserve"

@@ -9,7 +9,7 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 TIME_MAX_S: Final = 300
-_MOUNT: Final = 'mount -t tmpfs -o size=1400k tmpfs "$1" && shift && exec "$@"'
+_MOUNT: Final = 'mount -t tmpfs -o size=1m tmpfs "$1" && shift && exec "$@"'
 
 
 def run(*command: str) -> "subprocess.CompletedProcess[str]":

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgpack
 import pytest
+from xxhash import xxh3_64_intdigest
 
 import backpack
 from backpack.archive.content import Change, Value
@@ -310,3 +311,50 @@ def test_what_is_not_of_a_store_is_left_alone(tmp_path: Path) -> None:
         assert store["a"] == 1
     assert {"Evil\nname.log", ".hidden", "notes"} <= set(os.listdir(path))
     assert "README" in os.listdir(path / "blobs")
+
+
+# -- manifests whose checksums are right -------------------------------------------------------------------------
+
+
+def manifest_with(body: bytes) -> MemoryFolder:
+    """A store whose manifest has that body."""
+    folder = MemoryFolder()
+    opened(folder).close()
+    files = {name: data for name, data in folder.walk() if data is not None}
+    head = bytearray(files["manifest"][:36])
+    struct.pack_into("<I", head, 16, len(body))
+    data = bytes(head) + body
+    files["manifest"] = data + struct.pack("<Q", xxh3_64_intdigest(data))
+    hostile = MemoryFolder(files)
+    hostile.folder("blobs")
+    return hostile
+
+
+ROWS: Final = {
+    "lists in lists": b"\x91" * 900 + b"\xc0",
+    "empty lists": b"\xdd" + struct.pack(">I", 6 * MIB) + b"\x90" * (6 * MIB),
+    "tiny checkpoints": b"\xdd" + struct.pack(">I", 1 * MIB) + b"\x93\xa1a\x01\xa0" * (1 * MIB),
+    "rows of lists": b"\xdd" + struct.pack(">I", 90_000) + (b"\x93" + b"\x90" * 3) * 90_000,
+    "a row of millions": b"\x91\xdd" + struct.pack(">I", 6 * MIB) + b"\x90" * (6 * MIB),
+    "a long text": b"\x91\x93\xdb" + struct.pack(">I", 6 * MIB) + b"x" * (6 * MIB) + b"\x01\xa0",
+    "a length without bytes": b"\xdd\xff\xff\xff\xff",
+}
+
+
+@pytest.mark.parametrize("field", ["epochs", "segments", "checkpoints", "head", "unknown"])
+@pytest.mark.parametrize("rows", ROWS)
+def test_a_manifest_takes_no_more_memory_than_one_that_is_right(rows: str, field: str) -> None:
+    folder = manifest_with(b"\x81" + msgpack.packb(field) + ROWS[rows])
+    for is_writable in (True, False):
+        with bounded(), pytest.raises(CorruptionError, match="manifest"):
+            opened(copied(folder), is_writable=is_writable)
+
+
+def test_what_stands_behind_a_manifest_is_damage() -> None:
+    folder = MemoryFolder()
+    opened(folder).close()
+    whole = dict(folder.walk())["manifest"]
+    assert whole is not None
+    with pytest.raises(CorruptionError, match="manifest"):
+        opened(manifest_with(whole[36:-8] + b"\xc0"))
+    opened(manifest_with(whole[36:-8])).close()

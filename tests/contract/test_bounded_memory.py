@@ -543,6 +543,15 @@ def test_a_hard_limit_held_by_a_checkpoint_refuses() -> None:
     assert bp["a"] == noise(90, 77)
 
 
+def test_a_restore_is_not_refused_for_the_snapshot_that_it_looks_at() -> None:
+    bp = Backpack(max_history_size=110, max_value_size=40, hard_limit=True)
+    bp.pack("b", noise(39))
+    bp.pack("b", noise(14))
+    assert bp.restore(1, unavailable=noise(70, 99)).changes["b"].version == 3
+    assert bp["b"] == noise(70, 99)
+    agree(bp)
+
+
 @pytest.mark.parametrize("strategy", ["oldest", "least-accessed"])
 def test_a_hard_limit_that_prunes_the_past_of_a_key_loses_no_pack_to_it(strategy: str) -> None:
     bp = Backpack(max_value_size=60, max_history_size=150, hard_limit=True, prune_strategy=strategy)

@@ -40,6 +40,7 @@ OUTSIDE: Final = frozenset(
         "select",
         "shutil",
         "signal",
+        "resource",
         "socket",
         "subprocess",
         "sys",
