@@ -5,7 +5,7 @@ Nothing waits for it but `close` and `drain`. What fails there loses nothing (th
 """
 
 from collections.abc import Callable
-from threading import Condition, Thread
+from threading import Condition, RLock, Thread
 
 from backpack.errors import BackpackError
 
@@ -16,7 +16,8 @@ class Keeper:
     def __init__(self, step: Callable[[], bool]) -> None:
         """`step`: one piece of work; False when there was none."""
         self._step = step
-        self._condition = Condition()
+        self._mutex = RLock()
+        self._condition = Condition(self._mutex)  # `with` the lock, not this: a Ctrl-C in its `__enter__` would keep it
         self._is_due = False
         self._is_idle = True
         self._is_stopped = False
@@ -26,25 +27,26 @@ class Keeper:
 
     def wake(self) -> None:
         """There may be work. Cost: a lock; never waits for the work."""
-        with self._condition:
+        with self._mutex:
             if self._is_stopped:
                 return
             self._is_due = True
             self._is_idle = False
             if self._thread is None:
-                self._thread = Thread(target=self._run, name="backpack-keeper", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._run, name="backpack-keeper", daemon=True)
+                thread.start()  # an interrupt may keep it from running: then the next call makes another one
+                self._thread = thread
             self._condition.notify_all()
 
     def drain(self) -> None:
         """Wait until there is nothing left to do, or it failed."""
         self.wake()
-        with self._condition:
+        with self._mutex:
             self._condition.wait_for(lambda: self._is_idle or self._is_stopped)
 
     def stop(self) -> None:
         """Finish the piece of work at hand and end. Idempotent."""
-        with self._condition:
+        with self._mutex:
             self._is_stopped = True
             self._condition.notify_all()
             thread = self._thread
@@ -58,7 +60,7 @@ class Keeper:
 
     def _run(self) -> None:
         while True:
-            with self._condition:
+            with self._mutex:
                 if not self._is_due:
                     self._is_idle = True
                     self._condition.notify_all()

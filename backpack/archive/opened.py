@@ -6,7 +6,7 @@ the manifest lists it, the manifest is synced before the log that it replaces go
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from threading import RLock
 from typing import Any, Final
@@ -32,7 +32,7 @@ from backpack.archive.writing import Writer, log_name, stopped_error
 from backpack.core.engine import Engine
 from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
-from backpack.errors import BackpackError, CorruptionError, DiskFullError, StorageError, StoreLockedError
+from backpack.errors import BackpackError, ClosedError, CorruptionError, DiskFullError, StorageError, StoreLockedError
 from backpack.storage.cover import Covers
 from backpack.storage.pooling import PooledFile
 from backpack.storage.protocol import File, Folder, Lock, publish
@@ -110,6 +110,8 @@ class Opened:
         self._unsynced: list[File] = []
         self._is_folder_unsynced = False
         self._is_closed = False
+        self._is_released = False
+        """Are the files another writer's from here on?"""
         self._last: Part | None = None
         """The newest log, once nothing will be written to it any more."""
         self._merges = MERGES_MAX
@@ -188,10 +190,14 @@ class Opened:
                         raise stopped_error(self.writer.failure)
                     self._finish(self.writer)
             finally:
-                self._keeper.stop()
-                self.syncer.join()
-                self.archive.close()
-                self._lock.release()
+                try:
+                    self._keeper.stop()
+                    self.syncer.join()
+                    with self._rewriting:  # whoever compacts or erases in another thread ends first
+                        self._is_released = True
+                        self.archive.close()
+                finally:
+                    self._lock.release()
 
     def drain(self) -> None:
         """Wait until every log but the newest is sealed. Raises what failed."""
@@ -249,6 +255,7 @@ class Opened:
             self._merges = 1  # closing costs no more than sealing one log once more, however many wait to be merged
             self._has_sealed()
         self._keeper.stop()
+        self.folder.remove(log_name(writer.segment + 1))  # what an interrupt may have left of beginning it
         mark = CleanMark(writer.segment, writer.size, writer.head_sum, writer.last_seq)
         if self.manifest.next_segment > writer.segment:
             mark = CleanMark(0, 0, 0, writer.last_seq)
@@ -303,11 +310,16 @@ class Opened:
         with self._parts_lock:
             tail = self.archive.parts[-1]
             assert isinstance(tail, Log)
-            tail.follow(lambda: end)
-            self._unsynced.append(old)
-            self._is_folder_unsynced = True
-            writer.start(writer.segment + 1, writer.head_sum)
-            self.begin_tail()
+            begun = writer.begun(writer.segment + 1, writer.head_sum)  # a full disk refuses here: nothing has happened
+            try:
+                self._unsynced.append(old)
+                self._is_folder_unsynced = True
+                tail.follow(lambda: end)
+                writer.take(*begun)
+                self.begin_tail()
+            except BaseException as error:  # an interrupt: which log is the newest can't be said here any more
+                writer.failure = StorageError(f"the next log was not begun: {type(error).__name__}", file=begun[0].name)
+                raise
         self._keeper.wake()
 
     def _seal_next(self) -> bool:
@@ -330,14 +342,16 @@ class Opened:
 
     def seal(self, log: Log, *, is_last: bool) -> None:
         """Make a segment of a log, have the manifest list it, take the log away."""
-        with self._rewriting:
-            self._seal(log, is_last=is_last)
+        with self._rewrite():
+            if any(part is log for part in self.archive.parts):
+                self._seal(log, is_last=is_last)
 
     def _seal(self, log: Log, *, is_last: bool) -> None:
         segment = log.head.segment
         infos = list(self.manifest.segments)
         part: Part | None = None
         index, contents = gathered(log)
+        self._require_whole(index, log, is_last=is_last)
         if index.commit_count:
             keyframe = keyframe_after(self.archive, index, is_last=is_last)
             info, part = self._sealed(f"{segment:012d}.seg", contents, keyframe)
@@ -362,6 +376,32 @@ class Opened:
         self.syncer.advance(index.last_seq)
         self.folder.remove(log_name(segment))
 
+    def _require_whole(self, index: Log, log: Log, *, is_last: bool) -> None:
+        """`StorageError` when there is more in a log than what was read of it: it goes once it is sealed."""
+        writer, parts = self.writer, self.archive.parts
+        assert writer is not None
+        if writer.segment == log.head.segment:
+            end = writer.last_seq, writer.head_sum & 0xFFFFFFFF
+        elif is_last:  # at opening, which has read it
+            end = log.last_seq, log.head_sum & 0xFFFFFFFF
+        else:
+            follower = parts[next(place for place, part in enumerate(parts) if part is log) + 1]
+            assert isinstance(follower, Log)
+            end = follower.first_seq - 1, follower.head.previous & 0xFFFFFFFF
+        if (index.last_seq, index.head_sum & 0xFFFFFFFF) != end:
+            raise StorageError(
+                f"the log goes on where it was taken to end: commit={index.last_seq}", file=log.file.name
+            )
+
+    @contextmanager
+    def _rewrite(self) -> Iterator[None]:
+        """Nobody else changes which files there are meanwhile. `ClosedError` when that is not for this to do any
+        more."""
+        with self._rewriting:
+            if self._is_released:
+                raise ClosedError("the store is closed: open it again")
+            yield
+
     def _sealed(self, name: str, contents: Contents, keyframe: Keyframe | None) -> tuple[SegmentInfo, Segment]:
         """A new segment, whole and on disk for good."""
         cover = self.covers.fresh(cover_name(contents.origins))
@@ -384,7 +424,7 @@ class Opened:
 
         Cost: that of sealing one log, at most about.
         """
-        with self._rewriting:
+        with self._rewrite():
             segments = sealed(self.archive)
             weights = [SEGMENT_SIZE if one.name in self._left_alone else weight_of(one) for one in segments]
             places = to_merge(weights, SEGMENT_SIZE)
@@ -429,7 +469,7 @@ class Opened:
 
         `settle` was called before, and all logs but the newest are sealed.
         """
-        with self._rewriting:
+        with self._rewrite():
             going, contents, pinned = based(self.archive, boundary, checkpoints)
             if not going:
                 return 0
@@ -450,7 +490,7 @@ class Opened:
 
         As with `rebase`, `settle` comes first.
         """
-        with self._rewriting:
+        with self._rewrite():
             infos = list(self.manifest.segments)
             parts: list[Part] = list(self.archive.parts)
             old = []
@@ -496,7 +536,7 @@ class Opened:
             except StoreLockedError:
                 return 0
         try:
-            with self._rewriting:
+            with self._rewrite():
                 used = {digest for value in self.archive.stored_values() for digest in value.blobs}
                 parts = {part for archive in (self.archive, *self.archive.twins) for part in archive.parts}
                 for part in parts:

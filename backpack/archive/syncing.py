@@ -9,7 +9,7 @@ Rounds are counted, so that `sync` too is shared: whoever asks for one is served
 
 from collections.abc import Callable
 from copy import copy
-from threading import Condition, Thread
+from threading import Condition, RLock, Thread
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from backpack.errors import BackpackError, StorageError
@@ -41,7 +41,8 @@ class Syncer:
         """`sync`: have everything written so far on disk; returns the newest commit among it. Called by one thread at
         a time; a `StorageError` of it ends syncing for good."""
         self._sync = sync
-        self._condition = Condition()
+        self._mutex = RLock()
+        self._condition = Condition(self._mutex)  # `with` the lock, not this: a Ctrl-C in its `__enter__` would keep it
         self._is_syncing = False
         self._is_ending = False
         self._begun = 0
@@ -63,7 +64,7 @@ class Syncer:
 
     def sync(self) -> None:
         """Return when everything written before this call is on disk, whatever is known to be there already."""
-        with self._condition:
+        with self._mutex:
             goal = Goal(0, self._begun + 1)
         self._reach(goal)
 
@@ -74,25 +75,25 @@ class Syncer:
 
     async def settled(self) -> None:
         """As `sync`, in a task."""
-        with self._condition:
+        with self._mutex:
             goal = Goal(0, self._begun + 1)
         await self._reached(goal)
 
     def advance(self, seq: int) -> None:
         """Everything up to there has come to disk in another way."""
-        with self._condition:
+        with self._mutex:
             self.synced = max(self.synced, seq)
             self._condition.notify_all()
 
     def retreat(self, seq: int) -> None:
         """What came after `seq` was taken out again."""
-        with self._condition:
+        with self._mutex:
             self.synced = min(self.synced, seq)
             self._ceiling = min(self._ceiling, seq)
 
     def join(self) -> None:
         """Wait until no thread works for this any more: those who wait are served first."""
-        with self._condition:
+        with self._mutex:
             self._is_ending = True
             flusher = self._flusher
             self._condition.notify_all()
@@ -115,7 +116,7 @@ class Syncer:
         synced = -1
         failure: StorageError | None = None
         try:
-            with condition:
+            with self._mutex:
                 if self._is_reached(goal):
                     return True
                 if self.failure is not None:
@@ -138,7 +139,7 @@ class Syncer:
 
     def _end_round(self, synced: int, failure: StorageError | None) -> None:
         """`synced`: the newest commit on disk, -1 where the round was no success."""
-        with self._condition:
+        with self._mutex:
             self._is_syncing = False
             if synced >= 0:
                 self.synced = max(self.synced, min(synced, self._ceiling))
@@ -153,7 +154,7 @@ class Syncer:
 
         loop = asyncio.get_running_loop()
         future: Future = loop.create_future()
-        with self._condition:
+        with self._mutex:
             if self._is_reached(goal):
                 return
             if self.failure is not None:
@@ -184,7 +185,7 @@ class Syncer:
 
     def _next_goal(self) -> Goal | None:
         """What the first who waits waits for; None when the flusher is to end, which it has then promised."""
-        with self._condition:
+        with self._mutex:
             while True:
                 for goal, _ in list(self._waiters.values()):
                     return goal
@@ -199,7 +200,7 @@ class Syncer:
     def _release(self, error: Exception | None) -> None:
         """Wake the tasks that have what they wait for; all of them after an error."""
         by_loop: dict[asyncio.AbstractEventLoop, list[Future]] = {}
-        with self._condition:
+        with self._mutex:
             for future, (goal, loop) in list(self._waiters.items()):
                 if error is not None or self._is_reached(goal):
                     self._waiters.pop(future, None)

@@ -42,6 +42,10 @@ def log_name(segment: int) -> str:
     return f"{segment:012d}.log"
 
 
+Begun = tuple[File, LogHead, Cover, int, int, int]
+"""A log that nothing is in yet, and where it goes on: what `Writer.take` wants."""
+
+
 class Writer:
     """Appends frames to the newest log of a store. Wants the store's lock."""
 
@@ -97,7 +101,11 @@ class Writer:
         self.roll: Callable[[], None] = _nothing
 
     def start(self, segment: int, previous: int) -> None:
-        """Begin a new log. `previous`: the last `head_sum` of the log before."""
+        """Begin a new log and go on in it. `previous`: the last `head_sum` of the log before."""
+        self.take(*self.begun(segment, previous))
+
+    def begun(self, segment: int, previous: int) -> "Begun":
+        """A new log, for `take`. An error leaves none, and this goes on in the old one."""
         salt = self._make_salt()
         cover = self._covers.fresh(b"log:%d" % segment)
         head = LogHead(
@@ -105,14 +113,13 @@ class Writer:
         )
         name = log_name(segment)
         self._folder.remove(name)  # the rest of an attempt that failed
-        file = self._folder.create(name)
         try:
+            file = self._folder.create(name)
             file.append(head.packed())
         except BaseException:
-            file.close()
             self._folder.remove(name)
             raise
-        self.take(file, head, cover, head.size, head.previous, 0)
+        return file, head, cover, head.size, head.previous, 0
 
     def take(self, file: File, head: LogHead, cover: Cover, size: int, head_sum: int, next_source: int) -> None:
         """Go on in a log whose end is known."""
