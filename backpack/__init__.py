@@ -7,10 +7,9 @@
 {'query': 'hello'}
 """
 
-from backpack.archive.opened import Health
-from backpack.archive.opening import Recovery
-from backpack.archive.recovering import Recovered, recover
-from backpack.archive.verifying import Problem, Verification, verify
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from backpack.codec import register
 from backpack.core.commit import Change, Commit
 from backpack.errors import (
@@ -42,12 +41,18 @@ from backpack.errors import (
 from backpack.store.differences import Diff, DiffEntry
 from backpack.store.events import Event, Subscription
 from backpack.store.node import Node
-from backpack.store.opening import open, rotate_key
 from backpack.store.records import Checkpoint, CompactReport, Item, PurgeReport, Unavailable
 from backpack.store.snapshot import Snapshot
 from backpack.store.store import Backpack
 from backpack.store.transaction import Transaction
 from backpack.store.usage import MemoryUsage
+
+if TYPE_CHECKING:
+    from backpack.archive.opened import Health
+    from backpack.archive.opening import Recovery
+    from backpack.archive.recovering import Recovered, recover
+    from backpack.archive.verifying import Problem, Verification, verify
+    from backpack.store.opening import open, rotate_key
 
 __version__ = "0.1.0"
 
@@ -104,3 +109,28 @@ __all__ = [
     "rotate_key",
     "verify",
 ]
+
+_LAZY = {
+    "Health": "backpack.archive.opened",
+    "Problem": "backpack.archive.verifying",
+    "Recovered": "backpack.archive.recovering",
+    "Recovery": "backpack.archive.opening",
+    "Verification": "backpack.archive.verifying",
+    "open": "backpack.store.opening",
+    "recover": "backpack.archive.recovering",
+    "rotate_key": "backpack.store.opening",
+    "verify": "backpack.archive.verifying",
+}
+"""What a store in memory does without: imported when it is asked for."""
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        module = _LAZY.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(module), name)
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_LAZY})

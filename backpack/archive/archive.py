@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 from weakref import WeakSet
 
-from backpack.archive.content import BLOB, OWN, Change, CommitRow, Value
+from backpack.archive.content import BLOB, OWN, Change, CommitRow, Value, facts_of
 from backpack.archive.dormant import Columns, Dormant, Newest
 from backpack.archive.frames import damaged
 from backpack.archive.placing import Placer
@@ -524,12 +524,6 @@ def _woken_instead(change: Change, content: Content) -> Woken:
         content if isinstance(form, LargeRef) else None,
         change.reason,
     )
-
-
-def facts_of(row: CommitRow) -> tuple[int, Label, tuple[RawChange, ...]]:
-    """A commit as the core has it."""
-    changes = tuple((one.key, one.kind, one.version, one.size, one.is_large) for one in row.changes)
-    return row.time_ns, row.label, changes
 
 
 def engine_over(past: Archive, limits: Limits, epoch: Epoch, journal: Journal | None = None) -> Engine:

@@ -7,30 +7,15 @@ and the bytes that later versions are cut from. Erasing a key rewrites each segm
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from backpack.archive.archive import Archive, Part
 from backpack.archive.content import Change, SourceId
 from backpack.archive.contents import Contents
 from backpack.archive.merging import merged
+from backpack.archive.retention import Retention
 from backpack.archive.segment import Segment
 from backpack.core.patterns import Pattern
 from backpack.errors import CorruptionError
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """What an archive is to keep: at least one whole segment and everything newer than each limit that is given."""
-
-    max_archive_size: int | None = None
-    """Bytes on disk, blobs included; the oldest segments go until the rest fits."""
-    keep_days: float | None = None
-    """Commits younger than this stay."""
-    keep_commits: int | None = None
-    """So many of the newest commits stay."""
-
-    def __bool__(self) -> bool:
-        return any(limit is not None for limit in (self.max_archive_size, self.keep_days, self.keep_commits))
 
 
 def first_kept(archive: Archive, retention: Retention, now_ns: int, *, as_sealed: bool = False) -> int:

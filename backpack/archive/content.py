@@ -9,7 +9,7 @@ a read is at most `CUTS_MAX` slices: there are no chains of deltas.
 
 from typing import Final
 
-from backpack.core.commit import Label
+from backpack.core.commit import Label, RawChange
 
 OWN: Final = 0
 """As the origin of a cut: its bytes are those of `own`."""
@@ -103,3 +103,9 @@ class CommitRow:
         self.time_ns = time_ns
         self.label = label
         self.changes = changes
+
+
+def facts_of(row: CommitRow) -> tuple[int, Label, tuple[RawChange, ...]]:
+    """A commit as the core has it."""
+    changes = tuple((one.key, one.kind, one.version, one.size, one.is_large) for one in row.changes)
+    return row.time_ns, row.label, changes

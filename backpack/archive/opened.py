@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from backpack.archive.archive import Archive, Part, engine_over
 from backpack.archive.cache import Cache
-from backpack.archive.compacting import Retention, based, erased, sealed
+from backpack.archive.compacting import based, erased, sealed
 from backpack.archive.contents import Contents
 from backpack.archive.gathering import gathered
 from backpack.archive.holed import HoledArchive
@@ -23,6 +23,7 @@ from backpack.archive.keyframing import keyframe_after, keyframe_at, keyframe_jo
 from backpack.archive.layout import cover_name
 from backpack.archive.manifest import CleanMark, Manifest, SegmentInfo, publish_clean, publish_manifest
 from backpack.archive.merging import joined
+from backpack.archive.retention import Retention
 from backpack.archive.scanning import Log
 from backpack.archive.sealing import seal
 from backpack.archive.segment import Segment
@@ -99,6 +100,8 @@ class Opened:
         """Held while the manifest changes."""
         self.retention = Retention()
         """What the archive is to keep when nothing else is said."""
+        self._leaving: list[int] = []
+        """Of each compaction under way: the commits before that one are about to go. Wants the store's lock."""
         self.tend: Callable[[], None] | None = None
         """Called by the keeper after it has sealed a log, when something is to be kept only."""
         self.damage: BackpackError | None = None
@@ -463,6 +466,20 @@ class Opened:
         if writer.size > writer.head.size:
             self._roll()
         writer.placer.forget(writer.segment)
+
+    @contextmanager
+    def leaving(self, boundary: int) -> Iterator[None]:
+        """A compaction: commits before that one are about to go, and it was decided which of them are checkpoints.
+        Begun under the store's lock."""
+        self._leaving.append(boundary)
+        try:
+            yield
+        finally:
+            self._leaving.remove(boundary)
+
+    def is_leaving(self, seq: int) -> bool:
+        """Is the commit about to go, unless it is a checkpoint already? Wants the store's lock."""
+        return seq < max(self._leaving, default=0)
 
     def rebase(self, boundary: int, checkpoints: Iterable[int]) -> int:
         """Take the segments before a commit away, but for what is needed of them. Returns the bytes that went.

@@ -58,6 +58,9 @@ _MESSAGE: Final = "recovered: the present values of these keys were lost to dama
 _KEYS_MAX: Final = 1000
 
 
+Progress = Callable[[int, int], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Recovered:
     """What came of a recovery."""
@@ -81,12 +84,19 @@ class Recovered:
     """Do commits have the ids they had? Not where the manifest was lost."""
 
 
-def recover(path: str | os.PathLike[str], out: str | os.PathLike[str], key: Key | None = None) -> Recovered:
+def recover(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    key: Key | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Recovered:
     """Make a new store in the directory `out`, which must not be there, of all that verifies of the one at `path`.
 
     The old one is not changed, and nobody may be writing to it. `key` is that of an encrypted store; the new one has
-    the same. Raises `CorruptionError` when nothing can be recovered, `StoreNotFoundError`, `StoreLockedError`,
-    `WrongKeyError`, `InvalidArgumentError` (`out` is there); nothing is left at `out` then.
+    the same. `progress` is called with the bytes of the old one that are done and those there are. Raises
+    `CorruptionError` when nothing can be recovered, `StoreNotFoundError`, `StoreLockedError`, `WrongKeyError`,
+    `InvalidArgumentError` (`out` is there); nothing is left at `out` then.
     """
     folder = open_folder(path, create=False, writable=False, allow_network=True)
     if os.path.lexists(out):
@@ -95,7 +105,7 @@ def recover(path: str | os.PathLike[str], out: str | os.PathLike[str], key: Key 
         )
     target = open_folder(out, create=True, writable=True, allow_network=True)
     try:
-        return recovered(folder, target, key)
+        return recovered(folder, target, key, progress)
     except BaseException:
         with suppress(OSError):
             for name in (BLOBS, ""):
@@ -106,7 +116,7 @@ def recover(path: str | os.PathLike[str], out: str | os.PathLike[str], key: Key 
         raise
 
 
-def recovered(folder: Folder, out: Folder, key: Key | None = None) -> Recovered:
+def recovered(folder: Folder, out: Folder, key: Key | None = None, progress: Progress | None = None) -> Recovered:
     """The same for folders of any kind; `out` is empty."""
     if not folder.has(MANIFEST) and not has_lost_manifest(folder):
         raise missing_store(folder)
@@ -118,7 +128,7 @@ def recovered(folder: Folder, out: Folder, key: Key | None = None) -> Recovered:
             raise CorruptionError(
                 f"no commit of the store can be read: path={folder.path!r}", file=folder.path, offset=0
             )
-        return _Recovery(manifest, covers, salvage, blobs_to_read(folder, covers), out).run(has_ids=has_ids)
+        return _Recovery(manifest, covers, salvage, blobs_to_read(folder, covers), out).run(progress, has_ids=has_ids)
     finally:
         lock.release()
 
@@ -161,14 +171,18 @@ class _Recovery:
         self._lost_values = 0
         self._last_ns = 0
 
-    def run(self, *, has_ids: bool) -> Recovered:
+    def run(self, progress: Progress | None, *, has_ids: bool) -> Recovered:
         """Write everything; the manifest comes last."""
         salvage, manifest, out = self._salvage, self._manifest, self._out
         traces = traced(salvage.parts, salvage.holes, self._left())
+        done, total = 0, sum(part.size for part in salvage.parts)
         for index, part in enumerate(salvage.parts):
             last_seq = min(part.last_seq, salvage.head)
             own = [change for change in traces.changes if part.first_seq <= change.seq <= last_seq]
             self._rebuild(part, last_seq, own, is_last=index == len(salvage.parts) - 1)
+            done += part.size
+            if progress is not None:
+                progress(done, total)
         head, origin = salvage.head, salvage.parts[-1].origins[1]
         deleted = sorted(self._gone)
         if deleted:

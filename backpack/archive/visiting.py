@@ -10,9 +10,9 @@ from array import array
 from collections.abc import Callable
 from typing import Any, Final
 
-from backpack.archive.archive import Archive, Part, facts_of
+from backpack.archive.archive import Archive, Part
 from backpack.archive.cache import Cache
-from backpack.archive.content import CommitRow
+from backpack.archive.content import CommitRow, facts_of
 from backpack.archive.dormant import Columns, Dormant, Newest, newest_of
 from backpack.archive.encrypting import covers_of
 from backpack.archive.frames import LOG_HEAD_SIZE_MAX, damaged, read_log_head

@@ -8,6 +8,7 @@ from typing import Final
 
 from backpack.cli.codes import FINE
 from backpack.cli.console import Console, OutputError
+from backpack.cli.keys import key_of
 from backpack.cli.options import add_json_option, add_store_option
 from backpack.cli.stores import opened
 from backpack.errors import InvalidArgumentError
@@ -37,14 +38,15 @@ def run(args: argparse.Namespace) -> int:
     """Write the file and say how large it is; the exit code."""
     is_piped = args.file == _STANDARD_OUTPUT
     _check(args.file, is_piped=is_piped, is_forced=args.force, as_json=args.as_json)
+    key = key_of(args)
     with opened(args) as bp:
         head = 0 if bp.head is None else bp.head.seq
         if is_piped:
             file = io.BytesIO()
-            bp.export(file)
+            bp.export(file, key=key)
             _write(file.getbuffer())
             return FINE
-        bp.export(args.file)
+        bp.export(args.file, key=key)
     size = Path(args.file).stat().st_size
     console = Console(sys.stdout)
     if args.as_json:

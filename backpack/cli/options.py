@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from backpack.cli.keys import place_of_key
 from backpack.terminal.words import bytes_of
 
 AT_HELP = "a seq, HEAD~N, a checkpoint, an id or its beginning, or a time"
@@ -11,9 +12,15 @@ _DAYS_MAX = 1_000_000
 
 
 def add_store_option(parser: argparse.ArgumentParser) -> None:
-    """`--store DIR`."""
+    """`--store DIR`, `--key-from PLACE`."""
     parser.add_argument(
         "--store", metavar="DIR", help="the folder of the store (default: $BACKPACK_STORE, else .backpack)"
+    )
+    parser.add_argument(
+        "--key-from",
+        metavar="PLACE",
+        type=place_of_key,
+        help="where the key of an encrypted store is: env:NAME (64 hex digits) or file:PATH (these, or 32 bytes)",
     )
 
 

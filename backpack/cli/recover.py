@@ -6,7 +6,9 @@ from typing import Final
 
 from backpack.cli.codes import FINE
 from backpack.cli.console import Console
+from backpack.cli.keys import key_of
 from backpack.cli.options import add_json_option, add_store_option
+from backpack.cli.progress import Progress
 from backpack.cli.reports import needed, report_facts, report_lines
 from backpack.cli.stores import path_of, require_store
 from backpack.errors import InvalidArgumentError
@@ -36,7 +38,12 @@ def run(args: argparse.Namespace) -> int:
     require_store(path)
     if not args.out or "\0" in args.out:
         raise InvalidArgumentError(f"not a name of a folder: {args.out!r}")
-    facts = {"store": path, "out": args.out, **report_facts(needed("recover")(path, args.out))}
+    key, progress = key_of(args), Progress(sys.stderr, "bytes", has_lines=False)
+    try:
+        report = needed("recover")(path, args.out, key, progress=progress)
+    finally:
+        progress.end()
+    facts = {"store": path, "out": args.out, **report_facts(report)}
     console = Console(sys.stdout)
     if args.as_json:
         console.line(json_text(facts, indent=_INDENT))

@@ -9,6 +9,7 @@ from typing import Final, Literal
 import backpack
 from backpack import Backpack
 from backpack.cli.console import Console
+from backpack.cli.keys import key_of
 from backpack.errors import InvalidArgumentError, StoreNotFoundError
 from backpack.terminal.words import count_of, printable, size_shown
 
@@ -29,7 +30,7 @@ def opened(args: argparse.Namespace, mode: Literal["r", "rw"] = "r", *, may_crea
     path = path_of(args)
     if not may_create:
         require_store(path)
-    bp = backpack.open(path, mode)
+    bp = backpack.open(path, mode, key=key_of(args))
     if bp.recovery is not None:
         _tell_recovery(args.command, bp.recovery)
     return bp

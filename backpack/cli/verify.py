@@ -6,7 +6,9 @@ from typing import Any, Final
 
 from backpack.cli.codes import FINE, FOUND
 from backpack.cli.console import Console
+from backpack.cli.keys import key_of
 from backpack.cli.options import add_json_option, add_store_option
+from backpack.cli.progress import Progress
 from backpack.cli.reports import needed, report_facts, report_lines
 from backpack.cli.stores import path_of, require_store
 from backpack.terminal.tables import WIDTH_MAX, terminal_width
@@ -34,7 +36,11 @@ def run(args: argparse.Namespace) -> int:
     """Print the problems; the exit code."""
     path = path_of(args)
     require_store(path)
-    report = needed("verify")(path)
+    key, progress = key_of(args), Progress(sys.stderr, "bytes", has_lines=False)
+    try:
+        report = needed("verify")(path, key, progress=progress)
+    finally:
+        progress.end()
     problems = [_problem(one) for one in report.problems]
     others = report_facts(report)
     others = {name: value for name, value in others.items() if name not in ("ok", "problems")}

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
-from backpack.archive.archive import Archive, facts_of
-from backpack.archive.content import DAMAGED, Change, CommitRow
+from backpack.archive.archive import Archive
+from backpack.archive.content import DAMAGED, Change, CommitRow, facts_of
 from backpack.archive.dormant import Dormant
 from backpack.core.addresses import pruned_error
 from backpack.core.commit import Commit

@@ -36,9 +36,7 @@ from backpack.core.rebuilding import joined_size, rebuild
 from backpack.errors import CorruptionError, DiskFullError, InvalidArgumentError, StorageError, StoreNotFoundError
 from backpack.limits import MIB
 from backpack.storage.protocol import is_name
-
-File = str | os.PathLike[str] | BinaryIO
-"""A path, or something open for bytes that has `write` or `read`."""
+from backpack.store.records import File
 
 MAGIC: Final = b"\x89BKPACK\n"
 FORMAT_VERSION: Final = 1

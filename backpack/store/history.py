@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from backpack.archive.archive import Archive, facts_of
+from backpack.archive.content import facts_of
 from backpack.core.commit import Commit
 from backpack.core.engine import Engine
+
+if TYPE_CHECKING:
+    from backpack.archive.archive import Archive
 
 
 class History:
@@ -14,7 +17,7 @@ class History:
 
     __slots__ = ("_archive", "_engine", "lock")
 
-    def __init__(self, engine: Engine, archive: Archive | None, lock: AbstractContextManager[Any]) -> None:
+    def __init__(self, engine: Engine, archive: "Archive | None", lock: AbstractContextManager[Any]) -> None:
         self._engine = engine
         self._archive = archive
         self.lock = lock
@@ -44,7 +47,7 @@ class History:
         commit = next(self.commits(None, seq, 0), None)
         return 0 if commit is None else commit.seq
 
-    def _archived(self, archive: Archive, key: str | None, stop: int, start: int) -> Iterator[Commit]:
+    def _archived(self, archive: "Archive", key: str | None, stop: int, start: int) -> Iterator[Commit]:
         rows = archive.rows(stop, start) if key is None else archive.rows_of(key, stop, start)
         epoch = self._engine.epoch
         for row in rows:

@@ -17,8 +17,9 @@ from backpack.storage.encryption import Key
 from backpack.storage.memory import MemoryFolder
 from backpack.storage.opening import open_folder
 from backpack.storage.protocol import Folder
-from backpack.store.export import File, write_files
+from backpack.store.export import write_files
 from backpack.store.opening import open_in
+from backpack.store.records import File
 from backpack.store.store import Backpack
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from backpack.archive.compacting import Retention
+from backpack.archive.retention import Retention
 from backpack.core.commit import Label
 from backpack.errors import InvalidArgumentError, InvalidKeyError
 from backpack.limits import KEY_SIZE_MAX, MESSAGE_SIZE_MAX, NAME_SIZE_MAX, TAG_COUNT_MAX

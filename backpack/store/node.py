@@ -12,8 +12,7 @@ from backpack.core.addresses import At
 from backpack.core.commit import Commit
 from backpack.errors import KeyNotFoundError
 from backpack.store.node_past import NodePast
-from backpack.store.records import Item
-from backpack.store.slicing import Lines
+from backpack.store.records import Item, Lines
 from backpack.store.transaction import Transaction
 
 _MISSING: Final = object()

@@ -20,9 +20,8 @@ from backpack.core.limits import Limits
 from backpack.errors import InvalidArgumentError
 from backpack.store.differences import Diff
 from backpack.store.events import Callback, Subscription
-from backpack.store.export import File
 from backpack.store.names import checked_key, checked_limit
-from backpack.store.records import Checkpoint, PurgeReport
+from backpack.store.records import Checkpoint, File, PurgeReport
 from backpack.store.sight import Sight
 from backpack.store.snapshot import RAISE, Snapshot
 from backpack.store.usage import MemoryUsage, largest_keys

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final, Literal
 from weakref import ref
 
-from backpack.archive.compacting import Retention
 from backpack.archive.encrypting import covers_of, new_covers, rotate
 from backpack.archive.manifest import MANIFEST
 from backpack.archive.opening import LOCK, Recovery, find_manifest, make_store, open_archive, refusal
+from backpack.archive.retention import Retention
 from backpack.archive.visiting import has_lost_manifest, lock_to_read, missing_store, open_to_read
 from backpack.core.limits import Limits
 from backpack.errors import InvalidArgumentError, StoreNotFoundError

@@ -1,11 +1,18 @@
 """Small records that the store hands out: items, checkpoints, what is unavailable."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 from backpack.core.commit import Commit
+
+File = str | os.PathLike[str] | BinaryIO
+"""A path, or something open for bytes that has `write` or `read`."""
+
+Lines = tuple[int, int]
+"""The first and the last line, both included, counted from 1."""
 
 
 @dataclass(frozen=True, slots=True)

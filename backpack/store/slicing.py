@@ -9,9 +9,7 @@ from backpack.blobs.reading import BytesReader, JoinedReader, Reader
 from backpack.blobs.text import byte_slice, text_lines
 from backpack.core.payload import Content, Source, slices_of
 from backpack.errors import InvalidArgumentError
-
-Lines = tuple[int, int]
-"""The first and the last line, both included, counted from 1."""
+from backpack.store.records import Lines
 
 _EVERYTHING = 1 << 62
 

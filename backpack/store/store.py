@@ -7,20 +7,14 @@ the bytes that are new.
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import datetime
 from functools import partial
 from threading import RLock
-from types import ModuleType
-from typing import Any, Final, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from backpack.archive.archive import Archive, engine_over
-from backpack.archive.compacting import first_kept, keys_of, size_before, versions_of
-from backpack.archive.opened import Health, Opened
-from backpack.archive.opening import Recovery
-from backpack.archive.visiting import look_again
 from backpack.codec import pack_checked, pack_value, unpack_value
-from backpack.core.addresses import At, resolve
+from backpack.core.addresses import At, pruned_error, resolve
 from backpack.core.chain import Mark, is_visible, size_of
 from backpack.core.commit import NO_LABEL, Commit, Facts, Label, new_object, set_facts
 from backpack.core.engine import Engine
@@ -54,13 +48,10 @@ from backpack.limits import (
     PRUNE_PERCENTAGE_DEFAULT,
     VALUE_SIZE_LIMIT_DEFAULT,
 )
-from backpack.storage.encryption import Key
-from backpack.store import tasks, travel
-from backpack.store.archived import Archived
+from backpack.store import doors, tasks, travel
 from backpack.store.attribution import attributed_node, attributed_to
 from backpack.store.differences import Diff, diff_of
 from backpack.store.events import Callback, Event, Events, Subscription
-from backpack.store.export import File, read_export, write_export
 from backpack.store.history import History
 from backpack.store.inherited import expect_forks
 from backpack.store.lists import list_header, packed_list
@@ -73,15 +64,20 @@ from backpack.store.names import (
     made_label,
 )
 from backpack.store.node import Node
-from backpack.store.records import Checkpoint, CompactReport, Item, PurgeReport
+from backpack.store.records import Checkpoint, CompactReport, File, Item, Lines, PurgeReport
 from backpack.store.remembered import Remembered
 from backpack.store.sight import Sight
-from backpack.store.slicing import Lines, bytes_of, text_of
 from backpack.store.snapshot import RAISE, Snapshot
 from backpack.store.spans import add_spans
 from backpack.store.state import State
 from backpack.store.transaction import Growth, Transaction
 from backpack.store.usage import MemoryUsage, largest_keys, measure, pinned_bytes
+
+if TYPE_CHECKING:
+    from backpack.archive.archive import Archive
+    from backpack.archive.opened import Health, Opened
+    from backpack.archive.opening import Recovery
+    from backpack.storage.encryption import Key
 
 _LABELS_KEPT: Final = 256
 _KNOWN_LIST_MIN: Final = 256
@@ -126,7 +122,7 @@ class Backpack(MutableMapping[str, Any]):
             self.update(initial)
 
     def _set_up(
-        self, engine: Engine, last_ns: int, opened: Opened | None = None, archive: Archive | None = None
+        self, engine: Engine, last_ns: int, opened: "Opened | None" = None, archive: "Archive | None" = None
     ) -> None:
         self._engine = engine
         self._opened = opened
@@ -339,7 +335,7 @@ class Backpack(MutableMapping[str, Any]):
         >>> Backpack({"log": "one\\ntwo\\nthree"}).read_text("log", lines=(2, 3))
         'two\\nthree'
         """
-        return text_of(self._content_at(key, at), lines)
+        return doors.slicing.text_of(self._content_at(key, at), lines)
 
     def read_bytes(self, key: str, at: At | None = None, start: int = 0, length: int | None = None) -> bytes:
         """So many bytes (None: all) from there, of bytes or of the UTF-8 of a text; fewer only at the end.
@@ -349,7 +345,7 @@ class Backpack(MutableMapping[str, Any]):
         >>> Backpack({"page": b"%PDF-1.7 and more"}).read_bytes("page", start=1, length=3)
         b'PDF'
         """
-        return bytes_of(self._content_at(key, at), start, length)
+        return doors.slicing.bytes_of(self._content_at(key, at), start, length)
 
     # -- the mapping -------------------------------------------------------------------------------------------
 
@@ -554,7 +550,7 @@ class Backpack(MutableMapping[str, Any]):
         at: At | None = None,
         *,
         path: str | os.PathLike[str] | None = None,
-        key: Key | None = None,
+        key: "Key | None" = None,
         unavailable: Any = RAISE,
     ) -> "Backpack":
         """A store of its own that shares the history up to `at` and goes on from there. This one is never touched.
@@ -570,7 +566,7 @@ class Backpack(MutableMapping[str, Any]):
         """
         if path is not None:
             self._require_open()
-            return cast(Backpack, _moving().fork_to(self, at, path, key))
+            return doors.moving.fork_to(self, at, path, key)
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         self._require_open()
         with self._lock:
@@ -652,6 +648,8 @@ class Backpack(MutableMapping[str, Any]):
             if not seq:
                 raise CommitNotFoundError("there is no commit yet that a checkpoint could name", at=at)
             if self._opened is not None:
+                if self._opened.is_leaving(seq) and seq not in self._engine.pins.checkpoint_counts:
+                    raise pruned_error(self._engine, at, seq)
                 self._opened.note(self._now(), {"checkpoint": name, "seq": seq, "notes": notes})
             self._engine.pins.add(name, seq, notes)
             made = Checkpoint(name, self._engine.commit_at(seq), notes)
@@ -840,16 +838,16 @@ class Backpack(MutableMapping[str, Any]):
             if not dry_run:
                 opened.settle()
         if dry_run:
-            boundary = first_kept(archive, retention, time.time_ns(), as_sealed=True)
+            boundary = doors.archiving.first_kept(archive, retention, time.time_ns(), as_sealed=True)
             gone = max(boundary - archive.first_seq, 0)
-            return CompactReport(gone, size_before(archive, boundary) if gone else 0, boundary, True)
+            return CompactReport(gone, doors.archiving.size_before(archive, boundary) if gone else 0, boundary, True)
         opened.drain()
-        boundary = first_kept(opened.archive, retention, time.time_ns())
-        with self._changing:
-            self._engine.pruner.drop_before(boundary)
-            checkpoints = list(self._engine.pins.checkpoint_counts)
+        boundary = doors.archiving.first_kept(opened.archive, retention, time.time_ns())
         if boundary > archive.first_seq:
-            opened.rebase(boundary, checkpoints)
+            with ExitStack() as leaving:
+                with self._changing:
+                    checkpoints = self._leave(opened, boundary, leaving)
+                opened.rebase(boundary, checkpoints)
         with self._lock:
             opened.sweep(beside_readers=False)
         opened.flush()
@@ -861,21 +859,28 @@ class Backpack(MutableMapping[str, Any]):
         opened = self._opened
         if opened is None or self._is_closed:
             return
-        boundary = first_kept(opened.archive, opened.retention, time.time_ns())
+        boundary = doors.archiving.first_kept(opened.archive, opened.retention, time.time_ns())
         if boundary > opened.archive.first_seq:
-            with self._lock:
-                if self._is_closed:
-                    return
-                opened.settle()
-                self._engine.pruner.drop_before(boundary)
-                checkpoints = list(self._engine.pins.checkpoint_counts)
-            opened.rebase(boundary, checkpoints)
+            with ExitStack() as leaving:
+                with self._lock:
+                    if self._is_closed:
+                        return
+                    opened.settle()
+                    checkpoints = self._leave(opened, boundary, leaving)
+                opened.rebase(boundary, checkpoints)
             with self._lock:
                 opened.sweep(beside_readers=False)
 
+    def _leave(self, opened: "Opened", boundary: int, leaving: ExitStack) -> list[int]:
+        """The commits before that one are to go; the checkpoints that stay. One that would be made of the others, as
+        long as `leaving` is open, is refused: it would be one of nothing. Wants the lock."""
+        leaving.enter_context(opened.leaving(boundary))
+        self._engine.pruner.drop_before(boundary)
+        return list(self._engine.pins.checkpoint_counts)
+
     # -- one file ----------------------------------------------------------------------------------------------
 
-    def export(self, file: File, *, key: Key | None = None) -> None:
+    def export(self, file: File, *, key: "Key | None" = None) -> None:
         """Write everything into one portable file, checksummed: a path, published atomically, or a file open for bytes.
 
         Open snapshots, subscriptions and large values of the past that nothing else keeps don't go in. `StorageError`
@@ -892,14 +897,14 @@ class Backpack(MutableMapping[str, Any]):
         if self._archive is None and key is not None:
             raise InvalidArgumentError("the export of a store in memory can't be encrypted: leave key= out")
         if self._archive is not None:
-            _moving().export_to(self, file, key)
+            doors.moving.export_to(self, file, key)
             return
         with self._lock:
             image = freeze(self._engine, self._last_ns)
-        write_export(image, file)
+        doors.export.write_export(image, file)
 
     @classmethod
-    def load(cls, file: File, *, key: Key | None = None) -> "Backpack":
+    def load(cls, file: File, *, key: "Key | None" = None) -> "Backpack":
         """The store in a file that `export` wrote: same ids, history and limits; it goes on by itself.
 
         A damaged file raises `CorruptionError` and loads nothing; `StoreNotFoundError` when there is none. No class is
@@ -912,12 +917,12 @@ class Backpack(MutableMapping[str, Any]):
         >>> loaded.head == bp.head, loaded.pack("a", 2).seq
         (True, 2)
         """
-        first, second = read_export(file, os.urandom(16))
+        first, second = doors.export.read_export(file, os.urandom(16))
         if isinstance(first, Engine):
             assert isinstance(second, int)
             return cls._from_engine(first, second)
         assert isinstance(second, dict)
-        return cast(Backpack, _moving().load_from(first, second, key))
+        return doors.moving.load_from(first, second, key)
 
     # -- asyncio -----------------------------------------------------------------------------------------------
 
@@ -971,11 +976,11 @@ class Backpack(MutableMapping[str, Any]):
 
     async def aread_text(self, key: str, at: At | None = None, lines: Lines | None = None) -> str:
         """As `read_text`; what has to be read from disk is read by another thread."""
-        return await tasks.sliced(self, key, at, lambda content: text_of(content, lines))
+        return await tasks.sliced(self, key, at, lambda content: doors.slicing.text_of(content, lines))
 
     async def aread_bytes(self, key: str, at: At | None = None, start: int = 0, length: int | None = None) -> bytes:
         """As `read_bytes`, in the same way."""
-        return await tasks.sliced(self, key, at, lambda content: bytes_of(content, start, length))
+        return await tasks.sliced(self, key, at, lambda content: doors.slicing.bytes_of(content, start, length))
 
     async def aflush(self) -> None:
         """As `flush`, without blocking the loop."""
@@ -1015,7 +1020,7 @@ class Backpack(MutableMapping[str, Any]):
         if opened is None or opened.writer is not None:
             return False
         with self._lock:
-            is_new = look_again(opened)
+            is_new = doors.archiving.look_again(opened)
             if is_new is None:
                 return False
             engine, archive = opened.engine(self._engine.limits), opened.archive
@@ -1027,13 +1032,13 @@ class Backpack(MutableMapping[str, Any]):
             self._history = History(engine, archive, self._lock)
         return is_new
 
-    def health(self) -> Health:
+    def health(self) -> "Health":
         """How the store fares: what failed in the background, how much waits to be sealed or synced."""
         self._require_open()
-        return Health(True, "", 0, 0) if self._opened is None else self._opened.health()
+        return doors.archiving.Health(True, "", 0, 0) if self._opened is None else self._opened.health()
 
     @property
-    def recovery(self) -> Recovery | None:
+    def recovery(self) -> "Recovery | None":
         """What opening had to cut off after a crash; None when there was nothing to mend."""
         return self._recovery
 
@@ -1069,24 +1074,24 @@ class Backpack(MutableMapping[str, Any]):
 
     @classmethod
     def _from_engine(
-        cls, engine: Engine, last_ns: int, opened: Opened | None = None, archive: Archive | None = None
+        cls, engine: Engine, last_ns: int, opened: "Opened | None" = None, archive: "Archive | None" = None
     ) -> "Backpack":
         store = cls.__new__(cls)
         store._set_up(engine, last_ns, opened, archive)
         return store
 
-    def _fork_archived(self, archive: Archive, seq: int, substitute: bytes | None) -> "Backpack":
+    def _fork_archived(self, archive: "Archive", seq: int, substitute: bytes | None) -> "Backpack":
         """A fork that has what was archived up to `seq` before it. Wants the lock."""
         engine = self._engine
-        state = Archived(archive, engine, seq, self._require_open)
+        state = doors.archiving.Archived(archive, engine, seq, self._require_open)
         past = archive.until(seq, travel.replacements(state, engine.large_size, substitute))
-        twin = engine_over(past, engine.limits, Epoch(os.urandom(16), seq + 1, engine.epoch))
+        twin = doors.archiving.engine_over(past, engine.limits, Epoch(os.urandom(16), seq + 1, engine.epoch))
         for name, (pinned, notes) in engine.pins.checkpoints.items():
             if pinned <= seq:
                 twin.pins.add(name, pinned, notes)
         return self._from_engine(twin, self._last_ns, None, past)
 
-    def _begin(self, durability: str, recovery: Recovery | None) -> None:
+    def _begin(self, durability: str, recovery: "Recovery | None") -> None:
         """What only an opened store has."""
         self._is_durable = durability == "power"
         self._recovery = recovery
@@ -1241,7 +1246,7 @@ class Backpack(MutableMapping[str, Any]):
         engine = self._engine
         if self._archive is None or not seq or engine.timeline.has(seq):
             return self._view(seq)
-        return Archived(self._archive, engine, seq, self._require_open)
+        return doors.archiving.Archived(self._archive, engine, seq, self._require_open)
 
     def _listed(
         self, key: str | None, node: str | None, tag: str | None, start: int, stop: int, limit: int | None
@@ -1303,12 +1308,16 @@ class Backpack(MutableMapping[str, Any]):
         commit = None
         erased: set[str] = set()
         with self._changing:
-            known = pattern.select(self._engine.names) if opened is None else keys_of(opened.archive, pattern)
+            known = (
+                pattern.select(self._engine.names)
+                if opened is None
+                else doors.archiving.keys_of(opened.archive, pattern)
+            )
             keys = [key for key in known if sight is None or sight.can_read(key)]
             forbidden = [] if sight is None else [key for key in keys if not sight.can_write(key)]
             if forbidden:
                 keys = []
-            counts = {} if opened is None else {key: versions_of(opened.archive, key) for key in keys}
+            counts = {} if opened is None else {key: doors.archiving.versions_of(opened.archive, key) for key in keys}
             visible = [key for key in keys if self._engine.hides(key) or self._is_visible(key)]
             if visible and not dry_run:
                 label = (attributed_node(self) if sight is None else sight.node, f"purge {pattern.text}", ())
@@ -1440,7 +1449,7 @@ class Backpack(MutableMapping[str, Any]):
         if self._opened is not None:
             self._opened.syncer.wait(seq)
 
-    def _testify(self, opened: Opened) -> None:
+    def _testify(self, opened: "Opened") -> None:
         """Have the log say what a flush has done."""
         with self._lock:
             if not self._is_closed:
@@ -1537,13 +1546,6 @@ class _KnownItems:
             return 0
         header = read_array_header(head_of(content))
         return 0 if header is None else header[0]
-
-
-def _moving() -> ModuleType:
-    """What opens stores and writes files of them: it knows this class, so it is not there before it."""
-    from backpack.store import moving
-
-    return moving
 
 
 def _packed_items(values: tuple[Any, ...]) -> tuple[bytes, bool]:

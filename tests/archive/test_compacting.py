@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import backpack
+import backpack.archive.opened
 from backpack import Backpack, CommitPrunedError
 from backpack.storage.memory import MemoryFolder
 
@@ -202,3 +203,30 @@ def test_a_dry_run_counts_what_is_not_sealed_yet() -> None:
     report = bp.compact(keep_commits=100)
     assert (expected.commits, expected.first_seq) == (report.commits, report.first_seq)
     assert report.commits and expected.size and report.size
+
+
+def test_a_checkpoint_of_what_is_about_to_go_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = MemoryFolder()
+    bp, states = filled(folder)
+    bp.checkpoint("early", at=30)
+    faults: list[Exception] = []
+
+    def meanwhile(*arguments: Any) -> Any:
+        for name, seq in (("late", 20), ("same", 30), ("new", 395)):
+            try:
+                bp.checkpoint(name, at=seq)
+            except CommitPrunedError as error:
+                faults.append(error)
+        return based(*arguments)
+
+    based = backpack.archive.opened.based
+    monkeypatch.setattr(backpack.archive.opened, "based", meanwhile)
+    bp.compact(keep_commits=100)
+    assert len(faults) == 1 and "seq=20" in str(faults[0])
+    bp.close()
+    again = opened_in(folder)
+    assert {one.name: one.commit.seq for one in again.checkpoints()} == {"early": 30, "same": 30, "new": 395}
+    for seq in (30, 395):
+        assert again.snapshot(seq).to_dict() == states[seq]
+    again.checkpoint("after", at=390)
+    again._check()

@@ -6,11 +6,11 @@ import pytest
 
 import backpack.archive.opened
 from backpack import Backpack, CorruptionError
-from backpack.archive.compacting import Retention
 from backpack.archive.frames import LOG_HEAD
 from backpack.archive.keeping import Keeper
 from backpack.archive.manifest import read_manifest
 from backpack.archive.opened import Opened
+from backpack.archive.retention import Retention
 from backpack.core.limits import Limits
 from backpack.storage.cover import PLAIN
 from backpack.storage.memory import MemoryFolder

@@ -3,10 +3,12 @@
 from collections import Counter
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import backpack
 from backpack import Backpack, CorruptionError, StoreNotFoundError
 from backpack.archive.frames import FRAME_SIZE
 from backpack.archive.holed import HoledArchive
@@ -273,6 +275,22 @@ def test_a_store_whose_end_is_lost_has_the_last_head_that_verifies_and_says_so(s
     assert bp.head is not None and bp.head.seq < sealed.head
     assert bp.select("**") == sealed.states[bp.head.seq]
     assert not bp.health().ok and last in bp.health().problem
+
+
+def test_a_copy_without_its_empty_folder_of_blobs_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    with backpack.open(path) as bp:
+        bp.pack("a", 1)
+    (path / "blobs").rmdir()
+    assert backpack.verify(path).ok
+    with backpack.open(path, "r") as reader:
+        assert reader["a"] == 1 and reader.health().ok and reader.memory_usage().archive_bytes > 0
+        assert not reader.refresh()
+    assert backpack.recover(path, tmp_path / "recovered").commits == 1
+    assert not (path / "blobs").exists()
+    with backpack.open(path) as bp:
+        bp.pack("b", 2)
+    assert backpack.verify(path).ok
 
 
 def test_a_store_without_its_folder_of_blobs_serves_all_else(sealed: Truth) -> None:

@@ -128,7 +128,7 @@ class Report:
 
 def test_verify_lists_problems_and_is_exit_code_1(trip: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
     problems = [Problem("000.seg", 1234, "not what was \x1b written"), Problem("clean", None, "is missing")]
-    monkeypatch.setattr(backpack, "verify", lambda path: Report(False, problems), raising=False)
+    monkeypatch.setattr(backpack, "verify", lambda path, key, progress: Report(False, problems), raising=False)
     assert trip("verify", code=1).splitlines() == [
         "000.seg, offset 1,234: not what was \\x1b written",
         "clean: is missing",
@@ -144,7 +144,7 @@ def test_verify_lists_problems_and_is_exit_code_1(trip: Calls, monkeypatch: pyte
         ],
         "commits": 6,
     }
-    monkeypatch.setattr(backpack, "verify", lambda path: Report(True, []), raising=False)
+    monkeypatch.setattr(backpack, "verify", lambda path, key, progress: Report(True, []), raising=False)
     assert trip("verify").endswith("all is well\n")
     assert trip.json("verify")["ok"] is True
 
@@ -158,7 +158,7 @@ def test_recover_says_what_came_of_it(trip: Calls, monkeypatch: pytest.MonkeyPat
 
     asked: list[tuple[str, str]] = []
 
-    def recover(path: str, out: str) -> Recovered:
+    def recover(path: str, out: str, key: None, progress: object) -> Recovered:
         asked.append((path, out))
         return Recovered(5, 2048, ["a\x1b", "b"])
 
@@ -198,6 +198,7 @@ def test_compact_passes_on_what_was_asked(trip: Calls, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("words", ["verify", "recover out", "compact"])
 def test_what_this_version_can_not_do_is_said(words: str, trip: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
     name = words.split()[0]
+    monkeypatch.delitem(backpack._LAZY, name, raising=False)
     monkeypatch.delattr(Backpack if name == "compact" else backpack, name, raising=False)
     assert f"missing={name}" in trip.refused(words, code=2)
 
@@ -240,7 +241,7 @@ def test_damage_is_one_line_with_the_file_and_exit_code_3(trip: Calls) -> None:
 
 
 def test_what_the_system_refuses_is_one_line_and_exit_code_3(trip: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refusing(*_: object) -> None:
+    def refusing(*_: object, key: None) -> None:
         raise OSError(errno.EMFILE, "Too many open files", "some\x1bfile")
 
     monkeypatch.setattr(backpack, "open", refusing)

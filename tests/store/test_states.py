@@ -146,7 +146,7 @@ def test_restore_from_a_state_without_forms_is_the_same(seq: int) -> None:
     label = bp._label(None, None, ())
     expected = bp.restore(seq, unavailable="gone")
     # told the same store, from bytes alone
-    commit = twin._restore(Snapshot(twin, Copied(twin, seq)), None, label, "gone", None)
+    commit = twin._restore(lambda: Snapshot(twin, Copied(twin, seq)), None, label, "gone", None)
     assert dict(twin) == dict(bp)
     assert (commit is None) == (expected is None)
     if commit is not None and expected is not None:
