@@ -1,7 +1,8 @@
 """Every error that the package raises, grouped by what a handler would do.
 
     BackpackError
-      ask differently    KeyNotFoundError, CommitNotFoundError, CommitPrunedError, ValueUnavailableError
+      ask differently    KeyNotFoundError, CommitNotFoundError, CommitPrunedError, ValueUnavailableError,
+                         EntryNotFoundError, EntryPrunedError, ChunkNotFoundError, FetchLimitError
       mend the call      InvalidKeyError, InvalidArgumentError, UnstorableValueError, NotAListError,
                          NotTextError, CheckpointExistsError, QuarantineError, ReadOnlyError, ReentryError,
                          ClosedError
@@ -9,6 +10,7 @@
       make room          HistoryFullError, DiskFullError
       mend the store     UnknownTypeError, WrongKeyError, CorruptionError, StorageError, MissingFileError,
                          StoreLockedError, StoreNotFoundError
+      mend the machine   SearchUnavailableError
 
 Each also derives from the builtin that people already catch. Facts are attributes (`error.key`), given by
 keyword at the raise; errors pickle; no error ever carries a value of the user's.
@@ -67,6 +69,36 @@ class ValueUnavailableError(BackpackError, LookupError):
     size: int
     reason: str
     commit: Any
+
+
+class EntryNotFoundError(BackpackError, KeyError):
+    """No entry of the memory has that id. Facts: `id`."""
+
+    id: str
+
+
+class EntryPrunedError(BackpackError, LookupError):
+    """The entry was there, and pruning took its content. Facts: `id`, `title`, `when` (an aware datetime)."""
+
+    id: str
+    title: str
+    when: Any
+
+
+class ChunkNotFoundError(BackpackError, IndexError):
+    """The entry has no chunk of that number. Facts: `id`, `chunk`, `count` (the chunks are 0 to count - 1)."""
+
+    id: str
+    chunk: int
+    count: int
+
+
+class FetchLimitError(BackpackError, ValueError):
+    """What would be returned is more than a fetch may give. Facts: `unit` ("lines" or "bytes"), `size`, `limit`."""
+
+    unit: str
+    size: int
+    limit: int
 
 
 # -- mend the call -----------------------------------------------------------------------------------------
@@ -184,3 +216,10 @@ class WrongKeyError(CorruptionError):
     """Bytes are encrypted with a key that was not given. Facts: `key_id`."""
 
     key_id: str
+
+
+# -- mend the machine --------------------------------------------------------------------------------------
+
+
+class SearchUnavailableError(BackpackError, NotImplementedError):
+    """This Python has no SQLite with FTS5. Nothing but search needs it."""

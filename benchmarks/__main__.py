@@ -48,6 +48,9 @@ BENCHMARKS: Final = (
     "bench_archive_memory",
     "bench_large_slice",
     "bench_segments",
+    "bench_memory_log",
+    "bench_memory_fetch",
+    "bench_memory_search",
 )
 """In the order of the table."""
 

@@ -431,6 +431,13 @@ class Archive:
         assert value is not None
         return self._stored(value) if change.is_large or value.size > AT_ONCE_MAX else self.payload(value)
 
+    def put_aside(self, payload: bytes) -> tuple[Pieces, int]:
+        """Bytes as content that stays on disk: a blob. And how many bytes that takes. Wants the store's lock until the
+        commit that has it is made: before that nothing else points to the blob."""
+        digest = self.blobs.put_bytes(payload, is_durable=False)
+        value = Value(((BLOB, 0, 0, len(payload)),), b"", (digest,), len(payload))
+        return self._stored(value), self.blobs.size_of(digest)
+
     def stored_values(self) -> list[Value]:
         """Where the large values stand that memory has and has not read: what they are cut from has to stay."""
         return [source.value for source in self._on_disk]

@@ -15,12 +15,15 @@ from backpack.archive.archive import Archive, Part, engine_over
 from backpack.archive.cache import Cache
 from backpack.archive.compacting import based, erased, sealed
 from backpack.archive.contents import Contents
+from backpack.archive.derived import Derived, remove_derived
 from backpack.archive.gathering import gathered
 from backpack.archive.holed import HoledArchive
+from backpack.archive.inbox import Inbox
 from backpack.archive.keeping import Keeper
 from backpack.archive.keyframe import Keyframe
 from backpack.archive.keyframing import keyframe_after, keyframe_at, keyframe_joined
 from backpack.archive.layout import cover_name
+from backpack.archive.letters import Letter
 from backpack.archive.manifest import CleanMark, Manifest, SegmentInfo, publish_clean, publish_manifest
 from backpack.archive.merging import joined
 from backpack.archive.retention import Retention
@@ -69,6 +72,8 @@ class Health:
     """Logs that wait to be sealed, the one that is written included."""
     unsynced_commits: int
     """Commits that a power loss now could take."""
+    refused_letters: int = 0
+    """Letters in the inbox that could not be adopted: damaged, or more than the store has room for. See `verify`."""
 
 
 class Opened:
@@ -108,6 +113,16 @@ class Opened:
         """Why a reader can't read all of the store, or the keeper of a writer couldn't."""
         self.known: object = None
         """A reader's: what it knows about the head, for when it looks again."""
+        self.inbox = Inbox(folder, covers, manifest.store_id)
+        self.refused: dict[str, BackpackError] = {}
+        """By name: the letters that could not be adopted, or not be read, and why."""
+        self.adopting = RLock()
+        """Held by who adopts letters, and by who must not be come in between by that. Under it nobody is told anything,
+        so it is taken after any other lock but the store's."""
+        self.is_adopting = False
+        """Its holder wants no other letter to be adopted."""
+        self.letters: dict[str, Letter] = {}
+        """By name: the letters that a reader has opened already."""
         self._testified = 0
         """The newest commit that a flush was told of in the log."""
         self._unsynced: list[File] = []
@@ -173,12 +188,15 @@ class Opened:
     def health(self) -> Health:
         """How it fares."""
         writer = self.writer
+        refused = list(self.refused.values())
         failure: BackpackError | None = self._keeper.failure or self.syncer.failure or self.damage
+        failure = failure or next(iter(refused), None)
         logs = sum(isinstance(part, Log) for part in self.archive.parts)
         if writer is None:
-            return Health(failure is None, str(failure or ""), logs, 0)
+            return Health(failure is None, str(failure or ""), logs, 0, len(refused))
         failure = writer.failure or failure
-        return Health(failure is None, str(failure or ""), logs, writer.last_seq - self.syncer.synced)
+        unsynced = writer.last_seq - self.syncer.synced
+        return Health(failure is None, str(failure or ""), logs, unsynced, len(refused))
 
     def close(self, *, is_clean: bool = True) -> None:
         """Have everything on disk, sealed where that is worth it and there is room, and let go, even when it raises.
@@ -530,6 +548,17 @@ class Opened:
             for name in aside.names():
                 aside.remove(name)
             aside.sync()
+
+    def derived(self) -> Derived | None:
+        """Where files derived from it may be; None where there may be none: in memory, or of an encrypted one."""
+        path = None if self.manifest.secret else self.folder.location()
+        if path is None:
+            return None
+        return Derived(self.folder, path, self.manifest.store_id.hex(), self.writer is not None)
+
+    def discard_derived(self) -> None:
+        """Take away, for good, all that was derived from the store."""
+        remove_derived(self.folder)
 
     def _remove(self, old: list[Segment]) -> int:
         """Take the files of segments away, which forks and iterators can still read. One after the other: those that

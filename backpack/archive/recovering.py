@@ -8,6 +8,8 @@ Commits that verify keep their seq, id, time, label and versions. What is lost s
 - A change that is known to be lost (the next one of its key has a version too many, or a keyframe names it) stands as
   such a value where it may have been, so that no older value is taken for it.
 - A present value that is lost is deleted by one more commit at the end, which says so.
+- Letters in the inbox that verify go into the inbox of the new store, whose first writer adopts them; its readers see
+  them at once.
 - A key that may have been changed in a commit that is lost, where nothing says whether it was, keeps the last value
   that verifies. The report names these keys.
 
@@ -18,7 +20,7 @@ did. Ranges of a source that are lost are filled with zeros, and no value that s
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from backpack.archive.archive import Part
@@ -29,6 +31,7 @@ from backpack.archive.dormant import Newest, newest_of
 from backpack.archive.encrypting import covers_of
 from backpack.archive.frames import KIND_CODES
 from backpack.archive.guessing import guessed
+from backpack.archive.inbox import INBOX, LETTER, Inbox
 from backpack.archive.keyframe import Keyframe
 from backpack.archive.layout import LARGE_BLOCK_SIZE, cover_name
 from backpack.archive.losing import Losses, left_of
@@ -48,7 +51,7 @@ from backpack.archive.sealing import seal
 from backpack.archive.tracing import traced
 from backpack.archive.visiting import NoLock, blobs_to_read, has_lost_manifest, missing_store
 from backpack.blobs.store import Blobs
-from backpack.errors import CorruptionError, InvalidArgumentError, MissingFileError, WrongKeyError
+from backpack.errors import CorruptionError, InvalidArgumentError, MissingFileError, StorageError, WrongKeyError
 from backpack.storage.cover import PLAIN, Covers
 from backpack.storage.encryption import Key
 from backpack.storage.opening import open_folder
@@ -56,6 +59,7 @@ from backpack.storage.protocol import Folder, Lock, publish
 
 _MESSAGE: Final = "recovered: the present values of these keys were lost to damage"
 _KEYS_MAX: Final = 1000
+_CHUNK: Final = 1 << 20
 
 
 Progress = Callable[[int, int], None]
@@ -82,6 +86,9 @@ class Recovered:
     lost_blobs: int
     has_ids: bool
     """Do commits have the ids they had? Not where the manifest was lost."""
+    letters: int = 0
+    """Letters of the inbox that are in that of the new store: who opens it for writing adopts them."""
+    lost_letters: int = 0
 
 
 def recover(
@@ -108,9 +115,11 @@ def recover(
         return recovered(folder, target, key, progress)
     except BaseException:
         with suppress(OSError):
-            for name in (BLOBS, ""):
+            for name in (BLOBS, INBOX, ""):
+                if name and not target.has(name):
+                    continue
                 for file in (target.folder(name) if name else target).names():
-                    if file != BLOBS:
+                    if file not in (BLOBS, INBOX):
                         (target.folder(name) if name else target).remove(file)
                 os.rmdir(os.path.join(out, name))
         raise
@@ -128,9 +137,28 @@ def recovered(folder: Folder, out: Folder, key: Key | None = None, progress: Pro
             raise CorruptionError(
                 f"no commit of the store can be read: path={folder.path!r}", file=folder.path, offset=0
             )
-        return _Recovery(manifest, covers, salvage, blobs_to_read(folder, covers), out).run(progress, has_ids=has_ids)
+        letters = _copied_letters(Inbox(folder, covers, manifest.store_id), folder, out)
+        found = _Recovery(manifest, covers, salvage, blobs_to_read(folder, covers), out).run(progress, has_ids=has_ids)
+        return replace(found, letters=letters[0], lost_letters=letters[1])
     finally:
         lock.release()
+
+
+def _copied_letters(inbox: Inbox, folder: Folder, out: Folder) -> tuple[int, int]:
+    """Copy the letters that verify: the new store has the id, and so the keys, of the old. `(copied, lost)`."""
+    copied = lost = 0
+    for name in inbox.names():
+        try:
+            letter = inbox.open(name)
+            letter.check()
+        except (CorruptionError, StorageError):
+            lost += 1
+            continue
+        source = folder.folder(INBOX).open(f"{name}{LETTER}")
+        chunks = (source.pread(_CHUNK, at) for at in range(0, letter.size, _CHUNK))
+        publish(out.folder(INBOX), f"{name}{LETTER}", chunks)
+        copied += 1
+    return copied, lost
 
 
 def _manifest(folder: Folder, key: Key | None) -> tuple[Manifest, Covers, bool]:

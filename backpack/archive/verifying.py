@@ -15,7 +15,9 @@ from typing import Final
 from backpack.archive.broken import place_of, reason_of
 from backpack.archive.cache import Cache
 from backpack.archive.content import BLOB, OWN, Change, SourceId
+from backpack.archive.derived import is_derived
 from backpack.archive.encrypting import covers_of
+from backpack.archive.inbox import INBOX, Inbox
 from backpack.archive.losing import Losses, blob_fault, left_of
 from backpack.archive.manifest import CLEAN, MANIFEST, Manifest, read_clean, read_manifest
 from backpack.archive.opened import ASIDE, READERS, RESERVE
@@ -148,6 +150,7 @@ class _Verifier:
         blobs = blobs_to_read(self._folder, covers)
         self._check_needed(manifest)
         self._check_blobs(blobs)
+        self._check_letters(Inbox(self._folder, covers, manifest.store_id))
         self._look_at_rest(manifest)
         if self._faults:
             self._find_hits(covers, manifest, blobs)
@@ -291,10 +294,28 @@ class _Verifier:
         if unused:
             self._notes.append(f"blobs that nothing refers to: {unused}; compact() removes them")
 
+    def _check_letters(self, inbox: Inbox) -> None:
+        """Is every letter what was posted? One that is adopted meanwhile is gone."""
+        names = inbox.names()
+        for name in names:
+            try:
+                letter = inbox.open(name)
+                letter.check()
+            except MissingFileError:
+                continue
+            except (CorruptionError, StorageError) as error:
+                self._fault(inbox.path_of(name), error)
+            self._read(inbox.path_of(name))
+        if names:
+            self._notes.append(f"letters in the inbox: {len(names)}; a writer adopts those that are whole")
+        for name in inbox.others():
+            self._notes.append(f"{INBOX}/{name} is a letter on its way, or what is left of one")
+
     def _look_at_rest(self, manifest: Manifest) -> None:
         """Files that are no part of the store now."""
         listed = {info.name for info in manifest.segments}
-        known = {MANIFEST, CLEAN, LOCK, READERS, RESERVE, BLOBS, ASIDE} | listed | self._done.keys() | self._cut.keys()
+        fixed = {MANIFEST, CLEAN, LOCK, READERS, RESERVE, BLOBS, ASIDE, INBOX}
+        known = fixed | listed | self._done.keys() | self._cut.keys()
         for name, offset in self._cut.items():
             size = max(self._sizes.get(name, 0) - offset, 0)
             self._notes.append(
@@ -344,10 +365,12 @@ def _dangling(name: str, origin: int) -> CorruptionError:
 
 
 def _sizes_in(folder: Folder, prefix: str) -> dict[str, int]:
-    """Every file in a store, and its size."""
+    """Every file in a store but the derived ones, and its size."""
     sizes: dict[str, int] = {}
     for name in folder.names():
-        if name in (BLOBS, ASIDE) and not prefix:
+        if is_derived(name) and not prefix:
+            continue  # no part of the truth; and to close it here would let go of the locks that SQLite has on it
+        if name in (BLOBS, ASIDE, INBOX) and not prefix:
             sizes.update(_sizes_in(folder.folder(name), f"{name}/"))
             continue
         try:

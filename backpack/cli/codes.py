@@ -4,9 +4,12 @@ from typing import Final
 
 from backpack.errors import (
     BackpackError,
+    ChunkNotFoundError,
     CommitNotFoundError,
     CommitPrunedError,
     CorruptionError,
+    EntryNotFoundError,
+    EntryPrunedError,
     HistoryFullError,
     KeyNotFoundError,
     StorageError,
@@ -23,7 +26,15 @@ STORE_FAILED: Final = 3
 """The store is damaged or locked, or its disk refused."""
 INTERRUPTED: Final = 130
 
-_NOT_FOUND: Final = (KeyNotFoundError, CommitNotFoundError, CommitPrunedError, ValueUnavailableError)
+_NOT_FOUND: Final = (
+    KeyNotFoundError,
+    CommitNotFoundError,
+    CommitPrunedError,
+    ValueUnavailableError,
+    EntryNotFoundError,
+    EntryPrunedError,
+    ChunkNotFoundError,
+)
 _FAILED: Final = (CorruptionError, StorageError, StoreLockedError, HistoryFullError)
 
 

@@ -17,6 +17,7 @@ from typing import Final, NoReturn
 from backpack import __version__
 from backpack.cli.codes import BAD_INPUT, FINE, INTERRUPTED, STORE_FAILED, code_of
 from backpack.cli.console import Console, OutputError
+from backpack.cli.verbs import add_verbs
 from backpack.errors import BackpackError
 from backpack.terminal.words import printable
 
@@ -33,8 +34,12 @@ COMMANDS: Final = {
     "recover": ("recover", "a new store of all that is whole in a damaged one"),
     "compact": ("compact", "give back disk space that nothing needs"),
     "export": ("export", "the whole store as one file"),
+    "memory": ("memory", "what was logged: put in, slices taken out, found again"),
+    "checkpoint": ("checkpoint", "where the work stands, for who goes on from there"),
+    "status": ("status", "what is being worked on in a directory, in its STATUS.md"),
 }
-"""By name: the module in `backpack.cli`, with `add_options(parser)` and `run(args)`, and what it is for."""
+"""By name: the module in `backpack.cli`, with `add_options(parser)` and `run(args)`, and what it is for. Instead of the
+first it may have `VERBS`, a table like this one: `backpack memory log`."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -83,7 +88,8 @@ def _main(argv: Sequence[str]) -> int:
         form = argparse.RawDescriptionHelpFormatter
         subparser = subparsers.add_parser(name, help=purpose, formatter_class=form, allow_abbrev=False)
         if name == asked:
-            importlib.import_module(f"backpack.cli.{module}").add_options(subparser)
+            found = importlib.import_module(f"backpack.cli.{module}")
+            add_verbs(subparser, found, argv) if hasattr(found, "VERBS") else found.add_options(subparser)
     try:
         args = parser.parse_args(argv)
     except SystemExit as stop:
@@ -91,15 +97,16 @@ def _main(argv: Sequence[str]) -> int:
     if args.command is None:
         parser.print_help(sys.stderr)
         return BAD_INPUT
+    who = " ".join(["backpack", args.command, *filter(None, [getattr(args, "verb", None)])])
     try:
         code: int = args.run_command(args)
     except BackpackError as error:
-        return _complain(f"backpack {args.command}", str(error), code_of(error))
+        return _complain(who, str(error), code_of(error))
     except BrokenPipeError:
         raise
     except OSError as error:  # not of the output: `Console` has an error of its own
         where = "" if error.filename is None else f": {error.filename}"
-        return _complain(f"backpack {args.command}", f"{error.strerror or error}{where}", STORE_FAILED)
+        return _complain(who, f"{error.strerror or error}{where}", STORE_FAILED)
     return code
 
 

@@ -8,7 +8,11 @@ from backpack.terminal.words import bytes_of
 
 AT_HELP = "a seq, HEAD~N, a checkpoint, an id or its beginning, or a time"
 
+WAIT_DEFAULT_S = 10.0
+"""What a command that must write waits for another writer, unless told."""
+
 _DAYS_MAX = 1_000_000
+_SECONDS_MAX = 86_400.0
 
 
 def add_store_option(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +33,22 @@ def add_json_option(parser: argparse.ArgumentParser, what: str = "print one JSON
     parser.add_argument("--json", dest="as_json", action="store_true", help=what)
 
 
+def add_wait_option(parser: argparse.ArgumentParser) -> None:
+    """`--wait SECONDS`."""
+    parser.add_argument(
+        "--wait",
+        metavar="SECONDS",
+        type=seconds_of,
+        default=WAIT_DEFAULT_S,
+        help=f"how long to wait for another writer to close the store (default: {WAIT_DEFAULT_S:g})",
+    )
+
+
+def add_quiet_option(parser: argparse.ArgumentParser) -> None:
+    """`-q`: ids only."""
+    parser.add_argument("-q", "--quiet", dest="ids_only", action="store_true", help="print ids only, one a line")
+
+
 def add_label_options(parser: argparse.ArgumentParser) -> None:
     """`--message`, `--node`, `--tag`: what the commit will say."""
     parser.add_argument("-m", "--message", metavar="TEXT", help="what the commit says of itself")
@@ -42,6 +62,14 @@ def pair_of(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise argparse.ArgumentTypeError(f"not KEY=FILE: {text!a}")
     return key, name
+
+
+def variable_of(text: str) -> tuple[str, str]:
+    """`K=V`."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"not NAME=VALUE: {text!a}")
+    return name, value
 
 
 def size_of(text: str) -> int:
@@ -69,6 +97,17 @@ def days_of(text: str) -> float:
     if not 0 < days <= _DAYS_MAX:
         raise argparse.ArgumentTypeError(f"not a number of days above 0: {text!a}")
     return days
+
+
+def seconds_of(text: str) -> float:
+    """Seconds, whole or not, 0 or more."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _SECONDS_MAX:
+        raise argparse.ArgumentTypeError(f"not a number of seconds, 0 or more: {text!a}")
+    return seconds
 
 
 def whole_number(text: str) -> int:

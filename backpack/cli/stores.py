@@ -3,6 +3,8 @@
 import argparse
 import os
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
@@ -10,11 +12,12 @@ import backpack
 from backpack import Backpack
 from backpack.cli.console import Console
 from backpack.cli.keys import key_of
-from backpack.errors import InvalidArgumentError, StoreNotFoundError
+from backpack.errors import InvalidArgumentError, StoreLockedError, StoreNotFoundError
 from backpack.terminal.words import count_of, printable, size_shown
 
 VARIABLE: Final = "BACKPACK_STORE"
 DEFAULT: Final = ".backpack"
+_WAIT_STEP_S: Final = 0.05
 
 
 def path_of(args: argparse.Namespace) -> str:
@@ -26,14 +29,29 @@ def path_of(args: argparse.Namespace) -> str:
 
 
 def opened(args: argparse.Namespace, mode: Literal["r", "rw"] = "r", *, may_create: bool = False) -> Backpack:
-    """The store, open. Nothing is made unless asked for: `StoreNotFoundError` says how to name one."""
+    """The store, open. Nothing is made unless asked for: `StoreNotFoundError` says how to name one.
+
+    A command with `--wait` waits so long for another writer to close it; then `StoreLockedError` names that one.
+    """
     path = path_of(args)
     if not may_create:
         require_store(path)
-    bp = backpack.open(path, mode, key=key_of(args))
+    bp = waited_for(lambda: backpack.open(path, mode, key=key_of(args)), getattr(args, "wait", 0.0))
     if bp.recovery is not None:
         _tell_recovery(args.command, bp.recovery)
     return bp
+
+
+def waited_for(act: Callable[[], Backpack], seconds: float) -> Backpack:
+    """What the act returns, as soon as nobody else has the store locked; `StoreLockedError` when that takes longer."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return act()
+        except StoreLockedError:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(min(_WAIT_STEP_S, max(0.0, end - time.monotonic())))
 
 
 def require_store(path: str) -> None:
@@ -52,6 +70,11 @@ def require_store(path: str) -> None:
             f"there is no store: path={path!r}; name one with --store or {VARIABLE}, or make one with backpack import",
             path=path,
         )
+
+
+def is_store(path: str) -> bool:
+    """Is there a store, whole enough to say that it is one?"""
+    return os.path.exists(os.path.join(path, "manifest"))
 
 
 def size_on_disk(path: str) -> int:

@@ -57,6 +57,25 @@ class Pattern:
                 yield key
 
 
+class Exactly(Pattern):
+    """Stands for these keys and no others."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, keys: Iterable[str], text: str) -> None:
+        """`text`: what is said of them all."""
+        self._keys = frozenset(keys)
+        self.text = text
+        self.prefix = ""
+        self._match = None
+
+    def matches(self, key: str) -> bool:
+        return key in self._keys
+
+    def select(self, keys: "SortedList[str]") -> Iterator[str]:
+        return (key for key in sorted(self._keys) if key in keys)
+
+
 class Patterns:
     """Several patterns: a key fits when it fits one of them. Copied at creation."""
 

@@ -28,7 +28,7 @@ def plan(engine: "Engine", request: Request, undo: Undo) -> Planned:
     if request.form is not None:
         form = request.form
         if isinstance(form, LargeRef):
-            return Planned(chain, form, request.content or form.content(), False, request.is_plain)
+            return Planned(chain, form, request.content or form.content(), request.is_new, request.is_plain)
         if form_size(form) > engine.large_size:
             return _shaped(chain, request, as_large(form, engine.large_refs))
         return Planned(chain, form, None, False, request.is_plain)

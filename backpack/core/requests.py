@@ -8,7 +8,19 @@ from backpack.core.shaping import Grown
 class Request:
     """A change that is asked for: of which key, of which kind, with which payload or form."""
 
-    __slots__ = ("appended", "content", "form", "grown", "header", "is_plain", "key", "kind", "payload", "reason")
+    __slots__ = (
+        "appended",
+        "content",
+        "form",
+        "grown",
+        "header",
+        "is_new",
+        "is_plain",
+        "key",
+        "kind",
+        "payload",
+        "reason",
+    )
 
     def __init__(
         self,
@@ -22,13 +34,15 @@ class Request:
         header: bytes = b"",
         appended: bytes = b"",
         is_plain: bool = False,
+        is_new: bool = False,
         reason: str = "",
     ) -> None:
         self.key = key
         self.kind = kind
         self.payload = payload
         self.form = form
-        """A form that the chain of this key has already (restore), instead of a payload."""
+        """Instead of a payload: a form that the chain of this key has already (restore), or one that `is_new`."""
+        self.is_new = is_new
         self.content = content
         """Its bytes, when it is large."""
         self.grown = grown

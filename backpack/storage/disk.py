@@ -145,11 +145,12 @@ class DiskFile:
 class DiskFolder:
     """One folder of a store on a disk; `opening.open_folder` has the first."""
 
-    __slots__ = ("_descriptor", "_owner", "_path", "_prefix", "_writer")
+    __slots__ = ("_descriptor", "_location", "_owner", "_path", "_prefix", "_writer")
 
     def __init__(self, descriptor: int, path: str, prefix: str, owner: int, writer: int) -> None:
         self._descriptor = descriptor
         self._path = path
+        self._location = os.path.abspath(path)
         self._prefix = prefix
         self._owner = owner
         self._writer = writer
@@ -157,6 +158,13 @@ class DiskFolder:
     @property
     def path(self) -> str:
         return self._path
+
+    def location(self) -> str | None:
+        try:
+            there, here = os.stat(self._location), os.fstat(self._descriptor)
+        except OSError:
+            return None
+        return self._location if os.path.samestat(there, here) else None
 
     @property
     def boot(self) -> int:

@@ -119,6 +119,9 @@ class MemoryFolder:
     def path(self) -> str:
         return self._path
 
+    def location(self) -> str | None:
+        return None
+
     def names(self) -> list[str]:
         content = self._opened()
         return sorted([*content.files, *content.folders])

@@ -79,6 +79,10 @@ class Folder(Protocol):
         """What an error calls it."""
         ...
 
+    def location(self) -> str | None:
+        """Its absolute path, as long as it is still there; None when it was moved, or stands on no disk."""
+        ...
+
     @property
     def boot(self) -> int:
         """A number of 32 bits for when the machine began to run that keeps what was written and not synced: another one

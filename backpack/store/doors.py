@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from backpack.store import archiving, export, moving, slicing
+    from backpack.store import adopting, archiving, export, moving, posted, slicing
 
-__all__ = ["archiving", "export", "moving", "slicing"]
+__all__ = ["adopting", "archiving", "export", "moving", "posted", "slicing"]
 
 if not TYPE_CHECKING:
 

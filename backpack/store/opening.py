@@ -18,6 +18,7 @@ from backpack.limits import HISTORY_SIZE_LIMIT_DEFAULT, PRUNE_PERCENTAGE_DEFAULT
 from backpack.storage.encryption import Key
 from backpack.storage.opening import open_folder
 from backpack.storage.protocol import Folder
+from backpack.store.adopting import sweep_inbox
 from backpack.store.names import checked_retention
 from backpack.store.store import Backpack
 
@@ -111,6 +112,13 @@ def open_in(
     if retention and is_writable:
         opened.retention = retention
         opened.tend = _tending(ref(store))
+    if is_writable:
+        try:
+            sweep_inbox(opened)
+            store._adopt()
+        except BaseException:  # an interrupt: what the disk refused is kept for `health()`
+            opened.close(is_clean=False)
+            raise
     return store
 
 

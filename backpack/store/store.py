@@ -7,11 +7,12 @@ the bytes that are new.
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast
 
 from backpack.codec import pack_checked, pack_value, unpack_value
 from backpack.core.addresses import At, pruned_error, resolve
@@ -24,7 +25,7 @@ from backpack.core.headers import array_header, read_array_header
 from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
 from backpack.core.patterns import Pattern
-from backpack.core.payload import Content, LargeRef, form_size, head_of, join
+from backpack.core.payload import Content, LargeRef, Pieces, form_size, head_of, join
 from backpack.core.purging import purge
 from backpack.core.requests import Request
 from backpack.core.shaping import Grown, present_content
@@ -75,17 +76,38 @@ from backpack.store.usage import MemoryUsage, largest_keys, measure, pinned_byte
 
 if TYPE_CHECKING:
     from backpack.archive.archive import Archive
+    from backpack.archive.derived import Derived
     from backpack.archive.opened import Health, Opened
     from backpack.archive.opening import Recovery
     from backpack.storage.encryption import Key
+    from backpack.store.posted import Posted
 
 _LABELS_KEPT: Final = 256
 _KNOWN_LIST_MIN: Final = 256
 """Packed lists from this size on are compared with the present one before their items are verified."""
 
+_KEYS_AT_ONCE: Final = 64
+_BEHIND: Final = "\U0010ffff"
+"""No key of letters, digits and dots comes after it."""
+
 _MISSING: Final = object()
 _NO_TAGS: Final = ()
 _T = TypeVar("_T")
+
+
+class Follower(Protocol):
+    """Keeps something that is derived from a store. It is never called under the store's lock, and raises nothing."""
+
+    def discard(self) -> None:
+        """Values are being erased: let go of all that was made of any."""
+        ...
+
+    def finish(self) -> None:
+        """The store is about to be closed."""
+        ...
+
+
+_Following = TypeVar("_Following", bound=Follower)
 
 
 class Backpack(MutableMapping[str, Any]):
@@ -146,6 +168,10 @@ class Backpack(MutableMapping[str, Any]):
         add_spans(self._events)
         self._history = History(engine, archive, self._lock)
         self._readers = tasks.Readers()
+        self._followers: dict[str, Follower] = {}
+        """What keeps something derived from the store, by a name of its own."""
+        self._inherited: dict[str, Follower] = {}
+        """In a forked child: those of the parent."""
         self._is_closed = False
         self._is_forked = False
         expect_forks(self)
@@ -897,6 +923,7 @@ class Backpack(MutableMapping[str, Any]):
         if self._archive is None and key is not None:
             raise InvalidArgumentError("the export of a store in memory can't be encrypted: leave key= out")
         if self._archive is not None:
+            self._adopt()
             doors.moving.export_to(self, file, key)
             return
         with self._lock:
@@ -986,6 +1013,8 @@ class Backpack(MutableMapping[str, Any]):
         """As `flush`, without blocking the loop."""
         self._require_open()
         if self._opened is not None and self._opened.writer is not None:
+            if self._opened.inbox.names():
+                await self._readers.run(self._adopt)
             await self._opened.aflush()
             self._testify(self._opened)
 
@@ -994,18 +1023,22 @@ class Backpack(MutableMapping[str, Any]):
         if self._opened is None or self._readers.is_closed:
             self.close()
             return
+        _, early = await self._readers.finish(self._take_leave, is_needed=True)
         self._is_closed = True  # reads that wait for their turn are refused then, and don't hold it up
         _, interrupt = await self._readers.finish(self.close, is_needed=True)
-        if interrupt is not None:
-            raise interrupt
+        if early is not None or interrupt is not None:
+            raise early or interrupt  # type: ignore[misc]
 
     # -- the end -----------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
         """Everything so far is as durable as the store can make it: in memory that it is there, on disk that it
-        survives a power loss. Raises `StorageError` for what failed in the background since the last time."""
+        survives a power loss. Raises `StorageError` for what failed in the background since the last time.
+
+        What other processes have posted into the inbox is adopted first, as when a store is opened or closed."""
         self._require_open()
         if self._opened is not None and self._opened.writer is not None:
+            self._adopt()
             self._opened.flush()
             self._testify(self._opened)
 
@@ -1049,6 +1082,12 @@ class Backpack(MutableMapping[str, Any]):
         An opened store is flushed, sealed where there is room and unlocked; what can't be raises `StorageError`, and it
         is closed anyway.
         """
+        try:
+            self._take_leave()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         with self._lock:
             self._is_closed = self._is_barred = True
         try:
@@ -1091,6 +1130,35 @@ class Backpack(MutableMapping[str, Any]):
                 twin.pins.add(name, pinned, notes)
         return self._from_engine(twin, self._last_ns, None, past)
 
+    def _follow(self, name: str, make: Callable[[], _Following]) -> _Following:
+        """The follower of that name; made when there is none. It is told of a purge and of the close."""
+        self._require_open()
+        with self._lock:
+            follower = self._followers.get(name)
+            if follower is None:
+                follower = self._followers[name] = make()
+        return cast(_Following, follower)
+
+    def _derived(self) -> "Derived | None":
+        """Where files derived from the store may be; None where there may be none."""
+        self._require_open()
+        return None if self._opened is None else self._opened.derived()
+
+    def _take_leave(self) -> None:
+        """What is to be done before the end: adopt what was posted, have the followers finish."""
+        if not self._is_closed:
+            self._adopt()
+        self._part()
+
+    def _part(self) -> None:
+        """Have the followers finish, once, while everything can still be read."""
+        if self._is_closed:
+            return
+        with self._lock:
+            followers, self._followers = self._followers, {}
+        for follower in followers.values():
+            follower.finish()
+
     def _begin(self, durability: str, recovery: "Recovery | None") -> None:
         """What only an opened store has."""
         self._is_durable = durability == "power"
@@ -1111,6 +1179,8 @@ class Backpack(MutableMapping[str, Any]):
                 if isinstance(view, Remembered):
                     view.lock = lock
         self._events.renew_lock()
+        self._inherited = self._followers  # kept: what is closed here may be a file of the parent's
+        self._followers = {}
         self._readers = tasks.Readers()
         if self._archive is not None:
             self._archive.abandon()
@@ -1121,6 +1191,24 @@ class Backpack(MutableMapping[str, Any]):
             self._engine.repair()
             self._is_barred = self._is_closed
         self._engine.begin_epoch(os.urandom(16))
+
+    def _adopt(self) -> int:
+        """Commit what others have posted into the inbox; how many letters. What is refused stays there and is told by
+        `health()`. Cost when there is nothing: a look at the folder."""
+        return 0 if self._opened is None or self._opened.writer is None else doors.adopting.adopt(self, self._opened)
+
+    def _letters_at_rest(self) -> AbstractContextManager[None]:
+        """Inside, letters are neither adopted nor discarded, but before: for who decides what nothing refers to, and
+        takes that away. A letter brings all that it needs."""
+        return nullcontext() if self._opened is None else doors.adopting.letters_at_rest(self, self._opened)
+
+    def _look_into_inbox(self) -> "Posted | None":
+        """Have everything in sight that was posted: a writer adopts it, a reader is given what nobody has adopted yet,
+        None when there is nothing, and sees the store as of now (`refresh`)."""
+        if self._opened is None or self._opened.writer is not None:
+            self._adopt()
+            return None
+        return doors.posted.posted(self, self._opened)
 
     def _require_open(self) -> None:
         if self._is_closed:
@@ -1189,6 +1277,28 @@ class Backpack(MutableMapping[str, Any]):
         self._require_open()
         with self._lock:
             return list(self._engine.visible)
+
+    def _keys_below(self, prefix: str, *, backwards: bool = False) -> Iterator[str]:
+        """The visible keys that begin so, in order or backwards; a few at a time, so what changes meanwhile may show.
+
+        Cost: O(log keys) and what is taken.
+        """
+        last = None
+        while True:
+            self._require_open()
+            with self._lock:
+                visible = self._engine.visible
+                if backwards:
+                    found = visible.irange(
+                        prefix, prefix + _BEHIND if last is None else last, (True, last is None), True
+                    )
+                else:
+                    found = visible.irange(prefix if last is None else last, prefix + _BEHIND, (last is None, True))
+                keys = [key for key in islice(found, _KEYS_AT_ONCE) if key.startswith(prefix)]
+            yield from keys
+            if len(keys) < _KEYS_AT_ONCE:
+                return
+            last = keys[-1]
 
     def _present_content(self, key: str) -> Content | None:
         with self._lock:
@@ -1305,6 +1415,8 @@ class Backpack(MutableMapping[str, Any]):
     def _purge(self, pattern: Pattern, dry_run: bool, sight: Sight | None) -> PurgeReport:
         self._require_open()
         opened = self._opened
+        if not dry_run:
+            self._adopt()
         commit = None
         erased: set[str] = set()
         with self._changing:
@@ -1339,13 +1451,19 @@ class Backpack(MutableMapping[str, Any]):
             keys = [key for key in keys if key in gone]
         if forbidden and sight is not None:
             raise sight.denied(forbidden[0], "write")
+        if not dry_run:
+            for follower in list(self._followers.values()):
+                follower.discard()
         if opened is not None and not dry_run:
+            opened.discard_derived()
             if erased:
                 for state in list(opened.archive.loaded):
                     state.forget(erased)
                 opened.drain()
                 opened.erase(erased, upto)
             opened.discard_aside()
+            if not opened.is_adopting:
+                doors.adopting.discard_letters(opened, pattern)
             if is_known:  # also what is left of a purge that crashed before it came to this
                 with self._lock:
                     opened.sweep(beside_readers=True)
@@ -1353,6 +1471,36 @@ class Backpack(MutableMapping[str, Any]):
         if commit is not None:
             self._tell(commit)
         return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit)
+
+    def _pack_stored(self, key: str, value: Any) -> int:
+        """As `pack`, and of a large value an opened store has the bytes on disk only, from the beginning.
+
+        Returns how many bytes it takes: on disk, or packed where it is in memory.
+        """
+        facts, size = self._commit_stored(checked_key(key), pack_value(value), self._label(None, None, ()))
+        self._told(facts)
+        return size
+
+    def _commit_stored(self, key: str, payload: bytes, label: Label) -> tuple[Facts, int]:
+        """The same of a packed value; the facts of the commit, and how many bytes it takes."""
+        archive = self._archive
+        with self._changing:
+            if self._opened is None or archive is None or len(payload) <= self._engine.large_size:
+                return self._engine.commit_payloads({key: payload}, label, self._now()), len(payload)
+            content, size = archive.put_aside(payload)
+            request = Request(key, form=LargeRef(content), content=content, is_new=True)
+            return self._engine.commit((request,), label, self._now()), size
+
+    def _stored_size(self, key: str) -> int:
+        """How many bytes the present value takes: those of its blobs, or packed where it has none; 0 without one."""
+        content = self._present_content(key)
+        if content is None:
+            return 0
+        if not isinstance(content, Pieces) or self._archive is None:
+            return form_size(content)
+        stored = [one for one in content.sources if isinstance(one, doors.archiving.Stored)]
+        blobs = {digest for one in stored for digest in one.value.blobs}
+        return sum(map(self._archive.blobs.size_of, blobs)) if blobs else content.size
 
     def _delete(self, key: str, label: Label) -> Facts:
         with self._changing:

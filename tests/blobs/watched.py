@@ -77,6 +77,9 @@ class WatchedFolder:
     def path(self) -> str:
         return self.inner.path
 
+    def location(self) -> str | None:
+        return self.inner.location()
+
     boot = 0
 
     def names(self) -> list[str]:

@@ -178,17 +178,26 @@ def test_a_quiet_terminal_has_no_bar_and_one_that_fails_is_left_alone() -> None:
     failing(2, 2)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+def modules() -> dict[tuple[str, ...], tuple[str, str]]:
+    """Every command, and every verb of those that have verbs: its module and its purpose."""
+    found: dict[tuple[str, ...], tuple[str, str]] = {}
+    for name, (module, purpose) in COMMANDS.items():
+        verbs = getattr(importlib.import_module(f"backpack.cli.{module}"), "VERBS", None)
+        found.update({(name,): (module, purpose)} if verbs is None else {(name, verb): verbs[verb] for verb in verbs})
+    return found
+
+
+@pytest.mark.parametrize("words", modules(), ids=" ".join)
 def test_a_command_is_a_module_with_options_and_help_that_fits(
-    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    module, purpose = COMMANDS[name]
+    module, purpose = modules()[words]
     assert callable(importlib.import_module(f"backpack.cli.{module}").add_options)
-    assert main([name, "--help"]) == 0
+    assert main([*words, "--help"]) == 0
     assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines())
-    assert main(["--help"]) == 0
-    assert purpose in capsys.readouterr().out
+    assert main([*words[:-1], "--help"]) == 0
+    assert " ".join(purpose.split()) in " ".join(capsys.readouterr().out.split())
 
 
 def test_only_the_command_that_is_asked_for_is_imported() -> None:
@@ -198,4 +207,5 @@ def test_only_the_command_that_is_asked_for_is_imported() -> None:
     loaded = out.decode().splitlines()[-1].split()
     assert err == b""
     assert "backpack.cli.log" in loaded
-    assert not [name for name in loaded if name.startswith(("backpack.demo", "backpack.runs", "backpack.cli.demo"))]
+    others = ("backpack.demo", "backpack.runs", "backpack.cli.demo", "backpack.memory", "backpack.cli.memory")
+    assert not [name for name in loaded if name.startswith(others)]

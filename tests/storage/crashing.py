@@ -273,6 +273,9 @@ class CrashingFolder:
     def path(self) -> str:
         return self._live.path
 
+    def location(self) -> str | None:
+        return None
+
     boot = 0
 
     def names(self) -> list[str]:

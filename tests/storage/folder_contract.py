@@ -51,6 +51,15 @@ class FolderContract:
         raise NotImplementedError
         yield
 
+    def test_it_says_where_it_is_only_where_it_is_still_there(self, folder: Folder) -> None:
+        location = folder.location()
+        assert location is None or (os.path.isabs(location) and os.path.isdir(location))
+        if location is not None:
+            os.rename(location, location + ".moved")
+            assert folder.location() is None
+            os.mkdir(location)
+            assert folder.location() is None
+
     # -- files -------------------------------------------------------------------------------------------------
 
     def test_what_was_appended_is_read(self, folder: Folder) -> None:

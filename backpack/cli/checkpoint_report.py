@@ -1,0 +1,44 @@
+"""`backpack checkpoint report`: all checkpoints as a page of Markdown."""
+
+import argparse
+import sys
+from typing import Final
+
+from backpack.cli.checkpoints import checkpoint_facts
+from backpack.cli.codes import FINE
+from backpack.cli.console import Console
+from backpack.cli.options import add_json_option, add_store_option
+from backpack.cli.stores import opened
+from backpack.memory import Memory
+from backpack.terminal.values import json_text, value_lines
+
+_DESCRIPTION: Final = """\
+All checkpoints as a page of Markdown, with their sums."""
+
+_INDENT: Final = 2
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the verb and add its options."""
+    parser.description = _DESCRIPTION
+    add_store_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(run_command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the page; the exit code."""
+    console = Console(sys.stdout)
+    with opened(args) as bp:
+        checkpoints = Memory(bp).checkpoints
+        if args.as_json:
+            found = checkpoints.all()
+            facts = {
+                "checkpoints": [checkpoint_facts(one) for one in found],
+                "entries": sum(one.entry_count for one in found),
+                "tokens": sum(one.tokens for one in found),
+            }
+            console.line(json_text(facts, indent=_INDENT))
+        else:
+            console.lines(value_lines(checkpoints.report().rstrip("\n")))
+    return FINE

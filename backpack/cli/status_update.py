@@ -1,0 +1,46 @@
+"""`backpack status update DIR`: write into STATUS.md what is being worked on."""
+
+import argparse
+import sys
+from typing import Final
+
+from backpack.cli.codes import FINE
+from backpack.cli.console import Console
+from backpack.cli.options import add_json_option, add_store_option
+from backpack.cli.reports import report_facts
+from backpack.cli.status_show import status_lines
+from backpack.cli.stores import opened
+from backpack.memory import Memory
+from backpack.terminal.values import json_text
+
+_DESCRIPTION: Final = """\
+Keeps a section of STATUS.md in DIR: task, phase, what is done, and a line for
+each entry that was logged with that directory. What is not named stays as it
+is, --done adds; what a person wrote elsewhere in the file is left alone. The
+store is only read, so this works beside a process that writes to it."""
+
+_INDENT: Final = 2
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the verb and add its options."""
+    parser.description = _DESCRIPTION
+    parser.add_argument("directory", metavar="DIR", help="the directory that the work is in")
+    parser.add_argument("--task", metavar="TEXT", help="what is being worked on; wanted the first time")
+    parser.add_argument("--phase", metavar="PHASE", help="which phase it is in")
+    parser.add_argument("--done", metavar="TEXT", action="append", default=[], help="something done (repeatable)")
+    add_store_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(run_command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the section and show it; the exit code."""
+    with opened(args) as bp:
+        status = Memory(bp).update_status(args.directory, task=args.task, phase=args.phase, done=args.done)
+    console = Console(sys.stdout)
+    if args.as_json:
+        console.line(json_text(report_facts(status), indent=_INDENT))
+    else:
+        console.lines(status_lines(status))
+    return FINE

@@ -1,0 +1,18 @@
+"""External memory: what leaves the prompt, and how slices of it come back.
+
+>>> from backpack import Backpack
+>>> from backpack.memory import Memory
+>>> memory = Memory(Backpack())
+>>> entry = memory.log("2 passed\\n1 failed\\n", title="pytest")
+>>> memory.fetch(f"mem://{entry}#L2")
+'1 failed\\n'
+"""
+
+from backpack.memory.beside import log_beside
+from backpack.memory.entry import Entry
+from backpack.memory.memory import Memory
+from backpack.memory.references import Reference, reference_of
+from backpack.memory.sink import Sink
+from backpack.memory.values import Values
+
+__all__ = ["Entry", "Memory", "Reference", "Sink", "Values", "log_beside", "reference_of"]

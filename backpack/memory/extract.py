@@ -1,0 +1,93 @@
+"""A summary by rule, for what nobody summarised: the first and the last lines, those that look like errors, and counts.
+
+It says that it is one: it begins with `[extract]`. Cost: a few searches through the bytes. They take as long as zstd
+does, so of a content that is one record they go through its beginning and its end; of a stream through all of it.
+"""
+
+from typing import Final
+
+EXTRACT: Final = "[extract]"
+_EDGE_LINES: Final = 3
+_ERRORS_MAX: Final = 5
+_LINE_MAX: Final = 160
+_EDGE_SIZE: Final = 4 * 1024
+_HEAD_SEARCHED: Final = 4 * 1024
+_TAIL_SEARCHED: Final = 4 * 1024
+_SIGNS: Final = (b"error", b"exception", b"fail", b"fatal", b"panic")
+
+
+class Extract:
+    """Gathers what an extract says of raw bytes that come part by part."""
+
+    __slots__ = ("_errors", "_head", "_tail")
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._tail = b""
+        self._errors: list[bytes] = []
+
+    def add(self, raw: bytes) -> None:
+        """More of the content."""
+        if len(self._head) < _EDGE_SIZE:
+            self._head += raw[: _EDGE_SIZE - len(self._head)]
+        self._tail = raw[-_EDGE_SIZE:] if len(raw) >= _EDGE_SIZE else (self._tail + raw)[-_EDGE_SIZE:]
+        if len(self._errors) < _ERRORS_MAX:
+            self._errors += error_lines(raw, _ERRORS_MAX - len(self._errors))
+
+    def add_whole(self, raw: bytes) -> None:
+        """All of the content at once: errors are looked for in its first and its last 4 KiB."""
+        if len(raw) <= _HEAD_SEARCHED + _TAIL_SEARCHED:
+            self.add(raw)
+            return
+        self._head, self._tail = raw[:_EDGE_SIZE], raw[-_EDGE_SIZE:]
+        self._errors = error_lines(raw[:_HEAD_SEARCHED], _ERRORS_MAX)
+        start = raw.find(b"\n", len(raw) - _TAIL_SEARCHED) + 1
+        self._errors += error_lines(raw[start or len(raw) - _TAIL_SEARCHED :], _ERRORS_MAX - len(self._errors))
+
+    def text(self, lines: int, characters: int, tokens: int) -> str:
+        """The summary."""
+        head = [_line(line) for line in self._head.split(b"\n", _EDGE_LINES)[:_EDGE_LINES]]
+        said = [f"{EXTRACT} {lines:,} lines, {characters:,} characters, {tokens:,} tokens"]
+        said += [line for line in head if line]
+        errors = [line for line in map(_line, self._errors) if line not in said]
+        if errors:
+            said += ["errors:", *errors]
+        last = self._tail[:-1] if self._tail.endswith(b"\n") else self._tail
+        tail = [_line(line) for line in last.rsplit(b"\n", _EDGE_LINES)[-_EDGE_LINES:]]
+        tail = [line for line in tail if line and line not in said]
+        if tail and lines > _EDGE_LINES:
+            said += ["...", *tail]
+        return "\n".join(said)
+
+
+def error_lines(raw: bytes, limit: int) -> list[bytes]:
+    """The first lines that look like errors, in their order."""
+    if limit <= 0:
+        return []
+    lower = raw.lower()
+    starts: set[int] = set()
+    for sign in _SIGNS:
+        at = lower.find(sign)
+        for _ in range(limit):
+            if at < 0:
+                break
+            starts.add(lower.rfind(b"\n", 0, at) + 1)
+            end = lower.find(b"\n", at)
+            at = -1 if end < 0 else lower.find(sign, end)
+    return [raw[start : start + 4 * _LINE_MAX].partition(b"\n")[0] for start in sorted(starts)[:limit]]
+
+
+def first_line(raw: bytes, length: int) -> str:
+    """The first line that is not blank, of at most so many characters."""
+    for line in raw[:_EDGE_SIZE].split(b"\n"):
+        text = _line(line)
+        if text:
+            return text if len(text) <= length else text[: length - 3].rstrip() + "..."
+    return ""
+
+
+def _line(line: bytes) -> str:
+    """A line as a summary may have it: printable, stripped, clipped."""
+    text = line[: 4 * _LINE_MAX + 4].decode("utf-8", "replace").strip()
+    text = text if text.isprintable() else "".join(one if one.isprintable() else " " for one in text).strip()
+    return text if len(text) <= _LINE_MAX else text[: _LINE_MAX - 3] + "..."

@@ -1,0 +1,377 @@
+"""The memory of an agent: what it logs leaves the prompt, a reference stays, and slices come back."""
+
+import builtins
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from backpack.errors import EntryNotFoundError, EntryPrunedError
+from backpack.memory import clock as real_clock
+from backpack.memory import deleting, fetch, listing, log, pruning
+from backpack.memory import search as searches
+from backpack.memory.contents import Contents, View
+from backpack.memory.entry import Entry, entry_of, time_of
+from backpack.memory.fetch import FETCH_LINES_MAX, FETCH_SIZE_MAX, ByteRange, FetchLimits, Lines
+from backpack.memory.hot import HOT_SIZE_MAX, HOT_TIME_S, Hot
+from backpack.memory.ids import Ids
+from backpack.memory.keys import Keys
+from backpack.memory.labels import checked_labels
+from backpack.memory.opened_values import values_of
+from backpack.memory.operations import Operations
+from backpack.memory.references import Reference, reference_of
+from backpack.memory.sharing import shared_of
+from backpack.memory.sink import Sink, StoreSink
+from backpack.memory.statistics import Statistics, Stats
+from backpack.memory.summaries import Summarize
+from backpack.memory.tokens import CountTokens, estimate_tokens
+from backpack.memory.values import Values
+from backpack.store.attribution import attributed_node
+from backpack.store.store import Backpack
+
+if TYPE_CHECKING:
+    from backpack.memory.checkpoint_record import Items, MemoryCheckpoint
+    from backpack.memory.checkpoints import Checkpoints
+    from backpack.memory.searching import Found
+    from backpack.memory.status import Status
+
+Named = str | Entry | Reference
+"""What names an entry: its id, `mem://ID#L10-40`, or itself."""
+
+_READ_SIZE = 1 << 20
+
+
+class Memory:
+    """Entries in a Backpack, in memory or opened, under one namespace. Thread-safe.
+
+    >>> memory = Memory(Backpack())
+    >>> entry = memory.log("one\\ntwo\\nthree\\n", title="numbers", tags=["demo"])
+    >>> memory.fetch(entry, lines=(2, 3))
+    'two\\nthree\\n'
+    >>> [found.title for found in memory.list(tag="demo")]
+    ['numbers']
+    """
+
+    def __init__(
+        self,
+        bp: Backpack,
+        *,
+        namespace: str = "memory",
+        count_tokens: CountTokens = estimate_tokens,
+        max_fetch_lines: int = FETCH_LINES_MAX,
+        max_fetch_bytes: int = FETCH_SIZE_MAX,
+        summarize: Summarize | None = None,
+        hot_size_max: int = HOT_SIZE_MAX,
+        hot_time_s: float = HOT_TIME_S,
+        clock: Callable[[], float] = real_clock.now,
+        make_random: Callable[[int], bytes] = os.urandom,
+        sink: Sink | None = None,
+        values: Values | None = None,
+    ) -> None:
+        """`count_tokens` replaces the estimate (a quarter of the characters).
+
+        `summarize`: asked for summaries that nobody gives: a text in, a summary out; may be a coroutine function.
+        `hot_size_max`: bytes of decoded contents that are kept at hand, for `hot_time_s`. `clock`: seconds since 1970.
+        """
+        self.bp = bp
+        self.keys = Keys(namespace)
+        self.count_tokens = count_tokens
+        self.limits = FetchLimits(max_fetch_lines, max_fetch_bytes)
+        self.values: Values = values_of(bp) if values is None else values
+        self.operations_log = Operations(self.keys, self.values)
+        self.sink: Sink = StoreSink(bp, self.operations_log) if sink is None else sink
+        self.shared = shared_of(bp, namespace)
+        self.contents = Contents(self.values, self.keys, Hot(hot_size_max, hot_time_s, clock), self._stamp)
+        self.statistics = Statistics(self)
+        self.summarize = summarize
+        self.failures: Counter[str] = Counter()
+        """What failed in this process without costing an entry."""
+        self.monotonic = real_clock.monotonic
+        self.make_random = make_random
+        self._ids = Ids(clock, make_random, self.shared.ticks)
+        searches.search_of(self)
+
+    # -- putting in --------------------------------------------------------------------------------------------
+
+    def log(
+        self,
+        content: Any,
+        *,
+        type: str = "output",
+        tags: Iterable[str] = (),
+        title: str | None = None,
+        summary: str | None = None,
+        checkpoint: str | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        subtype: str | None = None,
+        mime: str | None = None,
+    ) -> Entry:
+        """Store a content: a str, bytes, any storable value, or a path or an open file, which is streamed.
+
+        One commit. The same content twice is stored once, while each entry keeps its own labels. Of a long one parts
+        of 1 MiB go ahead of the commit. Without a title the first line is one; without a summary `summarize` is asked,
+        or an extract is made by rule. What the store raises when it can't pack, this raises, and there is no entry.
+        """
+        labels = checked_labels(type, subtype, title, mime, tags, summary, checkpoint, directory)
+        return log.log(self, content, labels)
+
+    async def alog(
+        self,
+        content: Any,
+        *,
+        type: str = "output",
+        tags: Iterable[str] = (),
+        title: str | None = None,
+        summary: str | None = None,
+        checkpoint: str | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        subtype: str | None = None,
+        mime: str | None = None,
+    ) -> Entry:
+        """As `log`, without blocking the loop; a coroutine that summarises is awaited."""
+        labels = checked_labels(type, subtype, title, mime, tags, summary, checkpoint, directory)
+        return await log.alog(self, content, labels)
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def fetch(
+        self,
+        id: Named,
+        *,
+        lines: Lines | None = None,
+        bytes: ByteRange | None = None,
+        chunk: int | None = None,
+        pattern: "str | re.Pattern[str] | None" = None,
+        context_lines: int = 0,
+        summary_only: bool = False,
+    ) -> "str | builtins.bytes":
+        """A slice of an entry, exactly as it stands; without a slice all of it.
+
+        `lines`: the first and the last, both included, counted from 1. `bytes`: offset and length of the UTF-8, as
+        bytes. `chunk`: from 0. `pattern`: the lines in which it is found, with `context_lines` around each. Past the
+        end there is nothing. More than a fetch may return raises `FetchLimitError`; `EntryNotFoundError`,
+        `EntryPrunedError`, `ChunkNotFoundError`, `CorruptionError`.
+        """
+        return fetch.fetch(self, reference_of(id), lines, bytes, chunk, pattern, context_lines, summary_only)
+
+    async def afetch(
+        self,
+        id: Named,
+        *,
+        lines: Lines | None = None,
+        bytes: ByteRange | None = None,
+        chunk: int | None = None,
+        pattern: "str | re.Pattern[str] | None" = None,
+        context_lines: int = 0,
+        summary_only: bool = False,
+    ) -> "str | builtins.bytes":
+        """As `fetch`, in a thread of the store."""
+        reference = reference_of(id)
+        return await self.bp._readers.run(
+            fetch.fetch, self, reference, lines, bytes, chunk, pattern, context_lines, summary_only
+        )
+
+    async def aread(self, id: Named) -> "str | builtins.bytes":
+        """As `read`, in a thread of the store."""
+        return await self.bp._readers.run(self.read, id)
+
+    def read(self, id: Named) -> "str | builtins.bytes":
+        """The whole entry, whatever its size: str of a text, bytes of bytes, the text of a value."""
+        data = b"".join(self.iterate(id))
+        return data if self.entry(id).kind == "bytes" else data.decode("utf-8", "surrogatepass")
+
+    def iterate(self, id: Named) -> Iterator[builtins.bytes]:
+        """The whole entry as bytes (of a text its UTF-8), in pieces of at most 1 MiB."""
+        view = self.view(self.entry(id))
+        for start in range(0, view.size, _READ_SIZE):
+            yield view.read(start, _READ_SIZE)
+
+    def value(self, id: Named) -> object:
+        """What was logged, as the type it was: a str, bytes, or any storable value."""
+        entry = self.entry(id)
+        self._require_content(entry)
+        return self.contents.value(entry.digest)
+
+    def entry(self, id: Named) -> Entry:
+        """What is known of an entry, without its content.
+
+        `EntryNotFoundError`; `EntryPrunedError` when pruning took all of it; `CorruptionError`.
+        """
+        name = reference_of(id).id
+        record = self.values.get(self.keys.entries + name)
+        if record is None:
+            pruned = pruning.tombstone(self, name)
+            if pruned is not None:
+                raise _pruned(name, *pruned, "")
+            raise EntryNotFoundError(f"there is no such entry: id={name!r}; list() shows what there is", id=name)
+        return entry_of(name, record)
+
+    def view(self, entry: Entry) -> View:
+        """The content of an entry, to be read in slices. `EntryPrunedError`, `CorruptionError`."""
+        self._require_content(entry)
+        return self.contents.view(entry.digest)
+
+    def list(
+        self,
+        *,
+        type: str | None = None,
+        tag: str | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        checkpoint: str | None = None,
+        limit: int | None = None,
+    ) -> "builtins.list[Entry]":
+        """The entries that fit, newest first."""
+        return listing.listed(self, type, tag, directory, checkpoint, limit)
+
+    def refs(
+        self,
+        *,
+        checkpoint: str | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        limit: int | None = None,
+    ) -> "builtins.list[str]":
+        """One line an entry, newest first: `[id] summary (tokens)`."""
+        return [listing.line_of(entry) for entry in listing.listed(self, None, None, directory, checkpoint, limit)]
+
+    def search(self, query: str, limit: int = 10) -> "builtins.list[Found]":
+        """The entries that fit, best first: over contents, titles, summaries and tags.
+
+        Words in `query` are all wanted; `"..."` are words in a row; `wor*` is how a word begins. Case and accents make
+        no difference. Each hit has its entry, the chunk that fits best and a snippet. Cost: a search indexes what
+        was logged since the last one (0.5 ms an entry, and 10 MB of text a second), then some ms.
+
+        >>> memory = Memory(Backpack())
+        >>> entry = memory.log("all went well, but for: No space left on device", title="nightly build")
+        >>> [found.snippet for found in memory.search('nightly "no space"')]
+        ['all went well, but for: [No space] left on device']
+        """
+        return searches.search(self, query, limit)
+
+    # -- taking out --------------------------------------------------------------------------------------------
+
+    def delete(self, id: Named) -> None:
+        """Take an entry out, and its content when no other entry has it; history still has both."""
+        deleting.delete(self, self.entry(id))
+
+    def prune(
+        self,
+        keep_days: float = pruning.KEEP_DAYS,
+        keep_entries: int = pruning.KEEP_ENTRIES,
+        *,
+        dry_run: bool = False,
+    ) -> pruning.MemoryPruneReport:
+        """Take old entries out, from history too: what fails both bounds and is pinned by no checkpoint.
+
+        Of a chunked entry above 30 days of age only the content goes. What went says the report.
+        """
+        return pruning.prune(self, keep_days, keep_entries, dry_run)
+
+    async def aprune(
+        self,
+        keep_days: float = pruning.KEEP_DAYS,
+        keep_entries: int = pruning.KEEP_ENTRIES,
+        *,
+        dry_run: bool = False,
+    ) -> pruning.MemoryPruneReport:
+        """As `prune`, in a thread of the store."""
+        return await self.bp._readers.run(pruning.prune, self, keep_days, keep_entries, dry_run)
+
+    # -- figures -----------------------------------------------------------------------------------------------
+
+    def stats(self) -> Stats:
+        """Entries, bytes before and after, tokens saved, by type. As a text it is a table. Cost: what is new."""
+        return self.statistics.stats()
+
+    def operations(self) -> "builtins.list[dict[str, Any]]":
+        """What was done, oldest first: the last 1,000 or 2,000 lines, with ids and sizes and no content."""
+        return self.operations_log.lines()
+
+    def reports(self) -> "builtins.list[dict[str, Any]]":
+        """The compression reports of the last 100 prunings, oldest first, as numbers."""
+        found = self.values.get(self.keys.reports)
+        return [one for one in found if isinstance(one, dict)] if isinstance(found, builtins.list) else []
+
+    # -- checkpoints -------------------------------------------------------------------------------------------
+
+    @property
+    def checkpoints(self) -> "Checkpoints":
+        """All checkpoints of the memory: load, list, compare, summarise, prune."""
+        from backpack.memory.checkpoints import Checkpoints  # not needed by those who log and fetch
+
+        return Checkpoints(self)
+
+    def checkpoint(
+        self,
+        *,
+        notes: str = "",
+        phase: str | None = None,
+        variables: Mapping[str, Any] | None = None,
+        tasks: "Items" = (),
+        dependencies: "Items" = (),
+        name: str | None = None,
+    ) -> "MemoryCheckpoint":
+        """Keep where the work stands, with references to what was logged since the last checkpoint: see `Checkpoints`.
+
+        `bp.snapshot(checkpoint.id)` is the whole store as it was.
+        """
+        return self.checkpoints.make(
+            notes=notes, phase=phase, variables=variables, tasks=tasks, dependencies=dependencies, name=name
+        )
+
+    def update_status(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        task: str | None = None,
+        phase: str | None = None,
+        done: Iterable[str] = (),
+    ) -> "Status":
+        """Write into `STATUS.md` of a directory what is being worked on there, with references to its entries.
+
+        What is not named stays as the file says it, `done` is added to; the first time a task is wanted. Whatever
+        stands outside the section of ours stays byte for byte. `MissingFileError` when there is no such directory,
+        `StorageError` when the file can't be replaced or is a link. `status.read_status` reads it.
+        """
+        from backpack.memory.status import update_status  # not needed by those who log and fetch
+
+        return update_status(self, directory, task, phase, done)
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def next_id(self) -> tuple[str, int]:
+        """An id that is later than all there are, and its time in ns."""
+        while True:
+            id, time_ns = self._ids.next(self._newest_id)
+            if not self.sink.has(self.keys.entries + id):  # another process may have made the same
+                return id, time_ns
+
+    def now_ns(self) -> int:
+        """The time in ns, not before that of the newest id."""
+        return self._ids.now_ns()
+
+    def acting_node(self) -> str | None:
+        """The node that the present task or thread acts for."""
+        return attributed_node(self.bp)
+
+    def _newest_id(self) -> str | None:
+        prefix = self.keys.entries
+        newest = next(iter(self.values.keys(prefix, newest_first=True)), None)
+        return None if newest is None else newest[len(prefix) :]
+
+    def _stamp(self, key: str) -> int:
+        return self.bp.version(key) if self.sink.has(key) else -1
+
+    def _require_content(self, entry: Entry) -> None:
+        if entry.is_pruned:
+            raise _pruned(entry.id, entry.title, entry.pruned_ns, "; its summary is there: summary_only=True")
+
+
+def _pruned(id: str, title: str, when_ns: int, advice: str) -> EntryPrunedError:
+    when = time_of(when_ns)
+    return EntryPrunedError(
+        f"the entry was pruned: title={title!r} id={id!r} when={when:%Y-%m-%dT%H:%MZ}{advice}",
+        id=id,
+        title=title,
+        when=when,
+    )

@@ -1,0 +1,70 @@
+"""What all memories over one store and namespace share in this process: who is logging which content right now.
+
+A log looks whether its content is there and commits a little later. In between nothing may take that content away: so
+both sides, logging and taking away, go through here. Nobody waits for a disk while holding the lock but who takes away.
+"""
+
+from collections import Counter
+from threading import RLock
+from weakref import WeakKeyDictionary
+
+from backpack.memory.ids import Ticks
+from backpack.store.store import Backpack
+
+
+class Shared:
+    """The digests in use, and the newest id."""
+
+    __slots__ = ("_used", "lock", "ticks")
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        """Held by whoever takes contents away, from the decision to the end."""
+        self.ticks = Ticks()
+        self._used: Counter[str] = Counter()
+
+    def is_used(self, digest: str) -> bool:
+        """Does somebody rely on it at this moment? Wants the lock."""
+        return digest in self._used
+
+    def use(self, digests: Counter[str]) -> None:
+        with self.lock:
+            self._used.update(digests)
+
+    def leave(self, digests: Counter[str]) -> None:
+        with self.lock:
+            self._used.subtract(digests)
+            for digest in digests:
+                if self._used[digest] <= 0:
+                    del self._used[digest]
+
+
+class Use:
+    """Digests that stay where they are, if they are there, until the end of a `with` block."""
+
+    __slots__ = ("_digests", "_shared")
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._digests: Counter[str] = Counter()
+
+    def add(self, digest: str) -> None:
+        """One more. Whether it is there is asked after this."""
+        self._shared.use(Counter((digest,)))
+        self._digests[digest] += 1
+
+    def __enter__(self) -> "Use":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._shared.leave(self._digests)
+
+
+_known: "WeakKeyDictionary[Backpack, dict[str, Shared]]" = WeakKeyDictionary()
+_lock = RLock()
+
+
+def shared_of(bp: Backpack, namespace: str) -> Shared:
+    """The one for a store and a namespace."""
+    with _lock:
+        return _known.setdefault(bp, {}).setdefault(namespace, Shared())

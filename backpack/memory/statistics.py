@@ -1,0 +1,157 @@
+"""What a memory holds and what that saves, from the records of its entries.
+
+The rows are kept and brought up to date by what commits have changed since, so asking again costs what is new.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from backpack.memory.entry import Entry, entry_of
+from backpack.memory.tokens import tokens_of_length
+from backpack.memory.values import StoreValues
+
+if TYPE_CHECKING:
+    from backpack.memory.memory import Memory
+
+_REFERENCE_LENGTH = len("[mem-20261121-151102-0af31c77]  (1,000 tokens)")
+
+
+@dataclass(frozen=True, slots=True)
+class TypeStats:
+    """Of all entries, or of those of one type."""
+
+    entries: int = 0
+    bytes_before: int = 0
+    """What was logged, each entry by itself."""
+    bytes_after: int = 0
+    """What that takes, compressed, each content once."""
+    tokens: int = 0
+    tokens_saved: int = 0
+    """Tokens of the contents beyond those of their `refs` lines."""
+    pruned: int = 0
+    """Entries of which the summary is left."""
+
+    @property
+    def ratio(self) -> float:
+        """Bytes before to bytes after; 1 when there are none."""
+        return self.bytes_before / self.bytes_after if self.bytes_after else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stats(TypeStats):
+    """All entries, and by type. As a text it is the compression report."""
+
+    by_type: Mapping[str, TypeStats] = field(default_factory=dict)
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """What failed in this process without costing an entry: by what it was."""
+
+    def __str__(self) -> str:
+        width = max([5, *map(len, self.by_type)])
+        said = [f"{'type':{width}} {'entries':>8} {'before':>14} {'after':>14} {'ratio':>7} {'tokens saved':>13}"]
+        for name, one in [*sorted(self.by_type.items()), ("total", self)]:
+            said.append(
+                f"{name:{width}} {one.entries:8,} {one.bytes_before:14,} {one.bytes_after:14,} {one.ratio:7.1f} "
+                f"{one.tokens_saved:13,}"
+            )
+        return "\n".join(said)
+
+
+class Statistics:
+    """The rows of one memory, by id."""
+
+    __slots__ = ("_lock", "_memory", "_rows", "_seq", "_stats")
+
+    def __init__(self, memory: "Memory") -> None:
+        self._memory = memory
+        self._lock = Lock()
+        self._rows: dict[str, Entry] = {}
+        self._seq = 0
+        self._stats: Stats | None = None
+
+    def rows(self) -> dict[str, Entry]:
+        """All entries by id, as they are now. Cost: O(entries) the first time, then what changed."""
+        with self._lock:
+            self._refresh()
+            return dict(self._rows)
+
+    def stats(self) -> Stats:
+        """Counted when something changed."""
+        with self._lock:
+            self._refresh()
+            if self._stats is None:
+                self._stats = _counted(list(self._rows.values()), dict(self._memory.failures))
+            return self._stats
+
+    def _refresh(self) -> None:
+        memory = self._memory
+        head = memory.bp.head
+        seq = 0 if head is None else head.seq
+        if seq == self._seq and isinstance(memory.values, StoreValues) and seq:
+            if self._stats is not None and dict(memory.failures) != self._stats.failures:
+                self._stats = None
+            return
+        prefix = memory.keys.entries
+        names = {key[len(prefix) :] for key in memory.values.keys(prefix)}
+        rows = self._rows
+        changed = self._changed(seq)
+        kept = {} if changed is None else {id: row for id, row in rows.items() if id in names and id not in changed}
+        for id in names - kept.keys():
+            record = memory.values.get(prefix + id)
+            if record is not None:
+                kept[id] = entry_of(id, record)
+        self._rows = {id: kept[id] for id in sorted(kept)}
+        self._seq = seq
+        self._stats = None
+
+    def _changed(self, seq: int) -> set[str] | None:
+        """The ids whose records changed since; None when that is not known."""
+        prefix = self._memory.keys.entries
+        if not self._seq or not self._rows or seq - self._seq > 4 * len(self._rows) + 1_000:
+            return None
+        changed: set[str] = set()
+        expected = seq
+        for commit in self._memory.bp.history():
+            if commit.seq <= self._seq:
+                break
+            if commit.seq != expected:
+                return None  # the one before has left memory
+            expected -= 1
+            changed.update(key[len(prefix) :] for key in commit.changes if key.startswith(prefix))
+        return changed if expected == self._seq else None
+
+
+def report_of(stats: Stats, time_ns: int) -> dict[str, Any]:
+    """A compression report as it is stored: numbers alone."""
+    return {"time": time_ns, **_numbers(stats), "types": {name: _numbers(one) for name, one in stats.by_type.items()}}
+
+
+def _numbers(stats: TypeStats) -> dict[str, Any]:
+    return {
+        "entries": stats.entries,
+        "before": stats.bytes_before,
+        "after": stats.bytes_after,
+        "ratio": round(stats.ratio, 3),
+        "tokens": stats.tokens,
+        "saved": stats.tokens_saved,
+    }
+
+
+def _counted(entries: list[Entry], failures: dict[str, int]) -> Stats:
+    seen: set[str] = set()
+    sums: dict[str, list[int]] = {}
+    for entry in entries:
+        row = sums.setdefault(entry.type, [0] * 6)
+        row[0] += 1
+        row[1] += entry.size
+        if not entry.is_pruned and entry.digest not in seen:
+            seen.add(entry.digest)
+            row[2] += entry.stored_size
+        row[3] += entry.tokens
+        line = tokens_of_length(_REFERENCE_LENGTH + min(len(entry.summary), 160))
+        row[4] += max(0, entry.tokens - line)
+        row[5] += entry.is_pruned
+    total = tuple(sum(row[column] for row in sums.values()) for column in range(6))
+    by_type = {name: TypeStats(*row) for name, row in sums.items()}
+    return Stats(total[0], total[1], total[2], total[3], total[4], total[5], by_type, failures)

@@ -1,0 +1,248 @@
+"""Checkpoints of a memory: references and where the work stood, at commits that the core has pinned."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import backpack
+from backpack import Backpack, CheckpointExistsError, CommitNotFoundError
+from backpack.errors import InvalidArgumentError, UnstorableValueError
+from backpack.memory import Memory
+from backpack.memory.checkpoint_summary import LEVELS, fitted
+from backpack.memory.tokens import estimate_tokens
+
+START = 1_800_000_000.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def memory(clock: Clock) -> Memory:
+    return Memory(Backpack(), clock=clock)
+
+
+def test_the_first_refers_to_all_entries_and_the_next_to_what_came_since(memory: Memory) -> None:
+    one, two = memory.log("a" * 400, type="output"), memory.log("b" * 40, type="summary")
+    first = memory.checkpoint(notes="so far")
+    three = memory.log("c" * 4)
+    second = memory.checkpoint()
+    assert first.references == (one.id, two.id) and first.counts == {"output": 1, "summary": 1} and first.tokens == 110
+    assert second.references == (three.id,) and second.tokens == 1 and second.previous == first.id
+    assert memory.checkpoint().references == ()
+
+
+def test_an_id_says_when_it_was_made_and_is_never_given_twice(memory: Memory, clock: Clock) -> None:
+    memory.make_random = lambda size: b"\x00" * size
+    ids = [memory.checkpoint().id for _ in range(3)]
+    assert ids == [f"ckpt-20270115-080000-{number:04x}" for number in range(3)]
+
+
+def test_the_core_has_a_checkpoint_of_the_same_name_at_its_commit(memory: Memory) -> None:
+    memory.bp["plan"] = "first"
+    made = memory.checkpoint(notes="before the change")
+    memory.bp["plan"] = "second"
+    snapshot = memory.bp.snapshot(made.id)
+    assert snapshot["plan"] == "first" and memory.keys.checkpoints + made.id in snapshot
+    (core,) = memory.bp.checkpoints()
+    assert core.name == made.id and core.notes == "before the change"
+
+
+def test_no_content_is_in_a_record(memory: Memory) -> None:
+    memory.log("the very content", title="the title")
+    made = memory.checkpoint()
+    assert "content" not in str(memory.bp[memory.keys.checkpoints + made.id])
+
+
+def test_the_newest_is_loaded_by_default_whatever_the_clock_does(memory: Memory, clock: Clock) -> None:
+    memory.checkpoint(phase="one")
+    clock.now -= 100_000
+    memory.checkpoint(phase="two")
+    assert memory.checkpoints.load().phase == memory.checkpoints.load("ckpt-latest").phase == "two"
+    assert [one.phase for one in memory.checkpoints] == ["one", "two"] and len(memory.checkpoints) == 2
+
+
+def test_a_unique_beginning_is_enough(memory: Memory, clock: Clock) -> None:
+    first = memory.checkpoint()
+    clock.now += 86_400
+    second = memory.checkpoint()
+    assert memory.checkpoints.load(second.id[:13]) == second
+    assert memory.checkpoints.load(first) == first
+    with pytest.raises(CommitNotFoundError, match="several"):
+        memory.checkpoints.load("ckpt-")
+
+
+def test_what_is_not_there_is_an_error_that_says_what_is(memory: Memory) -> None:
+    with pytest.raises(CommitNotFoundError, match="no checkpoint yet"):
+        memory.checkpoints.load()
+    made = memory.checkpoint()
+    with pytest.raises(CommitNotFoundError, match=made.id):
+        memory.checkpoints.load("nothing")
+
+
+def test_a_name_may_be_given_and_is_taken_once(memory: Memory) -> None:
+    assert memory.checkpoint(name="before lunch").id == "before lunch"
+    with pytest.raises(CheckpointExistsError):
+        memory.checkpoint(name="before lunch")
+    memory.bp.checkpoint("theirs")
+    with pytest.raises(CheckpointExistsError):
+        memory.checkpoint(name="theirs")
+    for name in ("ckpt-latest", "HEAD", ""):
+        with pytest.raises(InvalidArgumentError):
+            memory.checkpoint(name=name)
+    assert len(memory.checkpoints) == 1
+
+
+def test_what_can_not_be_stored_leaves_no_checkpoint(memory: Memory) -> None:
+    memory.bp["a"] = 1
+    with pytest.raises(UnstorableValueError):
+        memory.checkpoint(variables={"file": open})
+    assert not memory.bp.checkpoints() and not len(memory.checkpoints)
+
+
+@pytest.mark.parametrize(
+    "nonsense", [{"tasks": "one"}, {"dependencies": 3}, {"variables": [1]}, {"notes": 3}, {"phase": ""}]
+)
+def test_nonsense_is_refused(memory: Memory, nonsense: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgumentError):
+        memory.checkpoint(**nonsense)
+
+
+def test_a_difference_names_what_was_added_changed_and_removed(memory: Memory) -> None:
+    kept, gone = memory.log("kept"), memory.log("gone")
+    a = memory.checkpoint(
+        phase="build",
+        variables={"x": 1, "y": [1, 2]},
+        tasks=[{"id": "t1", "state": "open"}, "t2"],
+        dependencies={"numpy": "1.0", "zlib": "1.3"},
+    )
+    new = memory.log("new")
+    memory.delete(gone)
+    b = memory.checkpoint(
+        phase="test",
+        variables={"y": [1, 3], "z": 0},
+        tasks=[{"id": "t1", "state": "done"}, "t3"],
+        dependencies={"numpy": "2.0"},
+    )
+    found = memory.checkpoints.diff(a, b)
+    assert found.phase == ("build", "test")
+    assert (found.tasks.added, found.tasks.changed, found.tasks.removed) == (("t3",), ("t1",), ("t2",))
+    assert (found.variables.added, found.variables.changed, found.variables.removed) == (("z",), ("y",), ("x",))
+    assert (found.dependencies.changed, found.dependencies.removed) == (("numpy",), ("zlib",))
+    assert (found.entries.added, found.entries.changed, found.entries.removed) == ((new.id,), (), (gone.id,))
+    assert kept.id not in str(found) and f"+ {new.id}" in str(found) and "phase: build -> test" in str(found)
+    back = memory.checkpoints.diff(b, a)
+    assert back.entries.added == (gone.id,) and back.entries.removed == (new.id,)
+    same = memory.checkpoints.diff(b, b)
+    assert not same and "no difference" in str(same)
+
+
+def test_pruning_keeps_the_newest_and_unpins_the_rest(memory: Memory) -> None:
+    made = [memory.checkpoint(phase=f"p{number}") for number in range(6)]
+    memory.bp.checkpoint("mine")
+    assert memory.checkpoints.prune(keep=2) == [one.id for one in made[:4]]
+    assert [one.id for one in memory.checkpoints] == [one.id for one in made[4:]]
+    assert [one.name for one in memory.bp.checkpoints()] == [made[4].id, made[5].id, "mine"]
+    assert memory.checkpoints.prune() == [] and memory.checkpoint().number == 7
+
+
+def test_a_checkpoint_that_a_crash_left_half_made_is_finished_by_the_next(memory: Memory) -> None:
+    first = memory.checkpoint()
+    memory.bp.delete_checkpoint(first.id)  # as if it had never come to that
+    memory.log("later")
+    second = memory.checkpoint()
+    assert {one.name for one in memory.bp.checkpoints()} == {first.id, second.id}
+    assert memory.bp.snapshot(first.id).commit == memory.bp.blame(memory.keys.checkpoints + first.id)
+    assert len(memory.checkpoints.diff(first, second).entries.added) == 1
+
+
+def test_lines_of_references_are_newest_first_without_those_that_are_gone(memory: Memory) -> None:
+    one, two, three = (memory.log(word, summary=word) for word in ("one", "two", "three"))
+    made = memory.checkpoint()
+    memory.delete(two)
+    assert memory.checkpoints.refs() == memory.checkpoints.refs(made) == [
+        f"[{three.id}] three (2 tokens)", f"[{one.id}] one (1 tokens)",
+    ]  # fmt: skip
+
+
+def test_an_opened_store_has_its_checkpoints_when_it_is_opened_again(tmp_path: Path) -> None:
+    with backpack.open(tmp_path / "store") as bp:
+        memory = Memory(bp)
+        entry = memory.log("x")
+        made = memory.checkpoint(notes="n", variables={"a": (1, {2})})
+    with backpack.open(tmp_path / "store", "r") as bp:
+        again = Memory(bp).checkpoints.load()
+        assert again == made and again.references == (entry.id,) and again.variables == {"a": (1, {2})}
+        assert entry.id in str(sorted(bp.snapshot(made.id)))
+
+
+def test_a_report_has_a_row_for_each_and_the_sums(memory: Memory) -> None:
+    memory.log("a" * 4_000)
+    memory.checkpoint(notes="with | a bar\nand a line", phase="build")
+    memory.checkpoint()
+    report = memory.checkpoints.report()
+    assert "2 checkpoints, 1 entries, 1,000 tokens" in report and "with \\| a bar and a line" in report
+    assert "0 checkpoints" in Memory(Backpack()).checkpoints.report()
+
+
+# -- summaries -------------------------------------------------------------------------------------------------
+
+
+def huge() -> dict[str, Any]:
+    broad: Any = "z" * 9_000
+    for _ in range(6):
+        broad = [broad] * 8
+    return {
+        "notes": "n" * 60_000,
+        "phase": "p" * 1_000,
+        "variables": {f"variable {number} " + "v" * 500: "x" * 100_000 for number in range(99)} | {"list": [0] * 10**5},
+        "tasks": [
+            {"id": f"t{number}", "text": "y" * 10_000, "deep": {"a": ["z" * 9_000] * 9}} for number in range(300)
+        ],
+        "dependencies": ["d" * 5_000 + str(number) for number in range(300)] + [{"name": "broad", "of": broad[:1]}],
+    }
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_summary_has_at_most_its_tokens_whatever_is_in_there(level: str) -> None:
+    for count_tokens in (estimate_tokens, len, lambda text: len(text.split())):
+        memory = Memory(Backpack(), count_tokens=count_tokens)
+        for number in range(120):
+            memory.log(f"entry {number}", summary="s" * 1_000)
+        memory.checkpoint(**huge())
+        text = memory.checkpoints.summary(level)
+        assert count_tokens(text) <= LEVELS[level].tokens == {"minimal": 500, "compact": 1_000, "standard": 2_000,
+                                                              "full": 4_000}[level]  # fmt: skip
+        assert "# Checkpoint ckpt-" in text
+
+
+def test_a_short_checkpoint_is_told_whole_and_more_with_each_level(memory: Memory) -> None:
+    entry = memory.log("x", summary="what it was")
+    memory.checkpoint(notes="note", phase="build", variables={"port": 80}, tasks=["ship it"], dependencies={"a": "1"})
+    text = memory.checkpoints.summary("full")
+    for part in ("note", "build", "port: 80", "ship it", "a: 1", entry.id, "what it was"):
+        assert part in text
+    sizes = [len(memory.checkpoints.summary(level)) for level in LEVELS]
+    assert sizes == sorted(sizes)
+
+
+def test_an_unknown_level_is_refused(memory: Memory) -> None:
+    memory.checkpoint()
+    with pytest.raises(InvalidArgumentError, match="minimal"):
+        memory.checkpoints.summary("tiny")
+
+
+@pytest.mark.parametrize("limit", [0, 1, 5, 6, 7, 50])
+def test_fitted_text_never_has_more_tokens(limit: int) -> None:
+    assert len(fitted("line one\nline two\nline three and more\n" * 9, limit, len)) <= limit

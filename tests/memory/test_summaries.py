@@ -1,0 +1,103 @@
+"""Summaries: the caller's, a hook's, an extract; and the calls for tasks."""
+
+import asyncio
+import logging
+
+import pytest
+
+from backpack import Backpack
+from backpack.memory import Memory
+
+LOG = "".join(f"step {number}\n" for number in range(400)) + "ValueError: it broke\n" + "done\n" * 5
+
+
+def test_an_extract_says_that_it_is_one_and_has_head_tail_errors_and_counts() -> None:
+    entry = Memory(Backpack()).log(LOG)
+    assert entry.summary_is_extract and entry.summary.startswith("[extract] 406 lines, 3,536 characters, 884 tokens")
+    for line in ("step 0", "step 2", "ValueError: it broke", "done"):
+        assert line in entry.summary.splitlines()
+
+
+def test_an_extract_is_short_and_printable_whatever_is_extracted() -> None:
+    for content in ("\x00\x07" * 5_000, "x" * 100_000, b"\xff\xfe" * 50_000, "\ud800" * 9_000, "error\n" * 9_000):
+        summary = Memory(Backpack()).log(content).summary
+        assert len(summary) < 3_000
+        assert all(line.isprintable() for line in summary.splitlines())
+
+
+def test_the_summary_of_the_caller_wins_and_costs_no_call() -> None:
+    memory = Memory(Backpack(), summarize=lambda _: pytest.fail("asked"))
+    entry = memory.log(LOG, summary="mine")
+    assert (entry.summary, entry.summary_is_extract) == ("mine", False)
+    assert memory.log("short").summary_is_extract
+    assert memory.log(b"\xff" * 9_000).summary_is_extract
+
+
+def test_a_hook_is_asked_for_the_rest() -> None:
+    memory = Memory(Backpack(), summarize=lambda text: f"{len(text)} characters")
+    entry = memory.log(LOG)
+    assert (entry.summary, entry.summary_is_extract) == ("3536 characters", False)
+    assert memory.fetch(entry, summary_only=True) == entry.summary
+    seen = memory.log("line\n" * 1_000_000)
+    assert int(seen.summary.split()[0]) < 300_000
+
+
+def test_a_hook_may_be_a_coroutine_function_and_log_waits_for_it() -> None:
+    async def summarize(text: str) -> str:
+        await asyncio.sleep(0)
+        return text[:6]
+
+    memory = Memory(Backpack(), summarize=summarize)
+    assert memory.log(LOG).summary == "step 0"
+
+    async def inside_a_loop() -> tuple[str, str]:
+        return memory.log(LOG + "1").summary, (await memory.alog(LOG + "2")).summary
+
+    assert asyncio.run(inside_a_loop()) == ("step 0", "step 0")
+
+
+def test_a_hook_that_fails_costs_no_entry_and_is_seen(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(text: str) -> str:
+        raise RuntimeError(text)
+
+    memory = Memory(Backpack(), summarize=broken)
+    with caplog.at_level(logging.WARNING):
+        entry = memory.log(LOG)
+    assert entry.summary_is_extract
+    assert memory.stats().failures == {"summarize": 1}
+    assert "RuntimeError" in caplog.text and "step" not in caplog.text
+    memory = Memory(Backpack(), summarize=lambda _: None)  # type: ignore[arg-type,return-value]
+    assert memory.log(LOG).summary_is_extract and memory.failures["summarize"] == 1
+
+
+def test_tasks_log_fetch_and_prune() -> None:
+    async def act() -> None:
+        async with Backpack() as bp:
+            memory = Memory(bp)
+            with bp.as_node("worker"):
+                entries = await asyncio.gather(*(memory.alog(f"number {number}") for number in range(20)))
+            assert len({entry.id for entry in entries}) == 20 and entries[0].node == "worker"
+            assert await memory.afetch(entries[7]) == await memory.aread(entries[7]) == "number 7"
+            assert not (await memory.aprune()).removed
+
+    asyncio.run(act())
+
+
+def test_threads_that_log_the_same_and_delete_lose_nothing() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    bp = Backpack()
+    memory = Memory(bp)
+
+    def act(number: int) -> None:
+        entry = memory.log(f"content {number % 3}")
+        assert memory.fetch(entry) == f"content {number % 3}"
+        if number % 2:
+            memory.delete(entry)
+            memory.prune()
+
+    with ThreadPoolExecutor(4) as executor:
+        list(executor.map(act, range(200)))
+    assert len(memory.list()) == 100
+    assert all(memory.fetch(entry) for entry in memory.list())
+    bp._check()
