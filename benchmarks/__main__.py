@@ -51,6 +51,7 @@ BENCHMARKS: Final = (
     "bench_memory_log",
     "bench_memory_fetch",
     "bench_memory_search",
+    "bench_memory_offload",
 )
 """In the order of the table."""
 

@@ -11,8 +11,22 @@
 from backpack.memory.beside import log_beside
 from backpack.memory.entry import Entry
 from backpack.memory.memory import Memory
+from backpack.memory.prefetching import Slice
 from backpack.memory.references import Reference, reference_of
 from backpack.memory.sink import Sink
+from backpack.memory.tools import tool_schema
+from backpack.memory.types import register_type
 from backpack.memory.values import Values
 
-__all__ = ["Entry", "Memory", "Reference", "Sink", "Values", "log_beside", "reference_of"]
+__all__ = [
+    "Entry",
+    "Memory",
+    "Reference",
+    "Sink",
+    "Slice",
+    "Values",
+    "log_beside",
+    "reference_of",
+    "register_type",
+    "tool_schema",
+]

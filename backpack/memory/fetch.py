@@ -11,7 +11,7 @@ from backpack.errors import ChunkNotFoundError, FetchLimitError, InvalidArgument
 from backpack.limits import KIB
 from backpack.memory.contents import View
 from backpack.memory.entry import Entry
-from backpack.memory.matching import CONTEXT_LINES_MAX, compiled, spans
+from backpack.memory.matching import CONTEXT_LINES_MAX, Span, compiled, spans
 from backpack.memory.references import Reference
 
 if TYPE_CHECKING:
@@ -124,24 +124,46 @@ def _chunk(limits: FetchLimits, entry: Entry, view: View, number: int | None) ->
     return data
 
 
+def matching_lines(
+    memory: "Memory", entry: Entry, pattern: "str | re.Pattern[str]", context_lines: int
+) -> list[tuple[int, bool, str]]:
+    """What a fetch by pattern returns, line by line: its number from 1, is the pattern in it, the text without its end.
+
+    What is no UTF-8 is replaced. Costs and errors as of `fetch`.
+    """
+    view = memory.view(entry)
+    return [
+        (span.number, span.is_match, line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "replace"))
+        for span in _spans(memory, entry, view, pattern, context_lines)
+        for line in (view.read(span.start, span.stop - span.start),)
+    ]
+
+
 def _matching(
     memory: "Memory", entry: Entry, view: View, pattern: "str | re.Pattern[str]", context_lines: int
 ) -> bytes:
+    found = _spans(memory, entry, view, pattern, context_lines)
+    return b"".join(view.read(span.start, span.stop - span.start) for span in found)
+
+
+def _spans(
+    memory: "Memory", entry: Entry, view: View, pattern: "str | re.Pattern[str]", context_lines: int
+) -> list[Span]:
     """The lines in which the pattern is found, with so many around each. Only what may be returned is gathered."""
     if type(context_lines) is not int or not 0 <= context_lines <= CONTEXT_LINES_MAX:
         raise InvalidArgumentError(f"context_lines is a whole number, 0 to {CONTEXT_LINES_MAX}")
     limits = memory.limits
     search = compiled(pattern).search
-    found: list[tuple[int, int]] = []
+    found: list[Span] = []
     count = size = 0
-    for start, stop in spans(view, search, context_lines, memory.monotonic):
+    for span in spans(view, search, context_lines, memory.monotonic):
         count += 1
-        size += stop - start
+        size += span.stop - span.start
         if count <= limits.lines_max and size <= limits.size_max:
-            found.append((start, stop))
+            found.append(span)
     limits.check_lines(entry, count)
     limits.check_size(entry, size)
-    return b"".join(view.read(start, stop - start) for start, stop in found)
+    return found
 
 
 def _decoded(entry: Entry, data: bytes) -> str | bytes:

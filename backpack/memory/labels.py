@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Final
 
 from backpack.limits import NAME_SIZE_MAX
+from backpack.memory.types import check_type
 from backpack.store.names import checked_text, made_label
 
 SUMMARY_SIZE_MAX: Final = 64 * 1024
@@ -38,7 +39,7 @@ def checked_labels(
 ) -> Labels:
     """What the caller says, or `InvalidArgumentError`."""
     return Labels(
-        checked_text("type", type, NAME_SIZE_MAX),
+        check_type(type),
         None if subtype is None else checked_text("subtype", subtype, NAME_SIZE_MAX),
         None if title is None else checked_text("title", title, NAME_SIZE_MAX, may_be_empty=True),
         None if mime is None else checked_text("mime", mime, NAME_SIZE_MAX),

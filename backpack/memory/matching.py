@@ -11,7 +11,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from backpack.errors import FetchLimitError, InvalidArgumentError
 from backpack.limits import KIB
@@ -24,8 +24,14 @@ TIME_MAX_S: Final = 10.0
 _STEP: Final = 256 * KIB
 _LOOK_EVERY: Final = 256
 
-Span = tuple[int, int]
-"""The first byte of a line, and the first behind it."""
+
+class Span(NamedTuple):
+    """A line: its number from 1, its first byte, the first behind it, whether the pattern is in it."""
+
+    number: int
+    start: int
+    stop: int
+    is_match: bool
 
 
 def compiled(pattern: "str | re.Pattern[str]") -> "re.Pattern[str]":
@@ -58,8 +64,8 @@ def spans(
     before: deque[Span] = deque(maxlen=context_lines)
     after = 0
     end_s = monotonic() + TIME_MAX_S
-    for number, (span, is_found) in enumerate(_lines(view, search)):
-        if is_found:
+    for span in _lines(view, search):
+        if span.is_match:
             yield from before
             before.clear()
             yield span
@@ -69,9 +75,9 @@ def spans(
             after -= 1
         elif context_lines:
             before.append(span)
-        if number % _LOOK_EVERY == 0 and monotonic() > end_s:
+        if span.number % _LOOK_EVERY == 1 and monotonic() > end_s:
             raise FetchLimitError(
-                f"the search takes longer than {TIME_MAX_S:.0f} s: lines={number + 1} were searched; use a simpler "
+                f"the search takes longer than {TIME_MAX_S:.0f} s: lines={span.number} were searched; use a simpler "
                 "pattern, or look at slices",
                 unit="seconds",
                 size=int(TIME_MAX_S),
@@ -79,9 +85,10 @@ def spans(
             )
 
 
-def _lines(view: View, search: Callable[[str], object]) -> Iterator[tuple[Span, bool]]:
-    """Each line and whether it is found there. A line is searched without its newline."""
+def _lines(view: View, search: Callable[[str], object]) -> Iterator[Span]:
+    """Each line. It is searched without its newline."""
     start = at = stop = 0
+    number = 1
     held = b""
     is_found = False
     while at < view.size:
@@ -91,7 +98,8 @@ def _lines(view: View, search: Callable[[str], object]) -> Iterator[tuple[Span, 
         for line in ended:
             stop += len(line) + 1
             is_found = is_found or search((held + line if held else line).decode("utf-8", "replace")) is not None
-            yield (start, stop), is_found
+            yield Span(number, start, stop, is_found)
+            number += 1
             start, held, is_found = stop, b"", False
         stop += len(rest)
         held += rest
@@ -100,7 +108,7 @@ def _lines(view: View, search: Callable[[str], object]) -> Iterator[tuple[Span, 
             held = held[LINE_SIZE_MAX:]
     if start < stop:
         is_found = is_found or search(held.decode("utf-8", "replace")) is not None
-        yield (start, stop), is_found
+        yield Span(number, start, stop, is_found)
 
 
 def _explodes(tree: Any) -> bool:

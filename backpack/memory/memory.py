@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from backpack.errors import EntryNotFoundError, EntryPrunedError
+from backpack.memory import calling, deleting, fetch, listing, log, offloading, prefetching, pruning, tools
 from backpack.memory import clock as real_clock
-from backpack.memory import deleting, fetch, listing, log, pruning
 from backpack.memory import search as searches
 from backpack.memory.contents import Contents, View
 from backpack.memory.entry import Entry, entry_of, time_of
@@ -26,6 +26,7 @@ from backpack.memory.sink import Sink, StoreSink
 from backpack.memory.statistics import Statistics, Stats
 from backpack.memory.summaries import Summarize
 from backpack.memory.tokens import CountTokens, estimate_tokens
+from backpack.memory.types import register_type
 from backpack.memory.values import Values
 from backpack.store.attribution import attributed_node
 from backpack.store.store import Backpack
@@ -132,6 +133,69 @@ class Memory:
         """As `log`, without blocking the loop; a coroutine that summarises is awaited."""
         labels = checked_labels(type, subtype, title, mime, tags, summary, checkpoint, directory)
         return await log.alog(self, content, labels)
+
+    # -- leaving a message, and coming back ----------------------------------------------------------------------
+
+    def offload(
+        self,
+        message: Any,
+        *,
+        limit: int = offloading.OFFLOAD_LIMIT,
+        preview: int = offloading.PREVIEW_SIZE,
+        title: str | None = None,
+        type: str | None = None,
+        subtype: str | None = None,
+        tags: Iterable[str] = (),
+        on_error: offloading.OnError | None = None,
+    ) -> Any:
+        """A copy of a message (or any value) in which each text longer than `limit` characters is a short one.
+
+        The text is stored as an entry; its first `preview` characters stay, and a marker that names the entry. The
+        message has the entries in its `memory_refs`. Without `type` what tools say is `tool_output`, what users and
+        systems say `context`, all else `output`. One commit a text; what is handed in is never changed.
+
+        If storing fails it is what comes back, itself; the failure is counted (`stats().failures`), logged,
+        told as an `error` event of the store and to `on_error`.
+
+        >>> memory = Memory(Backpack())
+        >>> message = {"role": "tool", "content": "line\\n" * 2_000}
+        >>> short = memory.offload(message, preview=10)
+        >>> short["memory_refs"][0]["type"], memory.hydrate(short) == message
+        ('tool_output', True)
+        """
+        return offloading.offload(self, message, limit, preview, title, type, subtype, tuple(tags), on_error)
+
+    def hydrate(self, message: Any) -> Any:
+        """A copy of an offloaded message with every text back in its place: equal to the original.
+
+        Also after it went through JSON. `EntryNotFoundError`, `EntryPrunedError` and `CorruptionError` when a text is
+        not there any more. O(what there is).
+        """
+        return offloading.hydrate(self, message)
+
+    async def aoffload(
+        self,
+        message: Any,
+        *,
+        limit: int = offloading.OFFLOAD_LIMIT,
+        preview: int = offloading.PREVIEW_SIZE,
+        title: str | None = None,
+        type: str | None = None,
+        subtype: str | None = None,
+        tags: Iterable[str] = (),
+        on_error: offloading.OnError | None = None,
+    ) -> Any:
+        """As `offload`, in a thread of the store."""
+        labels = (title, type, subtype, tuple(tags))
+        return await offloading.aoffload(self, message, limit, preview, *labels, on_error)
+
+    async def ahydrate(self, message: Any) -> Any:
+        """As `hydrate`, in a thread of the store."""
+        return await self.bp._readers.run(offloading.hydrate, self, message)
+
+    def register_type(self, name: str) -> str:
+        """Allow another type of entries, in this process."""
+        return register_type(name)
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -247,6 +311,40 @@ class Memory:
         ['all went well, but for: [No space] left on device']
         """
         return searches.search(self, query, limit)
+
+    # -- for models ---------------------------------------------------------------------------------------------
+
+    def tool_schema(self, provider: str) -> "builtins.list[dict[str, Any]]":
+        """`memory_fetch`, `memory_search`, `memory_list` as "openai" or "anthropic" takes them in `tools=`."""
+        return tools.tool_schema(provider)
+
+    def call_tool(self, name: str, arguments: object = None) -> str:
+        """What a model gets that calls one of these tools: `arguments` a dict, or the JSON text of one.
+
+        Never an exception for what a model can write: what can't be done is a text that begins with `error: ` and says
+        what to do instead.
+
+        >>> Memory(Backpack()).call_tool("memory_fetch", '{"id": "x"}')
+        'error: there is no entry "x"; memory_list shows the newest ids, memory_search finds entries by words'
+        """
+        return calling.call_tool(self, name, arguments)
+
+    async def acall_tool(self, name: str, arguments: object = None) -> str:
+        """As `call_tool`, in a thread of the store."""
+        return await calling.acall_tool(self, name, arguments)
+
+    def prefetch(self, query: str) -> "builtins.list[prefetching.Slice]":
+        """What a query is likely to be about: at most 3 slices of at most 120 lines, the likeliest first.
+
+        Those of entries whose titles or tags have words of the query; none when it names nothing. Looks at the newest
+        1,000 entries.
+
+        >>> memory = Memory(Backpack())
+        >>> entry = memory.log("2 passed, 1 failed", title="pytest of the parser")
+        >>> [found.text for found in memory.prefetch("why does the parser fail?")]
+        ['2 passed, 1 failed']
+        """
+        return prefetching.prefetch(self, query)
 
     # -- taking out --------------------------------------------------------------------------------------------
 

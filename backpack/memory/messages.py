@@ -1,0 +1,235 @@
+"""Messages, whatever their shape: finding the texts in them, and a copy with other texts in their places.
+
+`rewrite` walks dicts, lists, tuples and message objects (duck typed: anything with `model_copy`, or with a `content`
+among its attributes, as those of LangChain and of the SDKs of OpenAI and Anthropic have) and makes a copy of all of
+it; strings and bytes go through a `Rewriter`. Everything else is taken over as it stands.
+
+A message owns its `memory_refs`: the outermost dict or object, and each dict or object in it that is a message by
+itself. So each message of a list has its own, and a text in a field of a message counts as that message's. An object
+with `additional_kwargs` has them there, another one as an attribute.
+
+Left alone, because what they are for needs them whole and unchanged: media in base64 (a cut picture is no picture),
+reasoning that providers sign or encrypt, subclasses of str and bytes, keys, members of sets.
+"""
+
+import copy
+from collections.abc import Mapping
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from backpack.limits import VALUE_DEPTH_MAX
+
+REFS: Final = "memory_refs"
+ABSENT: Final = object()
+"""What stands for `memory_refs` that aren't there."""
+
+_KWARGS: Final = "additional_kwargs"
+_LEAVES: Final = frozenset((int, float, bool, type(None)))
+_ROLES: Final = {
+    "human": "user",
+    "ai": "assistant",
+    "system": "system",
+    "tool": "tool",
+    "function": "tool",
+    "AIMessageChunk": "assistant",
+    "HumanMessageChunk": "user",
+    "ToolMessageChunk": "tool",
+}
+"""What LangChain says in `type` where others have a `role`."""
+
+_RESULTS: Final = frozenset(("tool_result", "function_call_output", "mcp_tool_result", "web_search_tool_result"))
+"""Blocks in a message that hold what a tool said."""
+
+_SIGNED: Final = frozenset(("thinking", "redacted_thinking", "reasoning"))
+_MEDIA: Final = frozenset(("base64", "image", "audio", "video", "input_audio"))
+_MEDIA_FIELDS: Final = frozenset(("data", "base64", "file_data", "b64_json"))
+_MEDIA_MIMES: Final = ("image/", "audio/", "video/", "application/pdf", "application/octet-stream")
+_DATA_URL_HEAD: Final = 256
+_KINDS: Final = frozenset(_ROLES) | _RESULTS | _SIGNED | _MEDIA
+"""What `type` may say that is understood here: it stays, whatever the limit, so that it is understood again."""
+
+Scope = TypeVar("Scope")
+
+
+class Rewriter(Protocol, Generic[Scope]):
+    """What becomes of the texts of messages."""
+
+    def begin(self, refs: Any) -> Scope:
+        """A message begins whose `memory_refs` are these, or `ABSENT`."""
+        ...
+
+    def text(self, text: str | bytes, field: str, role: str, scope: Scope | None) -> str | bytes:
+        """What stands in the place of this text; no scope where it is in no message."""
+        ...
+
+    def end(self, scope: Scope) -> Any:
+        """All texts of the message are through: its `memory_refs` now (those given, if they stay), or `ABSENT`."""
+        ...
+
+
+def rewrite(value: Any, rewriter: Rewriter[Any]) -> Any:
+    """A copy of a value in which each text is what the rewriter makes of it; the value itself is not changed.
+
+    Containers within containers deeper than a value may be (256), and those that contain themselves, are taken over as
+    they stand. O(what there is), not counting the rewriter.
+    """
+    return _Walk(rewriter).value(value, None, "", "", False)
+
+
+def attributes(value: Any) -> dict[str, Any] | None:
+    """The attributes of a message object; None when it is none."""
+    if isinstance(value, type):
+        return None
+    found = getattr(value, "__dict__", None)
+    if type(found) is dict and ("content" in found or hasattr(type(value), "model_copy")):
+        return found
+    return None
+
+
+class _Walk:
+    """One walk: the rewriter, and what it is within at the moment."""
+
+    __slots__ = ("_rewriter", "_within")
+
+    def __init__(self, rewriter: Rewriter[Any]) -> None:
+        self._rewriter = rewriter
+        self._within: set[int] = set()
+
+    def value(self, value: Any, scope: Any, field: str, role: str, is_kept: bool) -> Any:
+        kind = type(value)
+        if kind is str or kind is bytes:
+            if is_kept or _is_data_url(value):
+                return value
+            return self._rewriter.text(value, field, role, scope)
+        if kind in _LEAVES:
+            return value
+        is_object = not isinstance(value, dict | list | tuple)
+        if is_object and attributes(value) is None:
+            return value
+        mark = id(value)
+        if mark in self._within or len(self._within) >= VALUE_DEPTH_MAX:
+            return value
+        self._within.add(mark)
+        try:
+            if is_object:
+                return self._object(value, scope, role, is_kept)
+            if isinstance(value, dict):
+                return self._dict(value, scope, role, is_kept)
+            return _like(value, [self.value(item, scope, field, role, is_kept) for item in value])
+        finally:
+            self._within.discard(mark)
+
+    def _dict(self, value: dict[Any, Any], scope: Any, role: str, is_kept: bool) -> dict[Any, Any]:
+        if scope is None or _is_message(value):
+            given = value.get(REFS, ABSENT)
+            scope = self._rewriter.begin(given)
+            made = self._fields(value, scope, role, is_kept, REFS)
+            _put(made, given, self._rewriter.end(scope))
+        else:
+            made = self._fields(value, scope, role, is_kept)
+        if type(value) is dict:
+            return made
+        copied = copy.copy(value)
+        copied.clear()
+        copied.update(made)
+        return copied
+
+    def _object(self, value: Any, scope: Any, role: str, is_kept: bool) -> Any:
+        own: dict[str, Any] = value.__dict__
+        parts: dict[str, dict[Any, Any]] = {"own": own}
+        if isinstance(own.get(_KWARGS), dict):
+            parts = {"kwargs": own[_KWARGS], "own": {**own, _KWARGS: None}}
+        if isinstance(getattr(value, "__pydantic_extra__", None), dict):
+            parts["extra"] = value.__pydantic_extra__
+        role = _role(own) or role
+        if scope is None or "content" in own:
+            there = [name for name, part in parts.items() if REFS in part]
+            place = there[0] if there else "kwargs" if "kwargs" in parts else "extra" if "extra" in parts else "own"
+            given = parts[place].get(REFS, ABSENT)
+            scope = self._rewriter.begin(given)
+            made = {name: self._fields(part, scope, role, is_kept, REFS) for name, part in parts.items()}
+            _put(made[place], given, self._rewriter.end(scope))
+        else:
+            made = {name: self._fields(part, scope, role, is_kept) for name, part in parts.items()}
+        if "kwargs" in made:
+            made["own"][_KWARGS] = made["kwargs"]
+        copied = value.model_copy() if hasattr(type(value), "model_copy") else copy.copy(value)
+        object.__setattr__(copied, "__dict__", made["own"])  # a new one: a copy may share its own with the original
+        if "extra" in made:
+            object.__setattr__(copied, "__pydantic_extra__", made["extra"])
+        return copied
+
+    def _fields(
+        self, fields: Mapping[Any, Any], scope: Any, role: str, is_kept: bool, refs: str | None = None
+    ) -> dict[Any, Any]:
+        """The fields of a dict or an object, rewritten; the one named `refs` is only copied."""
+        kind = fields.get("type")
+        kind = kind if type(kind) is str else ""
+        role = _role(fields) or role
+        is_kept = is_kept or kind in _SIGNED
+        still = _MEDIA_FIELDS if _is_medium(fields) else frozenset()
+        made = {}
+        for key, item in fields.items():
+            if key == "type" and kind in _KINDS:
+                made[key] = item
+                continue
+            field = key if type(key) is str else ""
+            is_still = is_kept or field in still or (refs is not None and field == refs)
+            made[key] = self.value(item, scope, field, role, is_still)
+        return made
+
+
+def _put(fields: dict[Any, Any], given: Any, refs: Any) -> None:
+    if refs is ABSENT:
+        fields.pop(REFS, None)
+    elif refs is not given:
+        fields[REFS] = refs
+
+
+def _like(value: Any, items: list[Any]) -> Any:
+    """These items as a list or tuple of the same class."""
+    kind = type(value)
+    if kind is list:
+        return items
+    if kind is tuple:
+        return tuple(items)
+    if isinstance(value, list):
+        copied = copy.copy(value)
+        copied[:] = items
+        return copied
+    make = getattr(kind, "_make", None)
+    return value if make is None else make(items)
+
+
+def _is_message(value: Mapping[Any, Any]) -> bool:
+    """A dict that is a message wherever it stands. Told by what offloading never changes."""
+    if "role" in value and ("content" in value or "tool_calls" in value or "parts" in value):
+        return True
+    kind = value.get("type")
+    return isinstance(kind, str) and kind in _ROLES and "content" in value
+
+
+def _role(fields: Mapping[Any, Any]) -> str:
+    """Who speaks in these fields; empty when they don't say."""
+    role = fields.get("role")
+    if isinstance(role, str):
+        return role
+    kind = fields.get("type")
+    if not isinstance(kind, str):
+        return ""
+    return "tool" if kind in _RESULTS else _ROLES.get(kind, "")
+
+
+def _is_medium(fields: Mapping[Any, Any]) -> bool:
+    kind = fields.get("type")
+    if isinstance(kind, str) and kind in _MEDIA:
+        return True
+    if "format" in fields and "data" in fields:
+        return True
+    return any(
+        isinstance(mime, str) and mime.startswith(_MEDIA_MIMES)
+        for mime in (fields.get("media_type"), fields.get("mime_type"), fields.get("mimeType"))
+    )
+
+
+def _is_data_url(text: str | bytes) -> bool:
+    return isinstance(text, str) and text.startswith("data:") and ";base64," in text[:_DATA_URL_HEAD]

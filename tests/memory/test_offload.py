@@ -1,0 +1,494 @@
+"""Long texts leave a message and come back exactly; what is handed in is never touched; failures are seen."""
+
+import asyncio
+import copy
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import backpack
+from backpack import Backpack, DiskFullError, Event
+from backpack.errors import CorruptionError, EntryNotFoundError, InvalidArgumentError
+from backpack.memory import Memory
+from backpack.memory.sink import StoreSink
+
+BIG = "".join(f"line {number} of a long output\n" for number in range(400))
+OTHER = "é\r\n" * 7_000
+FIELDS = {"id", "title", "mime", "type", "subtype", "size", "lines", "tokens"}
+
+
+@pytest.fixture(params=["in memory", "opened"])
+def memory(request: pytest.FixtureRequest, tmp_path: Path) -> Memory:
+    return Memory(Backpack() if request.param == "in memory" else backpack.open(tmp_path / "store"))
+
+
+def check(memory: Memory, message: Any, **options: Any) -> Any:
+    """Offload, hydrate, compare with the original; the offloaded message."""
+    before = copy.deepcopy(message)
+    short = memory.offload(message, **options)
+    assert message == before
+    back = memory.hydrate(short)
+    assert back == message and type(back) is type(message) and repr(back) == repr(message)
+    assert memory.offload(short, **options) == short
+    return short
+
+
+# -- texts ------------------------------------------------------------------------------------------------------
+
+
+def test_a_text_of_6000_characters_stays_and_one_of_6001_goes(memory: Memory) -> None:
+    assert memory.offload("é" * 6_000) == "é" * 6_000
+    assert memory.list() == []
+    short = check(memory, "é" * 6_001)
+    (entry,) = memory.list()
+    assert short == "é" * 800 + f"\n[... 5201 characters, 1 lines more: mem://{entry.id} ...]"
+
+
+def test_the_marker_counts_what_is_left_out(memory: Memory) -> None:
+    short = check(memory, BIG, preview=100)
+    kept, _, marker = short.rpartition("\n")
+    assert kept == BIG[:100]
+    left_out = BIG[100:]
+    id = memory.list()[0].id
+    assert marker == f"[... {len(left_out)} characters, {left_out.count(chr(10))} lines more: mem://{id} ...]"
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r", "\u2028"])
+@pytest.mark.parametrize("end", ["", "\n", "x"])
+def test_lines_left_out_are_those_of_the_rest(memory: Memory, newline: str, end: str) -> None:
+    for preview in (0, 1, 10, 11, 12, 99, 100):
+        text = f"line 00000{newline}" * 10 + end
+        rest = text[min(preview, 60) :]
+        lines = rest.count("\n") + (not rest.endswith("\n"))
+        assert f" characters, {lines} lines more" in check(memory, text, preview=preview, limit=60)
+        assert f" bytes, {lines} lines more".encode() in check(
+            memory, text.encode("utf-16-be")[1::2], preview=preview, limit=60
+        )
+
+
+def test_no_preview_leaves_the_marker_alone(memory: Memory) -> None:
+    assert check(memory, BIG, preview=0).startswith("[... ")
+
+
+def test_a_preview_is_never_longer_than_the_limit(memory: Memory) -> None:
+    assert check(memory, "x" * 600, limit=500).startswith("x" * 500 + "\n")
+
+
+@pytest.mark.parametrize("text", ["\r\n" * 4_000, "\r" * 7_000, "\n" * 7_000, "a\u2028\x85\x0b" * 2_000, "x" * 7_000])
+def test_every_kind_of_newline_comes_back(memory: Memory, text: str) -> None:
+    check(memory, text)
+    check(memory, {"role": "tool", "content": text})
+
+
+def test_a_text_that_is_no_unicode_comes_back(memory: Memory) -> None:
+    check(memory, {"role": "tool", "content": "\udc80\ud83d" * 5_000})
+
+
+def test_bytes_are_offloaded_as_bytes(memory: Memory) -> None:
+    data = bytes(range(256)) * 30
+    short = check(memory, {"role": "tool", "content": data})
+    assert short["content"].startswith(data[:800] + b"\n[... 6880 bytes, ")
+    assert short["memory_refs"][0]["mime"] == "application/octet-stream"
+    assert memory.fetch(short["memory_refs"][0]["id"]) == data
+    check(memory, data)
+
+
+def test_a_long_text_is_there_after_reopening(tmp_path: Path) -> None:
+    with backpack.open(tmp_path / "store") as bp:
+        short = Memory(bp).offload({"role": "tool", "content": OTHER * 60})
+    with backpack.open(tmp_path / "store") as bp:
+        assert Memory(bp).hydrate(json.loads(json.dumps(short))) == {"role": "tool", "content": OTHER * 60}
+
+
+# -- shapes -----------------------------------------------------------------------------------------------------
+
+
+MESSAGES: dict[str, Any] = {
+    "openai text": {"role": "user", "content": BIG},
+    "openai parts": {"role": "user", "content": [{"type": "text", "text": BIG}, {"type": "text", "text": "short"}]},
+    "openai tool": {"role": "tool", "tool_call_id": "call_1", "name": "grep", "content": BIG},
+    "openai tool calls": {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [
+            {
+                "id": "call_1",
+                "type": "function",
+                "function": {"name": "write", "arguments": json.dumps({"path": "a.py", "text": BIG})},
+            }
+        ],
+    },
+    "openai response item": {"type": "function_call_output", "call_id": "1", "output": BIG},
+    "anthropic text": {
+        "role": "user",
+        "content": [{"type": "text", "text": BIG, "cache_control": {"type": "ephemeral"}}],
+    },
+    "anthropic tool use": {
+        "role": "assistant",
+        "content": [{"type": "tool_use", "id": "1", "name": "write", "input": {"path": "a", "text": BIG}}],
+    },
+    "anthropic tool result": {
+        "role": "user",
+        "content": [{"type": "tool_result", "tool_use_id": "1", "content": BIG, "is_error": False}],
+    },
+    "anthropic tool result of blocks": {
+        "role": "user",
+        "content": [
+            {
+                "type": "tool_result",
+                "tool_use_id": "1",
+                "content": [{"type": "text", "text": BIG}, {"type": "text", "text": OTHER}],
+            }
+        ],
+    },
+    "gemini": {"role": "user", "parts": [{"text": BIG}, {"function_response": {"name": "f", "response": {"r": BIG}}}]},
+    "langchain": {"type": "human", "content": BIG, "additional_kwargs": {}, "response_metadata": {}, "id": None},
+    "langchain tool": {"type": "tool", "content": BIG, "tool_call_id": "1", "artifact": {"raw": OTHER}},
+    "nested": {"role": "tool", "content": "ok", "data": {"runs": [{"out": BIG}, ("x", BIG), [[OTHER]]]}},
+    "no message": {"results": [BIG, "short", 3], "deep": {"deeper": OTHER}},
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_messages_of_every_shape_come_back(memory: Memory, name: str) -> None:
+    message = MESSAGES[name]
+    short = check(memory, message)
+    assert len(repr(short)) < 6_000
+    refs = short["memory_refs"]
+    assert refs and all(set(ref) == FIELDS for ref in refs)
+    for ref in refs:
+        assert f"mem://{ref['id']} ...]" in json.dumps(short, ensure_ascii=False)
+        assert memory.entry(ref["id"]).size == ref["size"]
+    assert {type(value) for ref in refs for value in ref.values()} <= {str, int, type(None)}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_they_come_back_after_json(memory: Memory, name: str) -> None:
+    message = json.loads(json.dumps(MESSAGES[name]))
+    assert memory.hydrate(json.loads(json.dumps(memory.offload(message)))) == message
+
+
+def test_the_arguments_of_a_tool_call_stay_json(memory: Memory) -> None:
+    short = check(memory, MESSAGES["openai tool calls"])
+    arguments = short["tool_calls"][0]["function"]["arguments"]
+    whole = MESSAGES["openai tool calls"]["tool_calls"][0]["function"]["arguments"]
+    assert arguments.startswith(whole[:700])
+    parsed = json.loads(arguments)
+    assert parsed["path"] == "a.py" and parsed["text"].endswith(f"mem://{short['memory_refs'][0]['id']} ...]")
+    assert short["memory_refs"][0]["mime"] == "application/json"
+
+
+def test_arguments_that_are_no_json_are_cut_as_any_text(memory: Memory) -> None:
+    call = {"function": {"name": "f", "arguments": '{"text": "' + "x" * 9_000}}
+    short = check(memory, {"role": "assistant", "tool_calls": [call]})
+    assert short["tool_calls"][0]["function"]["arguments"].endswith(" ...]")
+
+
+def test_each_message_of_a_list_has_its_own_references(memory: Memory) -> None:
+    history = [{"role": "user", "content": "hi"}, {"role": "tool", "content": BIG}, {"role": "user", "content": OTHER}]
+    short = check(memory, history)
+    assert [len(message.get("memory_refs", ())) for message in short] == [0, 1, 1]
+    assert [memory.hydrate(message) for message in short] == history
+    check(memory, tuple(history))
+    check(memory, [BIG, {"text": OTHER}, (BIG, "x")])
+
+
+def test_the_type_is_by_who_speaks_unless_it_is_said(memory: Memory) -> None:
+    def of(message: Any, **options: Any) -> str:
+        found: str = memory.offload(message, **options)["memory_refs"][0]["type"]
+        return found
+
+    assert of({"role": "tool", "content": BIG}) == of(MESSAGES["anthropic tool result"]) == "tool_output"
+    assert of({"role": "user", "content": BIG}) == "context"
+    assert of({"role": "assistant", "content": BIG}) == of({"text": BIG}) == "output"
+    assert of({"role": "tool", "content": BIG}, type="web_scrape") == "web_scrape"
+
+
+def test_title_subtype_and_tags_are_those_of_the_entry(memory: Memory) -> None:
+    short = memory.offload({"text": BIG}, title="A run", type="tool_output", subtype="pytest", tags=["ci"])
+    (ref,) = short["memory_refs"]
+    assert (ref["title"], ref["type"], ref["subtype"]) == ("A run", "tool_output", "pytest")
+    assert ref["lines"] == 400 and ref["tokens"] == -(-len(BIG) // 4) and ref["size"] == len(BIG)
+    assert memory.entry(ref["id"]).tags == ("ci",)
+
+
+class Message(pydantic.BaseModel):
+    """As those of LangChain."""
+
+    model_config = pydantic.ConfigDict(extra="allow")
+    content: Any
+    additional_kwargs: dict[str, Any] = {}
+    type: str = "tool"
+
+
+def test_message_objects_come_back(memory: Memory) -> None:
+    message = Message(content=[{"type": "text", "text": BIG}, "x"], extra=OTHER)
+    before = message.model_copy(deep=True)
+    short = memory.offload([message])
+    assert message == before and "memory_refs" not in message.additional_kwargs
+    assert [ref["type"] for ref in short[0].additional_kwargs["memory_refs"]] == ["tool_output", "tool_output"]
+    assert memory.hydrate(short) == [message]
+    again = Message.model_validate_json(short[0].model_dump_json())
+    assert memory.hydrate(again) == message
+
+
+def test_media_stay_whole(memory: Memory) -> None:
+    image = "data:image/png;base64," + "iVBOR" * 4_000
+    message = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": image}}, {"text": BIG}]}
+    short = check(memory, message)
+    assert short["content"][0]["image_url"]["url"] == image and len(short["memory_refs"]) == 1
+
+
+# -- exactness --------------------------------------------------------------------------------------------------
+
+
+def test_nothing_to_offload_is_a_copy(memory: Memory) -> None:
+    message = {"role": "user", "content": ["a", {"b": "c"}]}
+    short = memory.offload(message)
+    assert short == message and short is not message and short["content"] is not message["content"]
+    assert "memory_refs" not in short and memory.list() == []
+
+
+def test_two_fields_of_the_same_text_come_back_and_are_stored_once(memory: Memory) -> None:
+    short = check(memory, {"role": "tool", "content": BIG, "raw": BIG})
+    first, second = (memory.entry(ref["id"]) for ref in short["memory_refs"])
+    assert first.id != second.id and first.digest == second.digest
+    assert len(memory.bp.select("memory.content.*")) == 1
+    memory.delete(first)
+    assert memory.value(second) == BIG
+
+
+def test_references_that_were_there_before_come_back(memory: Memory) -> None:
+    for refs in ([], ["mine"], {"id": 1}, None, "x", [{"id": "mem-20261121-151102-0af31c77", "title": "mine"}], [[]]):
+        for content in (BIG, "short"):
+            check(memory, {"memory_refs": refs, "role": "tool", "content": content})
+
+
+def test_a_message_that_is_offloaded_goes_on(memory: Memory) -> None:
+    short = memory.offload({"role": "tool", "content": BIG, "memory_refs": ["mine"]})
+    more = memory.offload({**short, "more": OTHER})
+    assert len(more["memory_refs"]) == 2
+    assert memory.hydrate(more) == {"role": "tool", "content": BIG, "memory_refs": ["mine"], "more": OTHER}
+
+
+def test_text_that_looks_like_a_marker_stays(memory: Memory) -> None:
+    short = memory.offload({"role": "tool", "content": BIG})
+    shown, (ref,) = short["content"], short["memory_refs"]
+    marker = shown.rpartition("\n")[2]
+    check(memory, {"role": "user", "content": shown})  # quoted, and no reference says so
+    check(memory, {"role": "user", "content": "what is " + marker, "memory_refs": [ref]})
+    check(memory, {"role": "user", "content": shown, "other": OTHER})
+    check(memory, "what is " + marker)
+    check(memory, marker * 200)
+    check(memory, [shown + " ", "x" + shown])
+    long = memory.offload({"role": "user", "content": "x" * 7_000 + marker, "memory_refs": [ref]})
+    assert len(long["content"]) < 1_000 and memory.hydrate(long)["content"] == "x" * 7_000 + marker
+    check(memory, {"arguments": '{"a": "' + marker + '"}', "memory_refs": [ref]})
+
+
+def test_a_marker_of_another_store_stays_what_it_was(memory: Memory) -> None:
+    foreign = Memory(Backpack()).offload({"role": "tool", "content": BIG})
+    before = copy.deepcopy(foreign)
+    assert memory.hydrate(memory.offload(foreign)) == before == foreign
+    text = foreign["content"]
+    assert memory.hydrate(memory.offload(text)) == text
+    with pytest.raises(EntryNotFoundError):
+        memory.hydrate(foreign)
+    with pytest.raises(EntryNotFoundError):
+        memory.hydrate(text)
+
+
+def test_a_text_that_was_edited_since_stays_as_it_was_edited(memory: Memory) -> None:
+    short = memory.offload({"role": "tool", "content": BIG, "more": OTHER})
+    short["content"] = "edited " + short["content"]
+    back = memory.hydrate(short)
+    assert back["content"] == short["content"] and back["more"] == OTHER
+    assert back["memory_refs"] == short["memory_refs"][:1]
+
+
+def test_what_was_there_before_stays_with_what_is_left(memory: Memory) -> None:
+    short = memory.offload({"role": "tool", "content": BIG, "more": OTHER, "memory_refs": ["mine"]})
+    back = memory.hydrate({**short, "more": "edited"})
+    assert back["content"] == BIG and back["memory_refs"] == [{**short["memory_refs"][1], "replaced": ["mine"]}]
+
+
+def test_nothing_in_what_comes_back_is_what_was_handed_in(memory: Memory) -> None:
+    refs = ["mine"]
+    assert memory.offload({"role": "tool", "content": "short", "memory_refs": refs})["memory_refs"] is not refs
+    short = memory.offload({"role": "tool", "content": BIG})
+    more = memory.offload({**short, "more": OTHER})
+    assert more["memory_refs"][0] == short["memory_refs"][0] and more["memory_refs"][0] is not short["memory_refs"][0]
+
+
+def test_what_stands_in_two_places_is_offloaded_in_both(memory: Memory) -> None:
+    shared = {"text": BIG}
+    short = check(memory, {"role": "tool", "content": [shared, shared], "many": [[n] for n in range(300)] + [[BIG]]})
+    assert len(short["memory_refs"]) == 3
+
+
+def test_what_is_gone_is_an_error_not_a_preview(memory: Memory) -> None:
+    short = memory.offload({"role": "tool", "content": BIG})
+    memory.delete(short["memory_refs"][0]["id"])
+    with pytest.raises(EntryNotFoundError):
+        memory.hydrate(short)
+
+
+_texts = st.text(max_size=40) | st.text(min_size=30, max_size=120) | st.sampled_from(("\n" * 70, "ab" * 50, '{"a": 1}'))
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | _texts,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(("role", "content", "type", "memory_refs", "arguments", "text", "id")) | st.text(),
+            inner | st.sampled_from(("tool", "human", "tool_result", "thinking", "base64", "user")),
+            max_size=5,
+        )
+    ),
+    max_leaves=25,
+)
+
+
+@given(_json, st.integers(1, 60), st.integers(0, 60))
+def test_any_json_comes_back_and_is_not_touched(value: Any, limit: int, preview: int) -> None:
+    memory = Memory(Backpack())
+    before = copy.deepcopy(value)
+    short = memory.offload(value, limit=limit, preview=preview)
+    assert repr(value) == repr(before)
+    assert repr(memory.hydrate(short)) == repr(value)
+    assert memory.hydrate(json.loads(json.dumps(short))) == value
+    assert memory.offload(short, limit=limit, preview=preview) == short
+
+
+@given(st.lists(_json, min_size=2, max_size=3), st.integers(1, 60))
+def test_what_was_offloaded_in_one_message_is_plain_text_in_another(values: list[Any], limit: int) -> None:
+    memory = Memory(Backpack())
+    quoted = json.dumps([memory.offload(value, limit=limit, preview=20) for value in values])
+    message = {"role": "user", "content": quoted, "parts": json.loads(quoted)}
+    for text in (quoted, repr(values)):
+        assert memory.hydrate(memory.offload({"role": "user", "content": text}, limit=limit)) == {
+            "role": "user",
+            "content": text,
+        }
+    assert memory.hydrate(memory.offload(message, limit=10_000)) is not message
+
+
+# -- failures ---------------------------------------------------------------------------------------------------
+
+
+class Failing(StoreSink):
+    """Fails from the n-th log on."""
+
+    error: Exception = DiskFullError("no space left")
+    left = 0
+
+    def finish(self, values: Mapping[str, object], **labels: Any) -> None:
+        if self.left <= 0:
+            raise self.error
+        self.left -= 1
+        super().finish(values, **labels)
+
+
+def failing(memory: Memory, left: int = 0) -> Memory:
+    sink = Failing(memory.bp, memory.operations_log)
+    sink.left = left
+    return Memory(memory.bp, sink=sink)
+
+
+def test_if_storing_fails_the_original_comes_back_and_it_is_seen(
+    memory: Memory, caplog: pytest.LogCaptureFixture
+) -> None:
+    events: list[Event] = []
+    errors: list[Exception] = []
+    memory.bp.subscribe(events.append, kinds="error")
+    broken = failing(memory)
+    message = {"role": "tool", "content": BIG}
+    with caplog.at_level(logging.WARNING, "backpack"):
+        assert broken.offload(message, on_error=errors.append) is message
+    assert message == {"role": "tool", "content": BIG}
+    assert broken.failures == {"offload": 1}
+    assert caplog.messages == ["offload failed: error=DiskFullError"]
+    assert [event.detail for event in events] == ["DiskFullError"] and errors == [Failing.error]
+    assert memory.list() == []
+
+
+def test_if_storing_one_of_several_fails_none_of_them_is_replaced(memory: Memory) -> None:
+    message = {"role": "tool", "content": BIG, "more": OTHER}
+    assert failing(memory, left=1).offload(message) is message
+    assert failing(memory, left=2).offload(message) != message
+
+
+def test_a_closed_store_leaves_the_original(tmp_path: Path) -> None:
+    bp = backpack.open(tmp_path / "store")
+    memory = Memory(bp)
+    bp.close()
+    assert memory.offload(BIG) is BIG
+    assert memory.failures == {"offload": 1}
+
+
+def test_a_store_that_may_only_be_read_leaves_the_original(tmp_path: Path) -> None:
+    backpack.open(tmp_path / "store").close()
+    with backpack.open(tmp_path / "store", mode="r") as bp:
+        memory = Memory(bp)
+        assert memory.offload(BIG) is BIG and memory.failures == {"offload": 1}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"limit": 0},
+        {"limit": True},
+        {"limit": 1.5},
+        {"preview": -1},
+        {"preview": "8"},
+        {"type": "nonsense"},
+        {"type": 3},
+    ],
+)
+def test_arguments_that_mean_nothing_are_refused(options: dict[str, Any]) -> None:
+    memory = Memory(Backpack())
+    for value in (BIG, "short"):
+        with pytest.raises(InvalidArgumentError):
+            memory.offload(value, **options)
+    assert memory.failures == {}
+
+
+def test_damaged_content_is_an_error_on_hydrating(memory: Memory) -> None:
+    short = memory.offload({"role": "tool", "content": BIG})
+    digest = memory.entry(short["memory_refs"][0]["id"]).digest
+    memory.bp.pack(f"memory.content.{digest}", ["nonsense"])
+    with pytest.raises(CorruptionError):
+        memory.hydrate(short)
+
+
+def test_offloading_in_many_threads_loses_nothing(memory: Memory) -> None:
+    async def all_at_once() -> list[Any]:
+        jobs = (asyncio.to_thread(memory.offload, {"role": "tool", "content": BIG + str(n % 5)}) for n in range(40))
+        return await asyncio.gather(*jobs)
+
+    shorts = asyncio.run(all_at_once())
+    assert [memory.hydrate(short)["content"] for short in shorts] == [BIG + str(n % 5) for n in range(40)]
+    assert len(memory.list()) == 40 and len(memory.bp.select("memory.content.*")) == 5
+
+
+def test_tasks_offload_and_hydrate_as_others_do(memory: Memory) -> None:
+    message = {"role": "tool", "content": BIG}
+
+    async def there_and_back() -> Any:
+        with memory.bp.as_node("reader"):
+            short = await memory.aoffload(message, title="t", tags=["a"])
+        assert len(short["content"]) < 1_000
+        return await memory.ahydrate(short)
+
+    assert asyncio.run(there_and_back()) == message
+    (entry,) = memory.list()
+    assert (entry.title, entry.tags, entry.node) == ("t", ("a",), "reader")
+    memory.bp.close()
+    assert asyncio.run(memory.aoffload(message)) is message
+    assert memory.failures == {"offload": 1}
