@@ -133,6 +133,31 @@ def test_one_line_that_is_too_long_is_refused_too() -> None:
         memory.fetch(entry, lines=(2, 2))
 
 
+def test_both_limits_hold_for_every_kind_of_slice_and_are_configurable() -> None:
+    memory = Memory(Backpack())
+    entry = memory.log("\n" * 5_000)
+    with pytest.raises(FetchLimitError, match="lines=2001 limit=2000"):
+        memory.fetch(entry, bytes=(0, 2_001))
+    with pytest.raises(FetchLimitError, match="lines=5000"):
+        memory.fetch(entry, chunk=0)
+    small = Memory(memory.bp, max_fetch_lines=3, max_fetch_bytes=10)
+    other = small.log("12345\n12345\n")
+    assert small.fetch(other, lines=(1, 1)) == "12345\n"
+    with pytest.raises(FetchLimitError, match="bytes=12 limit=10"):
+        small.fetch(other, lines=(1, 2))
+    with pytest.raises(FetchLimitError, match="lines=4 limit=3"):
+        small.fetch(entry, lines=(7, 10))
+
+
+def test_a_content_that_is_another_one_is_never_given() -> None:
+    bp = Backpack()
+    memory = Memory(bp)
+    entry, other = memory.log("the right text"), memory.log("the false text")
+    bp.pack(f"memory.content.{entry.digest}", bp[f"memory.content.{other.digest}"])
+    with pytest.raises(CorruptionError):
+        memory.fetch(entry)
+
+
 def test_past_the_end_is_empty() -> None:
     memory = Memory(Backpack())
     entry = memory.log("one\ntwo")

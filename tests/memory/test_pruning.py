@@ -125,6 +125,38 @@ def test_what_is_pruned_is_off_the_disk_and_out_of_history(clock: Clock, tmp_pat
     assert backpack.verify(tmp_path / "store").ok
 
 
+@pytest.mark.parametrize("content", [CHUNKED, CHUNKED * 20], ids=["one record", "parts"])
+def test_nobody_takes_a_content_away_while_it_is_being_logged_again(clock: Clock, content: str) -> None:
+    bp = Backpack()
+    old = Memory(bp, clock=clock).log(content, summary="old")
+    clock.now += 100 * DAY
+
+    def take_away(_: str) -> str:
+        other = Memory(bp, clock=clock)
+        other.prune(keep_days=0, keep_entries=0)
+        other.delete(old)
+        other.prune(keep_days=0, keep_entries=0)
+        return "new"
+
+    memory = Memory(bp, clock=clock, summarize=take_away)
+    entry = memory.log(content)
+    assert memory.read(entry) == content and memory.list() == [entry]
+    memory.delete(entry)
+    assert not list(bp._keys_below("memory.content.")) and not list(bp._keys_below("memory.parts."))
+
+
+def test_a_delete_leaves_a_content_that_is_being_logged_again() -> None:
+    bp = Backpack()
+    old = Memory(bp).log(CHUNKED, summary="old")
+
+    def take_away(_: str) -> str:
+        Memory(bp).delete(old)
+        return "new"
+
+    memory = Memory(bp, summarize=take_away)
+    assert memory.read(memory.log(CHUNKED)) == CHUNKED
+
+
 def test_nonsense_bounds_are_refused() -> None:
     memory = Memory(Backpack())
     for bad in ({"keep_days": -1}, {"keep_entries": -1}, {"keep_entries": 1.5}, {"keep_days": float("nan")}):
