@@ -4,7 +4,7 @@ import argparse
 import base64
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from backpack.cli.codes import FINE
@@ -14,6 +14,7 @@ from backpack.cli.options import add_json_option, add_store_option, whole_number
 from backpack.cli.stores import opened
 from backpack.errors import InvalidArgumentError
 from backpack.memory import Memory
+from backpack.memory.fetch import matching_lines
 from backpack.memory.references import Reference, reference_of
 from backpack.terminal.values import json_text
 
@@ -109,11 +110,24 @@ def _slice(memory: Memory, reference: Reference, args: argparse.Namespace) -> st
 def _chunks(memory: Memory, reference: Reference, args: argparse.Namespace) -> Iterable[bytes]:
     if not _is_slice(reference, args):
         return memory.iterate(reference)
+    if args.grep is not None:
+        return _found_lines(memory, reference, args)
     found = _slice(memory, reference, args)
     data = found if isinstance(found, bytes) else found.encode("utf-8", "surrogatepass")
     if args.summary_only and not data.endswith(b"\n"):
         data += b"\n"
     return (data,)
+
+
+def _found_lines(memory: Memory, reference: Reference, args: argparse.Namespace) -> Iterator[bytes]:
+    """As `grep -n` prints them: `12:` before a line in which the pattern is, `13-` before one around it, `--` where
+    lines were left out."""
+    before = None
+    for number, is_match, line in matching_lines(memory, memory.entry(reference), args.grep, args.context):
+        if args.context and before is not None and number > before + 1:
+            yield b"--\n"
+        yield f"{number}{':' if is_match else '-'}{line}\n".encode("utf-8", "surrogatepass")
+        before = number
 
 
 def _document(memory: Memory, reference: Reference, args: argparse.Namespace) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import backpack
 from backpack.cli.codes import FINE
 from backpack.cli.console import Console
 from backpack.cli.entries import entry_facts
+from backpack.cli.keys import key_of
 from backpack.cli.options import add_json_option, add_quiet_option, add_store_option, add_wait_option
 from backpack.cli.stores import is_store, path_of
 from backpack.errors import InvalidArgumentError, StoreLockedError
@@ -55,11 +56,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Log it and say what it is now; the exit code."""
     content = _content(args)
-    path = path_of(args)
-    _make(path, args.wait)
+    path, key = path_of(args), key_of(args)
+    _make(path, key, args.wait)
     entry = log_beside(
         path,
         content,
+        key=key,
         type=args.type,
         tags=args.tags,
         title=args.title,
@@ -67,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         checkpoint=args.checkpoint,
         directory=args.directory,
     )
-    _adopt(path)
+    _adopt(path, key)
     console = Console(sys.stdout)
     if args.as_json:
         console.line(json_text(entry_facts(entry), indent=_INDENT))
@@ -106,22 +108,22 @@ def _content(args: argparse.Namespace) -> Any:
     return path
 
 
-def _make(path: str, seconds: float) -> None:
+def _make(path: str, key: bytes | None, seconds: float) -> None:
     """Have a store there. Several may be at that: who is late waits for the first."""
     end = time.monotonic() + seconds
     while not is_store(path):
         try:
-            backpack.open(path).close()
+            backpack.open(path, key=key).close()
         except StoreLockedError:
             if time.monotonic() >= end:
                 raise
             time.sleep(_STEP_S)
 
 
-def _adopt(path: str) -> None:
+def _adopt(path: str, key: bytes | None) -> None:
     """Have it committed now if nobody else writes: opening for writing adopts what is in the inbox."""
     try:
-        bp = backpack.open(path)
+        bp = backpack.open(path, key=key)
     except StoreLockedError:
         return
     bp.close()

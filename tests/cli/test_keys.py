@@ -39,6 +39,9 @@ WORDS: dict[str, list[str]] = {
     "compact": [],
     "export": ["OUT"],
     "import": ["RUNS"],
+    "memory": ["log", "a text"],
+    "checkpoint": ["now"],
+    "status": ["update", "DIRECTORY", "--task", "a task"],
 }
 
 
@@ -46,7 +49,7 @@ WORDS: dict[str, list[str]] = {
 def test_every_command_on_a_store_takes_a_key(command: str, store: Path, tmp_path: Path, capsys: Captured) -> None:
     runs = tmp_path / "runs.jsonl"
     runs.write_text(json.dumps({"id": "rome", "messages": [{"role": "user", "content": "Rome"}]}))
-    places = {"OUT": str(tmp_path / "out"), "RUNS": str(runs)}
+    places = {"OUT": str(tmp_path / "out"), "RUNS": str(runs), "DIRECTORY": str(tmp_path)}
     words = [command, *(places.get(word, word) for word in WORDS[command])]
     assert main([*words, "--key-from", "env:THE_KEY"]) == 0, capsys.readouterr().err
     assert main(words) in (1, 2, 3)
