@@ -1,17 +1,20 @@
 """The contents of a log, for sealing: its commits and the bytes of its sources, read in one go."""
 
+from collections.abc import Callable
+
 from backpack.archive.content import SourceId
 from backpack.archive.contents import Contents
 from backpack.archive.frames import damaged
 from backpack.archive.scanning import Gathered, Log
 
 
-def gathered(log: Log) -> tuple[Log, Contents]:
+def gathered(log: Log, pause: Callable[[], object] = int) -> tuple[Log, Contents]:
     """`(an index of the log made for this, what is in it)`. The log itself is not touched, nor locked, by this.
+    `pause` is called now and then.
 
     Memory: the log, whose size is bounded by where the next one begins. `CorruptionError` when it can't be read.
     """
-    fresh, found = log.fresh(), Gathered()
+    fresh, found = log.fresh(), Gathered(pause)
     fault = fresh.scan(log.goal, found)
     if fault is not None:
         raise damaged(log.file.name, fault.offset, fault.reason)

@@ -1,24 +1,35 @@
 """The one background thread of an opened store: it seals logs, merges segments, takes away what is replaced.
 
+It waits for a pause between commits, as there is whenever an agent waits for its model, but not for ever: what it does
+takes the interpreter from the threads that commit.
+
 Nothing waits for it but `close` and `drain`. What fails there loses nothing (the logs are there still): it is kept for
 `health`, raised at the next `flush`, and tried again when there is more to do.
 """
 
 from collections.abc import Callable
 from threading import Condition, RLock, Thread
+from typing import Final
 
 from backpack.errors import BackpackError
+
+QUIET_S: Final = 0.02
+"""How long nobody commits before it is taken for a pause."""
 
 
 class Keeper:
     """Runs `step` in a thread of its own whenever there is work, until it says that there is none."""
 
-    def __init__(self, step: Callable[[], bool]) -> None:
-        """`step`: one piece of work; False when there was none."""
+    def __init__(self, step: Callable[[], bool], is_busy: Callable[[], bool]) -> None:
+        """`step`: one piece of work; False when there was none. `is_busy`: asked again and again, says that others have
+        so much to do that work had better wait."""
         self._step = step
+        self._is_busy = is_busy
         self._mutex = RLock()
         self._condition = Condition(self._mutex)  # `with` the lock, not this: a Ctrl-C in its `__enter__` would keep it
         self._is_due = False
+        self._is_awaited = False
+        """Does somebody wait for the work?"""
         self._is_idle = True
         self._is_stopped = False
         self._thread: Thread | None = None
@@ -40,8 +51,9 @@ class Keeper:
 
     def drain(self) -> None:
         """Wait until there is nothing left to do, or it failed."""
-        self.wake()
         with self._mutex:
+            self._is_awaited = True
+            self.wake()
             self._condition.wait_for(lambda: self._is_idle or self._is_stopped)
 
     def stop(self) -> None:
@@ -69,7 +81,9 @@ class Keeper:
                     self._is_idle = True
                     self._condition.notify_all()
                     return
-                self._is_due = False
+                while not (self._is_awaited or self._is_stopped) and self._is_busy():
+                    self._condition.wait(QUIET_S)
+                self._is_due = self._is_awaited = False
             try:
                 while not self._is_stopped and self._step():
                     self.failure = None

@@ -33,6 +33,7 @@ from backpack.archive.segment import Segment
 from backpack.archive.syncing import Syncer
 from backpack.archive.tiering import to_merge, weight_of
 from backpack.archive.writing import Writer, log_name, stopped_error
+from backpack.archive.yielding import Yielding
 from backpack.core.engine import Engine
 from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
@@ -43,6 +44,9 @@ from backpack.storage.protocol import File, Folder, Lock, publish
 
 SEGMENT_SIZE: Final = 4 * 1024 * 1024
 """A log longer than this is followed by the next one and sealed."""
+
+LOGS_WAITING_MAX: Final = 1
+"""With more full logs than this they are sealed whether or not there is a pause."""
 
 SEAL_SIZE_MIN: Final = 64 * 1024
 """A log shorter than this is left as it is when the store is closed: the next writer goes on in it."""
@@ -130,6 +134,8 @@ class Opened:
         self._is_closed = False
         self._is_released = False
         """Are the files another writer's from here on?"""
+        self._seen = -1
+        """The newest commit when the keeper looked last whether there is a pause."""
         self._last: Part | None = None
         """The newest log, once nothing will be written to it any more."""
         self._merges = MERGES_MAX
@@ -138,7 +144,7 @@ class Opened:
         """The segments that could not be read when they were to be merged."""
         self._closing = RLock()
         self.syncer = Syncer(self._sync, manifest.head if writer is None else writer.synced_upto)
-        self._keeper = Keeper(self._seal_next)
+        self._keeper = Keeper(self._seal_next, self._is_busy)
         if writer is not None:
             writer.roll_at = SEGMENT_SIZE
             writer.roll = self._roll
@@ -343,6 +349,13 @@ class Opened:
                 raise
         self._keeper.wake()
 
+    def _is_busy(self) -> bool:
+        """Were there commits since this was asked last, and may the sealing wait?"""
+        assert self.writer is not None
+        before, self._seen = self._seen, self.writer.last_seq
+        waiting = sum(isinstance(part, Log) for part in self.archive.parts) - 1
+        return before != self._seen and waiting <= LOGS_WAITING_MAX
+
     def _seal_next(self) -> bool:
         """One piece of work for the keeper: the oldest log that nothing is written to any more."""
         parts = self.archive.parts
@@ -371,7 +384,7 @@ class Opened:
         segment = log.head.segment
         infos = list(self.manifest.segments)
         part: Part | None = None
-        index, contents = gathered(log)
+        index, contents = gathered(log, self._yielding())
         self._require_whole(index, log, is_last=is_last)
         if index.commit_count:
             keyframe = keyframe_after(self.archive, index, is_last=is_last)
@@ -423,11 +436,16 @@ class Opened:
                 raise ClosedError("the store is closed: open it again")
             yield
 
+    def _yielding(self) -> Yielding:
+        writer = self.writer
+        assert writer is not None
+        return Yielding(lambda: writer.last_seq)
+
     def _sealed(self, name: str, contents: Contents, keyframe: Keyframe | None) -> tuple[SegmentInfo, Segment]:
         """A new segment, whole and on disk for good."""
         cover = self.covers.fresh(cover_name(contents.origins))
         chunks = seal(contents, store_id=self.manifest.store_id, cover=cover, keyframe=keyframe, level=LEVEL)
-        publish(self.folder, name, chunks)
+        publish(self.folder, name, self._yielding().between(chunks))
         new = Segment(PooledFile(self.folder, name), self.cache, self.covers, self.manifest.store_id)
         info = SegmentInfo(
             name,

@@ -43,6 +43,9 @@ from backpack.storage.protocol import File
 _WINDOW: Final = 1 << 20
 """Bytes of a log that are read at once."""
 
+_STEP: Final = 16
+"""Commits between two pauses."""
+
 Piece = tuple[int, int, int, int]
 """`(offset in the source, offset of the frame, start in its body, size)`."""
 
@@ -66,9 +69,11 @@ class Fault:
 class Gathered:
     """What a scan has come by, for sealing."""
 
-    __slots__ = ("bodies", "rows")
+    __slots__ = ("bodies", "pause", "rows")
 
-    def __init__(self) -> None:
+    def __init__(self, pause: Callable[[], object]) -> None:
+        """`pause`: called now and then, to give way to others."""
+        self.pause = pause
         self.rows: list[CommitRow | UsualRow] = []
         self.bodies: dict[int, bytes] = {}
         """By the offset of the frame."""
@@ -183,6 +188,8 @@ class Log:
                 if reason:
                     return Fault(offset, self.last_seq + 1, reason)
             self.stop += FRAME_SIZE + frame.size
+            if gathered is not None and not frame.seq % _STEP:
+                gathered.pause()
         return None
 
     def _take_usual(
