@@ -8,7 +8,11 @@ from backpack.archive.frames import damaged
 from backpack.archive.scanning import Gathered, Log
 
 
-def gathered(log: Log, pause: Callable[[], object] = int) -> tuple[Log, Contents]:
+def _at_once() -> None:
+    pass
+
+
+def gathered(log: Log, pause: Callable[[], None] = _at_once) -> tuple[Log, Contents]:
     """`(an index of the log made for this, what is in it)`. The log itself is not touched, nor locked, by this.
     `pause` is called now and then.
 

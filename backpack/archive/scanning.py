@@ -71,7 +71,7 @@ class Gathered:
 
     __slots__ = ("bodies", "pause", "rows")
 
-    def __init__(self, pause: Callable[[], object]) -> None:
+    def __init__(self, pause: Callable[[], None]) -> None:
         """`pause`: called now and then, to give way to others."""
         self.pause = pause
         self.rows: list[CommitRow | UsualRow] = []

@@ -5,7 +5,6 @@ function. Entries below 500 tokens are not worth a call, and bytes that are no t
 fails costs no entry: the extract is taken, and the failure is logged and counted.
 """
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -62,6 +61,7 @@ def _asked(memory: "Memory", draft: "Draft") -> str | None:
 
 def _waited(answer: Awaitable[Any]) -> Any:
     """What a coroutine gives to a caller who has no time to await it: in a loop of its own."""
+    import asyncio  # 20 ms that only such hooks need
 
     async def run() -> Any:
         return await answer
