@@ -10,7 +10,7 @@ its own (the tail grows while it is read) it guards itself.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 from weakref import WeakSet
 
@@ -119,6 +119,8 @@ class Archive:
         """What forks read of it: the blobs that they point to stay."""
         self._limit: int | None = None
         self._replaced: Mapping[str, Content] = {}
+        self._erased: Mapping[str, int] = {}
+        """Of a fork, whose files are another store's: the keys that were purged, and up to which commit."""
         self.retreat: Callable[[int], None] = _nothing
         """Told the newest commit that may still count as synced, when one was taken out."""
         self.dormant = Dormant(None, {})
@@ -157,6 +159,7 @@ class Archive:
         twin._limit = seq
         twin.kept = self.kept
         twin._replaced = replaced
+        twin._erased = self._erased
         twin.dormant = Dormant(*self.newest_at(seq))
         return twin
 
@@ -190,6 +193,25 @@ class Archive:
         twin = self.until(self.head, {})
         twin.dormant = Dormant(None, {})
         return twin
+
+    # -- what a fork has purged ----------------------------------------------------------------------------------
+
+    def erase(self, keys: Iterable[str]) -> None:
+        """From here on these keys have lost all the values that they had. For a fork: the files are not its own."""
+        self._erased = {**self._erased, **dict.fromkeys(keys, self.head)}
+
+    def is_erased(self, change: Change) -> bool:
+        """Was its value purged here, though the files have it still?"""
+        return change.seq <= self._erased.get(change.key, 0) and change.has_value
+
+    def as_purged(self, change: Change) -> Change:
+        """The change as it is to be seen here."""
+        return change.without_value() if self._erased and self.is_erased(change) else change
+
+    @property
+    def readable_parts(self) -> Sequence[Part]:
+        """Those that are not lost."""
+        return self.parts
 
     # -- the journal of the engine -------------------------------------------------------------------------------
 
@@ -345,7 +367,7 @@ class Archive:
         while index >= 0:
             change = parts[index].find(key, seq)
             if change is not None:
-                return change
+                return self.as_purged(change)
             index -= 1
             if index >= 0 and parts[index].has_keyframe:
                 last = parts[index].keyframe_seq_of(key)
@@ -357,7 +379,7 @@ class Archive:
                     raise damaged(
                         self._file_of(last), 0, f"a keyframe names a change that is not there (commit {last})"
                     )
-                return change
+                return self.as_purged(change)
         return None
 
     def row(self, seq: int) -> CommitRow | None:

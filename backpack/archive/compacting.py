@@ -5,7 +5,7 @@ place: the newest change of each key before the first commit that stays, what ch
 and the bytes that later versions are cut from. Erasing a key rewrites each segment that has it, without its values.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from backpack.archive.archive import Archive, Part
@@ -111,7 +111,7 @@ def erased(archive: Archive, keys: set[str], upto: int) -> list[tuple[Segment, C
     segments = sealed(archive)
 
     def is_erased(change: Change) -> bool:
-        return change.key in keys and change.seq <= upto and change.value is not None and not change.is_purged
+        return change.key in keys and change.seq <= upto and change.has_value
 
     found = [segment for segment in segments if any(map(is_erased, changes_of(segment, keys)))]
     needed = {id(segment): needed_by([segment], is_erased) for segment in segments}
@@ -128,19 +128,22 @@ def erased(archive: Archive, keys: set[str], upto: int) -> list[tuple[Segment, C
 
 def versions_of(archive: Archive, key: str) -> tuple[int, int]:
     """`(how many values a key has had that are there still, their packed bytes)`. Cost: O(changes of the key)."""
-    count = size = 0
-    for part in archive.parts:
+    changes = [change for change in valued(archive, key) if not archive.is_erased(change)]
+    return len(changes), sum(change.size for change in changes)
+
+
+def valued(archive: Archive, key: str) -> Iterator[Change]:
+    """The changes of a key, up to the newest commit of the archive, whose values the files have."""
+    for part in archive.readable_parts:
         for seq in part.seqs(key):
-            change = part.find(key, seq)
-            if change is not None and change.value is not None and not change.is_purged:
-                count += 1
-                size += change.size
-    return count, size
+            change = part.find(key, seq) if seq <= archive.head else None
+            if change is not None and change.has_value:
+                yield change
 
 
 def keys_of(archive: Archive, pattern: Pattern) -> list[str]:
     """Every key that fits and was ever changed, sorted. Cost: O(keys) for each segment."""
-    return sorted({key for part in archive.parts for key in part.keys() if pattern.matches(key)})  # noqa: SIM118
+    return sorted({key for part in archive.readable_parts for key in part.keys() if pattern.matches(key)})  # noqa: SIM118
 
 
 def changes_of(segment: Segment, keys: set[str]) -> Iterable[Change]:

@@ -88,6 +88,18 @@ class Change:
         return self.kind in ("pack", "release")
 
     @property
+    def has_value(self) -> bool:
+        """Are there bytes of it, wherever they stand?"""
+        return self.value is not None and not self.is_purged
+
+    def without_value(self) -> "Change":
+        """The same as a purge leaves it: with its size only."""
+        if self.value is None or self.is_purged:
+            return self
+        value = Value((), size=self.value.size)
+        return Change(self.key, self.seq, self.kind, self.version, value, is_large=self.is_large, is_purged=True)
+
+    @property
     def size(self) -> int:
         """The packed size that the change reports: 0 where it brings nothing into sight."""
         return self.value.size if self.value is not None and self.is_visible else 0

@@ -142,20 +142,21 @@ def _of_archive(archive: Archive, seq: int, put_blob: PutBlob) -> list[Contents]
                 whole = Value(((log.head.segment, row[5], 0, contents.sources[log.head.segment, row[5]]),))
                 row = CommitRow(row[0], row[1], row[2], [Change(row[3], row[0], "pack", row[4], whole)])
             if row.seq <= seq:
-                row.changes = [moved(change) for change in row.changes]
+                row.changes = [moved(archive.as_purged(change)) for change in row.changes]
                 rows.append(row)
         for row in rows:
             for change in row.changes:
                 if change.value is not None:
                     needed.update((origin, number) for origin, number, _, _ in change.value.cuts if origin > 0)
-        parts.append(replace(contents, commits=rows, last_seq=min(seq, index.last_seq)))
+        sources = {source: size for source, size in contents.sources.items() if source in needed}
+        parts.append(replace(contents, commits=rows, sources=sources, last_seq=min(seq, index.last_seq)))
     segments = [part for part in present if isinstance(part, Segment) and part.first_seq <= seq]
     if segments:
         contents = merged(
             segments,
             keep=lambda change: change.seq <= seq,
             keep_commit=lambda one: one <= seq,
-            purged=_never,
+            purged=archive.is_erased,
             needed=needed,
         )
         commits = contents.commits

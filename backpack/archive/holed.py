@@ -57,6 +57,7 @@ class HoledArchive(Archive):
         twin.twins = self.twins
         twin.kept = self.kept
         twin._replaced = replaced
+        twin._erased = self._erased
         twin.dormant = Dormant(columns, later)
         return twin
 
@@ -72,6 +73,11 @@ class HoledArchive(Archive):
             self.dormant.large_count += newest.is_large
         return super().wake(key)
 
+    @property
+    def readable_parts(self) -> Sequence[Part]:
+        """Those that are not lost."""
+        return [part for part in self.parts if not isinstance(part, Lost)]
+
     # -- reading -------------------------------------------------------------------------------------------------
 
     def find(self, key: str, seq: int) -> Change | None:
@@ -81,7 +87,7 @@ class HoledArchive(Archive):
         holes = [hole for hole in self.holes if hole.last_seq > after and hole.first_seq <= seq]
         if holes and not self._is_unchanged(key, found, seq, holes[-1]):
             raise holes[-1].error()
-        return found
+        return None if found is None else self.as_purged(found)
 
     def newest_readable(self, key: str, seq: int) -> Change | None:
         """The newest change of the key at or before a commit that can be read."""

@@ -131,7 +131,7 @@ class _Merger:
                 if change.value is not None and not is_purged:
                     _add_sources(change.value, self._used)
                 if not verdicts[row] & _OF_COMMIT:
-                    base_rows.append(_without_value(change) if is_purged else change)
+                    base_rows.append(change.without_value() if is_purged else change)
             self._verdicts.append(verdicts)
             self._kept.append(kept)
         return base_rows
@@ -143,7 +143,7 @@ class _Merger:
                 if not is_kept:
                     continue
                 commit.changes = [
-                    _without_value(change) if verdicts[row] & _PURGED else change
+                    change.without_value() if verdicts[row] & _PURGED else change
                     for row, change in zip(rows, commit.changes, strict=True)
                     if verdicts[row] & _KEPT
                 ]
@@ -164,17 +164,3 @@ class _Merger:
         size = segment.size_of(source)
         for start in range(0, size, LARGE_BLOCK_SIZE):
             yield segment.read(*source, start, min(start + LARGE_BLOCK_SIZE, size))
-
-
-def _without_value(change: Change) -> Change:
-    if change.value is None or change.is_purged:
-        return change
-    return Change(
-        change.key,
-        change.seq,
-        change.kind,
-        change.version,
-        Value((), size=change.value.size),
-        is_large=change.is_large,
-        is_purged=True,
-    )

@@ -6,9 +6,10 @@ from backpack.core.chain import Purged, form_of, kind_of, size_of
 from backpack.core.engine import Engine
 
 
-def purge(engine: Engine, keys: Iterable[str], *, dry_run: bool) -> tuple[dict[str, int], int]:
+def purge(engine: Engine, keys: Iterable[str], *, dry_run: bool, after: int = 0) -> tuple[dict[str, int], int]:
     """`(versions erased by key, their packed bytes)`. Their present values are out of sight already, unless `dry_run`.
 
+    Versions of commits up to `after` are erased and not counted: whoever has their past counts them.
     Cost: O(changes of these keys).
     """
     versions: dict[str, int] = {}
@@ -17,12 +18,13 @@ def purge(engine: Engine, keys: Iterable[str], *, dry_run: bool) -> tuple[dict[s
         chain = engine.chains.get(key)
         if chain is None:  # it was deleted a moment ago, and the pruning that followed took the last of it
             continue
-        forms = chain.columns[1]
+        seqs, forms = chain.columns
         for index, entry in enumerate(forms):
             if entry is None or form_of(entry) is None:
                 continue
-            versions[key] = versions.get(key, 0) + 1
-            size += size_of(entry)
+            if seqs[index] > after:
+                versions[key] = versions.get(key, 0) + 1
+                size += size_of(entry)
             if dry_run:
                 continue
             assert index < len(forms) - 1, "a value that is purged is out of sight"

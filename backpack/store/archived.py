@@ -144,6 +144,7 @@ class Archived:
         )
 
     def _content(self, change: Change) -> Content | str:
+        change = self._archive.as_purged(change)
         if change.is_purged:
             return DAMAGED if change.reason == DAMAGED and change.is_visible else "purged"
         self._check_open()

@@ -1414,37 +1414,40 @@ class Backpack(MutableMapping[str, Any]):
 
     def _purge(self, pattern: Pattern, dry_run: bool, sight: Sight | None) -> PurgeReport:
         self._require_open()
-        opened = self._opened
+        opened, archive = self._opened, self._archive
         if not dry_run:
             self._adopt()
         commit = None
         erased: set[str] = set()
         with self._changing:
-            known = (
-                pattern.select(self._engine.names)
-                if opened is None
-                else doors.archiving.keys_of(opened.archive, pattern)
-            )
+            known: Iterable[str] = [] if archive is None else doors.archiving.keys_of(archive, pattern)
+            if opened is None:
+                known = sorted({*known, *pattern.select(self._engine.names)})
             keys = [key for key in known if sight is None or sight.can_read(key)]
             forbidden = [] if sight is None else [key for key in keys if not sight.can_write(key)]
             if forbidden:
                 keys = []
-            counts = {} if opened is None else {key: doors.archiving.versions_of(opened.archive, key) for key in keys}
+            counts = {} if archive is None else {key: doors.archiving.versions_of(archive, key) for key in keys}
             visible = [key for key in keys if self._engine.hides(key) or self._is_visible(key)]
             if visible and not dry_run:
                 label = (attributed_node(self) if sight is None else sight.node, f"purge {pattern.text}", ())
                 commit = Commit(self._engine.adopt_deletes(visible, label, self._now()))
             try:
-                versions, size = purge(self._engine, keys, dry_run=dry_run)
+                after = 0 if archive is None else archive.head
+                versions, size = purge(self._engine, keys, dry_run=dry_run, after=after)
             except BaseException:
                 self._engine.repair()
                 raise
-            if opened is not None:
-                versions = {key: count for key, (count, _) in counts.items() if count}
-                size = sum(size for _, size in counts.values())
-                if versions and not dry_run:
-                    erased = set(versions)
-                    upto = opened.archive.head
+            for key, (count, _) in counts.items():
+                if count:
+                    versions[key] = versions.get(key, 0) + count
+            size += sum(size for _, size in counts.values())
+            if archive is not None and versions and not dry_run:
+                erased = set(versions)
+                upto = archive.head
+                if opened is None:
+                    archive.erase(erased)
+                else:
                     opened.settle()
             gone = versions.keys() | set(visible)
             is_known = bool(keys)
@@ -1454,11 +1457,12 @@ class Backpack(MutableMapping[str, Any]):
         if not dry_run:
             for follower in list(self._followers.values()):
                 follower.discard()
+        if archive is not None and erased:
+            for state in list(archive.loaded):
+                state.forget(erased)
         if opened is not None and not dry_run:
             opened.discard_derived()
             if erased:
-                for state in list(opened.archive.loaded):
-                    state.forget(erased)
                 opened.drain()
                 opened.erase(erased, upto)
             opened.discard_aside()
