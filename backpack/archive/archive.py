@@ -20,6 +20,7 @@ from backpack.archive.frames import damaged
 from backpack.archive.placing import Placer
 from backpack.archive.reading import OpenBlobs, checked_blob, reader_of
 from backpack.archive.scanning import Log
+from backpack.archive.twins import Twins
 from backpack.archive.writing import Writer, log_name
 from backpack.blobs.blob import Blob
 from backpack.blobs.reading import Reader
@@ -115,8 +116,12 @@ class Archive:
         self.loaded: WeakSet[Any] = WeakSet()
         """States that have bytes in memory which a purge has to reach."""
         self._on_disk: WeakSet[Stored] = WeakSet()
-        self.twins: WeakSet[Archive] = WeakSet()
+        self.twins = Twins()
         """What forks read of it: the blobs that they point to stay."""
+        self._lender: Archive | None = None
+        """Large values of an engine over this may be read from there: the two engines share them."""
+        self._borrowers: WeakSet[Archive] = WeakSet()
+        self._is_let_go = False
         self._limit: int | None = None
         self._replaced: Mapping[str, Content] = {}
         self._erased: Mapping[str, int] = {}
@@ -192,6 +197,8 @@ class Archive:
         """The same, to read only, for an engine that has all its keys in memory."""
         twin = self.until(self.head, {})
         twin.dormant = Dormant(None, {})
+        twin._lender = self
+        self._borrowers.add(twin)
         return twin
 
     # -- what a fork has purged ----------------------------------------------------------------------------------
@@ -199,6 +206,11 @@ class Archive:
     def erase(self, keys: Iterable[str]) -> None:
         """From here on these keys have lost all the values that they had. For a fork: the files are not its own."""
         self._erased = {**self._erased, **dict.fromkeys(keys, self.head)}
+
+    @property
+    def erased(self) -> Iterable[str]:
+        """The keys that were."""
+        return self._erased
 
     def is_erased(self, change: Change) -> bool:
         """Was its value purged here, though the files have it still?"""
@@ -469,6 +481,13 @@ class Archive:
         self._refusal = "the store is closed: open it again"
         self.set_parts(())
 
+    def let_go(self) -> None:
+        """The fork that read this is closed: nothing has to stay for it. What it shares with forks of its own is read
+        until these are closed too."""
+        self.twins.discard(self)
+        self._is_let_go = True
+        self._close_unread()
+
     def abandon(self) -> None:
         """This is a forked child, and the files are its parent's: nothing is read any more."""
         self._refusal = "the store was opened by another process, and this is a fork of it: open it here"
@@ -496,6 +515,14 @@ class Archive:
                 count += part.last_seq - part.first_seq + 1 - part.commit_count
                 expected = part.last_seq + 1
         return count
+
+    def _close_unread(self) -> None:
+        if self._is_let_go and not self._borrowers:
+            self.close()
+            lender, self._lender = self._lender, None
+            if lender is not None:
+                lender._borrowers.discard(self)
+                lender._close_unread()
 
     def _check_open(self) -> None:
         if self._refusal:

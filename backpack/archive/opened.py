@@ -17,6 +17,7 @@ from backpack.archive.compacting import based, erased, sealed
 from backpack.archive.contents import Contents
 from backpack.archive.derived import Derived, remove_derived
 from backpack.archive.gathering import gathered
+from backpack.archive.holding import blobs_in_use
 from backpack.archive.holed import HoledArchive
 from backpack.archive.inbox import Inbox
 from backpack.archive.keeping import Keeper
@@ -601,10 +602,7 @@ class Opened:
                 return 0
         try:
             with self._rewrite():
-                used = {digest for value in self.archive.stored_values() for digest in value.blobs}
-                parts = {part for archive in (self.archive, *self.archive.twins) for part in archive.parts}
-                for part in parts:
-                    used |= part.blobs()
+                used = blobs_in_use(self.archive)
                 freed = 0
                 blobs = self.archive.blobs
                 for digest in list(blobs.digests()):

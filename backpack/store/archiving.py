@@ -2,6 +2,7 @@
 
 from backpack.archive.archive import Stored, engine_over
 from backpack.archive.compacting import first_kept, keys_of, size_before, versions_of
+from backpack.archive.holding import held_by_forks
 from backpack.archive.opened import Health
 from backpack.archive.visiting import look_again
 from backpack.store.archived import Archived
@@ -12,6 +13,7 @@ __all__ = [
     "Stored",
     "engine_over",
     "first_kept",
+    "held_by_forks",
     "keys_of",
     "look_again",
     "size_before",

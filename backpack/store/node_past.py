@@ -202,7 +202,7 @@ class NodePast:
         report = self._store._purge(compiled, dry_run, self._sight)
         commit = None if report.commit is None else self._seen(report.commit)
         keys = tuple(self._sight.relative(key) for key in report.keys)
-        return PurgeReport(keys, report.versions, report.size, dry_run, commit)
+        return replace(report, keys=keys, commit=commit)
 
     def flush(self) -> None:
         """As `Backpack.flush`."""

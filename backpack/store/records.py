@@ -98,6 +98,9 @@ class PurgeReport:
     dry_run: bool
     commit: Commit | None
     """The commit that took the present values out of sight; None when there were none."""
+    blobs_held: int = 0
+    """Blobs of these keys that stay on the disk because live forks read them: purge there, or close them, and purge
+    again."""
 
 
 @dataclass(frozen=True, slots=True)

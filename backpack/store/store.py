@@ -4,6 +4,7 @@ Values become bytes before the lock is taken and objects again after it is free;
 the bytes that are new.
 """
 
+import gc
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
@@ -826,7 +827,8 @@ class Backpack(MutableMapping[str, Any]):
         return self._told(facts)
 
     def purge(self, pattern: str, *, dry_run: bool = False) -> PurgeReport:
-        """Erase every value the keys ever had: the one call that rewrites history. Forks are stores of their own.
+        """Erase every value the keys ever had: the one call that rewrites history. Forks are stores of their own; what
+        live ones still keep on the disk, the report says.
 
         The present values go by a commit (a delete); old snapshots answer `Unavailable(reason="purged")`.
 
@@ -1095,6 +1097,8 @@ class Backpack(MutableMapping[str, Any]):
                 self._opened.close()
         finally:
             self._readers.close()
+            if self._opened is None and self._archive is not None and not self._is_forked:
+                self._archive.let_go()
 
     def __enter__(self) -> Self:
         self._require_open()
@@ -1418,6 +1422,7 @@ class Backpack(MutableMapping[str, Any]):
         if not dry_run:
             self._adopt()
         commit = None
+        held = 0
         erased: set[str] = set()
         with self._changing:
             known: Iterable[str] = [] if archive is None else doors.archiving.keys_of(archive, pattern)
@@ -1450,7 +1455,7 @@ class Backpack(MutableMapping[str, Any]):
                 else:
                     opened.settle()
             gone = versions.keys() | set(visible)
-            is_known = bool(keys)
+            is_known, matching = bool(keys), keys
             keys = [key for key in keys if key in gone]
         if forbidden and sight is not None:
             raise sight.denied(forbidden[0], "write")
@@ -1469,12 +1474,15 @@ class Backpack(MutableMapping[str, Any]):
             if not opened.is_adopting:
                 doors.adopting.discard_letters(opened, pattern)
             if is_known:  # also what is left of a purge that crashed before it came to this
+                if opened.archive.twins:
+                    gc.collect()  # a fork that nobody has any more may be waiting for this
                 with self._lock:
                     opened.sweep(beside_readers=True)
+                    held = doors.archiving.held_by_forks(opened.archive, matching)
                 opened.flush()
         if commit is not None:
             self._tell(commit)
-        return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit)
+        return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit, held)
 
     def _pack_stored(self, key: str, value: Any) -> int:
         """As `pack`, and of a large value an opened store has the bytes on disk only, from the beginning.

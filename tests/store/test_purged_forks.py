@@ -136,3 +136,51 @@ def test_a_key_that_is_packed_again_begins_anew() -> None:
     twin = fork.fork()
     assert twin["user.log"] == ["new"] == twin.snapshot(seq)["user.log"]
     assert twin.snapshot(2).unpack("user.log").reason == "purged"
+
+
+def blobs_in(folder: MemoryFolder) -> int:
+    return len([name for name, _ in folder.walk() if name.startswith("blobs/")])
+
+
+def test_a_closed_fork_keeps_no_blob() -> None:
+    folder = MemoryFolder()
+    bp = opened_in(folder)
+    bp.pack("user.photo", SECRET * 20)
+    fork = bp.fork()
+    fork.pack("other", 1)
+    twin = fork.fork()
+    fork.close()
+    assert twin["user.photo"] == SECRET * 20
+    assert bp.purge("user.**").blobs_held == 1 and blobs_in(folder) == 1
+    assert twin["user.photo"] == SECRET * 20
+    twin.close()
+    assert bp.purge("user.**").blobs_held == 0 and blobs_in(folder) == 0
+
+
+def test_a_fork_that_nobody_has_any_more_keeps_no_blob() -> None:
+    folder = MemoryFolder()
+    bp = opened_in(folder)
+    bp.pack("user.photo", SECRET * 20)
+    fork = bp.fork()
+    fork.pack("other", 1)
+    del fork  # it is in cycles
+    assert bp.purge("user.**").blobs_held == 0
+    assert blobs_in(folder) == 0
+
+
+def test_the_report_counts_the_blobs_that_live_forks_hold() -> None:
+    folder = MemoryFolder()
+    bp = opened_in(folder)
+    bp.pack("user.photo", SECRET * 20)
+    bp.pack("user.photo", SECRET * 21)
+    bp.pack("kept", SECRET * 21)
+    early, late = bp.fork(1), bp.fork()
+    assert bp.purge("user.*", dry_run=True).blobs_held == 0
+    assert bp.purge("user.**").blobs_held == 1  # the other one is still the value of a key
+    assert early["user.photo"] == SECRET * 20 and late.snapshot(1)["user.photo"] == SECRET * 20
+    late.purge("user.**")
+    assert late["kept"] == SECRET * 21
+    assert bp.node("n").purge("user.*").blobs_held == 1
+    early.purge("**")
+    assert bp.purge("user.**").blobs_held == 0
+    assert blobs_in(folder) == 1 and late["kept"] == SECRET * 21 == bp["kept"]
