@@ -10,6 +10,7 @@ from backpack.archive.cache import Cache
 from backpack.archive.frames import LOG_HEAD_SIZE_MAX, read_log_head
 from backpack.archive.layout import HEADER_SIZE_MAX, read_header
 from backpack.archive.manifest import Manifest, SegmentInfo
+from backpack.archive.salvaging import mended
 from backpack.archive.segment import Segment
 from backpack.errors import CorruptionError, StorageError
 from backpack.storage.cover import PLAIN
@@ -27,10 +28,9 @@ def guessed(folder: Folder, make_random: Callable[[int], bytes]) -> Manifest | N
         stem, _, generation = name.removesuffix(".seg").partition("-")
         if not name.endswith(".seg") or not stem.isdigit() or not (generation or "0").isdigit():
             continue
-        try:
-            found.append((int(generation or 0), Segment(PooledFile(folder, name), Cache(), PLAIN, store_id), name))
-        except (CorruptionError, StorageError):
-            continue
+        segment = _segment(folder, name, store_id)
+        if segment is not None:
+            found.append((int(generation or 0), segment, name))
     kept: list[SegmentInfo] = []
     for _, segment, name in sorted(found, key=lambda one: -one[0]):  # of two for the same commits the newer
         if all(segment.last_seq < one.first_seq or segment.first_seq > one.last_seq for one in kept):
@@ -53,6 +53,16 @@ def guessed(folder: Folder, make_random: Callable[[int], bytes]) -> Manifest | N
         if "-" in base.name and base.commit_count < base.last_seq - base.first_seq + 1:
             manifest.first_seq = base.last_seq + 1  # it is what a compaction left of older ones
     return manifest
+
+
+def _segment(folder: Folder, name: str, store_id: bytes) -> Segment | None:
+    def made(file: PooledFile, end: int | None = None) -> Segment:
+        return Segment(file, Cache(), PLAIN, store_id, end=end)
+
+    try:
+        return made(PooledFile(folder, name))
+    except (CorruptionError, StorageError):
+        return next(mended(made, folder, name), None)
 
 
 def _store_id(folder: Folder) -> bytes | None:

@@ -216,6 +216,17 @@ def pack_trailer(offset: int, size: int, checksum: int, identity: int) -> bytes:
     return trailer + SUM.pack(xxh3_64_intdigest(trailer, identity))
 
 
+def read_directory_before(file: File, end: int, size: int) -> tuple[int, bytes, bool]:
+    """`(offset of the directory, its bytes as stored, does its checksum prove them?)` of a segment with a damaged end,
+    if it ended there once. `size`: how many bytes it takes. `CorruptionError` when these are not there."""
+    offset = end - TRAILER_SIZE - size
+    stored = file.pread(size, offset) if offset > 0 else b""
+    if len(stored) != size:
+        raise damaged(file.name, max(offset, 0), "the directory of the segment is cut off")
+    checksum = file.pread(SUM.size, end - TRAILER_SIZE + 2 * SUM.size)
+    return offset, stored, checksum == SUM.pack(xxh3_64_intdigest(stored))
+
+
 def read_trailer(file: File, file_size: int, header: Header) -> tuple[int, bytes]:
     """`(offset of the directory, its bytes as stored)`; `CorruptionError` when they are not what was written."""
     name = file.name

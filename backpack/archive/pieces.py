@@ -20,6 +20,7 @@ from backpack.archive.keyframe import KeyframeTable
 from backpack.archive.layout import (
     BLOCK_SIZE_MAX,
     DICTIONARY,
+    DIRECTORY_SIZE,
     HEADER_SIZE_MAX,
     INDEX,
     KEYFRAME,
@@ -31,6 +32,7 @@ from backpack.archive.layout import (
     Place,
     cover_name,
     read_directory,
+    read_directory_before,
     read_header,
     read_trailer,
 )
@@ -116,8 +118,14 @@ class Pieces:
         "size",
     )
 
-    def __init__(self, file: PooledFile, cache: Cache, covers: Covers, store_id: bytes) -> None:
-        """Reads the two ends; `CorruptionError` when they are not those of a segment of this store."""
+    def __init__(
+        self, file: PooledFile, cache: Cache, covers: Covers, store_id: bytes, *, end: int | None = None
+    ) -> None:
+        """Reads the two ends; `CorruptionError` when they are not those of a segment of this store.
+
+        `end`: the trailer is damaged or cut off, and this is how long the file may have been. What it says follows
+        from that, but for a checksum: where that is gone too, the sections have to prove the directory.
+        """
         self.file = file
         self.size = file.size()
         header = read_header(file.pread(HEADER_SIZE_MAX, 0), file.name)
@@ -125,9 +133,13 @@ class Pieces:
             raise damaged(file.name, 0, "the segment is of another store")
         self.origins = header.origins
         self.header_size = header.size
-        offset, stored = read_trailer(file, self.size, header)
-        self.directory_offset = offset
         self._cover = covers.known(cover_name(header.origins), header.cover_header)
+        is_proved = True
+        if end is None:
+            offset, stored = read_trailer(file, self.size, header)
+        else:
+            offset, stored, is_proved = read_directory_before(file, end, DIRECTORY_SIZE + self._cover.overhead)
+        self.directory_offset = offset
         self._cache = cache
         self.number = cache.number()
         self._index_key = (self.number, INDEX)
@@ -143,6 +155,8 @@ class Pieces:
             raise damaged(file.name, offset, fault)
         # those without a dictionary share their decompressors
         self._tool_key = self.number if self.directory.places[DICTIONARY].size else 0
+        if not is_proved:
+            self.section(INDEX)
 
     def damaged(self, section: int, fault: str) -> CorruptionError:
         """The error for a section that says what it can't."""

@@ -77,6 +77,8 @@ class Recovered:
     """Those that are not: the first and the last of each run."""
     lost_values: int
     """Versions of keys that are unavailable now."""
+    lost_keys: tuple[str, ...]
+    """Keys that these are of. At most 1,000 are named."""
     deleted: tuple[str, ...]
     """Keys whose present value was lost: the last commit deletes them. At most 1,000 are named."""
     doubtful: tuple[str, ...]
@@ -89,6 +91,12 @@ class Recovered:
     letters: int = 0
     """Letters of the inbox that are in that of the new store: who opens it for writing adopts them."""
     lost_letters: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Was nothing lost?"""
+        lost = self.lost_commits or self.deleted or self.doubtful or self.lost_checkpoints
+        return self.has_ids and not (lost or self.lost_values or self.lost_blobs or self.lost_letters)
 
 
 def recover(
@@ -197,6 +205,7 @@ class _Recovery:
         self._seqs: set[int] = set()
         """The commits that are there."""
         self._lost_values = 0
+        self._lost_keys: set[str] = set()
         self._last_ns = 0
 
     def run(self, progress: Progress | None, *, has_ids: bool) -> Recovered:
@@ -247,6 +256,7 @@ class _Recovery:
             len(self._seqs),
             tuple(_runs(seq for seq in range(manifest.first_seq, head + 1) if seq not in self._seqs)),
             self._lost_values,
+            tuple(sorted(self._lost_keys)[:_KEYS_MAX]),
             tuple(deleted[:_KEYS_MAX]),
             tuple(sorted(traces.doubtful.keys() - self._gone.keys())[:_KEYS_MAX]),
             tuple(sorted(checkpoints.keys() - {name for name, _, _ in kept})),
@@ -271,7 +281,9 @@ class _Recovery:
         for row in rows:
             row.changes = [self._judged(change) for change in row.changes]
         base_rows = [self._judged(change) for change in loose if change.seq <= last_seq]
-        self._lost_values += sum(change.value is not None for change in traces)
+        lost = [change.key for change in traces if change.value is not None]
+        self._lost_values += len(lost)
+        self._lost_keys.update(lost)
         first, last = part.origins
         sources = {source: size for source, size in self._losses.sizes.items() if first <= source[0] <= last}
         if rows or base_rows or traces:
@@ -295,6 +307,7 @@ class _Recovery:
             self._copy_blobs(value)
             return change
         self._lost_values += 1
+        self._lost_keys.add(change.key)
         return Change(
             change.key,
             change.seq,

@@ -1,16 +1,19 @@
 """What can be read of a damaged store: its parts in order, with stand-ins and holes where nothing verifies.
 
 Each part is taken by itself. A segment whose index can't be read is lost as a whole, since nothing in it can be found
-without; one that has lost its keyframe is read without. Logs are read as far as their frames verify, behind bad ones
-too. The head is the last commit that verifies anywhere.
+without. One that has lost its keyframe is read without, and one whose end is cut off or damaged as if it had it: what
+the trailer says follows from where the file ended, but for a checksum. Logs are read as far as their frames verify,
+behind bad ones too. The head is the last commit that verifies anywhere.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 from backpack.archive.archive import Part
 from backpack.archive.broken import Hole, Lost, place_of, reason_of
 from backpack.archive.cache import Cache
 from backpack.archive.frames import damaged
+from backpack.archive.layout import TRAILER_SIZE
 from backpack.archive.manifest import Manifest, SegmentInfo
 from backpack.archive.resyncing import MendedLog
 from backpack.archive.segment import Segment
@@ -25,6 +28,13 @@ class Unframed(Segment):
     """A segment whose keyframe can't be read: it says the same, at more cost."""
 
     __slots__ = ()
+
+    @classmethod
+    def of(cls, segment: Segment) -> "Unframed":
+        """The same file."""
+        unframed = cls.__new__(cls)
+        unframed.pieces = segment.pieces
+        return unframed
 
     @property
     def has_keyframe(self) -> bool:
@@ -81,30 +91,60 @@ def open_listed(folder: Folder, covers: Covers, cache: Cache, manifest: Manifest
         missing = info.name
     else:
         segment = Segment(file, cache, covers, manifest.store_id)
-        facts = (segment.origins, segment.first_seq, segment.last_seq, segment.commit_count, segment.size)
-        if facts == (info.origins, info.first_seq, info.last_seq, info.commit_count, info.size):
+        if _is_listed(segment, info) and segment.size == info.size:
             return segment
         raise damaged(info.name, 0, "the segment is not the one that the manifest lists")
     raise damaged(missing, 0, "a segment that the manifest lists is missing")
 
 
+def _is_listed(segment: Segment, info: SegmentInfo) -> bool:
+    facts = (segment.origins, segment.first_seq, segment.last_seq, segment.commit_count)
+    return facts == (info.origins, info.first_seq, info.last_seq, info.commit_count)
+
+
+def mended(
+    make: Callable[[PooledFile, int], Segment], folder: Folder, name: str, sizes: Iterable[int] = ()
+) -> Iterator[Segment]:
+    """The segment in a file whose end is damaged or cut off, as `make(file, end)` makes it.
+
+    It is found where it has to be if the file was one of these `sizes`, or up to a trailer longer than it is now.
+    """
+    try:
+        size = folder.open(name).size()
+    except (MissingFileError, StorageError):
+        return
+    for end in dict.fromkeys((*sizes, *range(size, size + TRAILER_SIZE + 1))):
+        with suppress(CorruptionError, StorageError):
+            yield make(PooledFile(folder, name), end)
+
+
 def _segment(
     folder: Folder, covers: Covers, cache: Cache, manifest: Manifest, info: SegmentInfo, faults: list[CorruptionError]
 ) -> Part:
+    def made(file: PooledFile, end: int) -> Segment:
+        return Segment(file, cache, covers, manifest.store_id, end=end)
+
     try:
-        segment = open_listed(folder, covers, cache, manifest, info)
-        segment.keys()
-        segment.sources()
+        return _as_readable(open_listed(folder, covers, cache, manifest, info))
     except (CorruptionError, StorageError) as error:
         fault = error if isinstance(error, CorruptionError) else damaged(info.name, 0, str(error))
-    else:
-        try:
-            segment.keyframe()
-        except (CorruptionError, StorageError):
-            return Unframed(segment.pieces.file, cache, covers, manifest.store_id)
-        return segment
     faults.append(fault)
+    for segment in mended(made, folder, info.name, (info.size,)):
+        if _is_listed(segment, info):
+            with suppress(CorruptionError, StorageError):
+                return _as_readable(segment)
     return Lost(info.origins, _hole(info.first_seq, info.last_seq, fault))
+
+
+def _as_readable(segment: Segment) -> Segment:
+    """The segment, without its keyframe where only that can't be read. `CorruptionError`, `StorageError`."""
+    segment.keys()
+    segment.sources()
+    try:
+        segment.keyframe()
+    except (CorruptionError, StorageError):
+        return Unframed.of(segment)
+    return segment
 
 
 def _hole(first_seq: int, last_seq: int, error: CorruptionError) -> Hole:

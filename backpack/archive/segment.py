@@ -30,9 +30,12 @@ class Segment:
 
     __slots__ = ("pieces",)
 
-    def __init__(self, file: PooledFile, cache: Cache, covers: Covers, store_id: bytes) -> None:
-        """Reads the two ends; `CorruptionError` when they are not those of a segment of this store."""
-        self.pieces = Pieces(file, cache, covers, store_id)
+    def __init__(
+        self, file: PooledFile, cache: Cache, covers: Covers, store_id: bytes, *, end: int | None = None
+    ) -> None:
+        """Reads the two ends; `CorruptionError` when they are not those of a segment of this store. `end`: see
+        `Pieces`."""
+        self.pieces = Pieces(file, cache, covers, store_id, end=end)
 
     @property
     def name(self) -> str:

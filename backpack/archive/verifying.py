@@ -126,6 +126,8 @@ class _Verifier:
         self._needed: dict[str, dict[SourceId, int]] = {}
         """By file: the sources elsewhere that its values are cut from, and up to where."""
         self._blobs_of: dict[str, set[bytes]] = {}
+        self._unread: set[str] = set()
+        """The files whose values are not all known."""
         self._commits: dict[str, int] = {}
         self._blob_count = 0
         self._hits: dict[tuple[str, int], tuple[set[int], set[str]]] = {}
@@ -188,6 +190,7 @@ class _Verifier:
                 segment = open_listed(self._folder, covers, self._cache, manifest, info)
             except (CorruptionError, StorageError) as error:
                 self._fault(info.name, error)
+                self._unread.add(info.name)
                 continue
             self._segments[info.name] = segment
             self._commits[info.name] = segment.commit_count
@@ -197,6 +200,7 @@ class _Verifier:
                 self._take(info.name, segment.rows(), segment.origins)
             except (CorruptionError, StorageError) as error:
                 self._fault(info.name, error)
+                self._unread.add(info.name)
             self._read(info.name)
         self._look_at_logs(covers, manifest)
 
@@ -218,7 +222,9 @@ class _Verifier:
             count = count + 1 if str(fault) == seen else 1
             seen = str(fault)
         if fault is not None:
-            self._fault(place_of(fault)[0] or MANIFEST, fault)
+            name = place_of(fault)[0] or MANIFEST
+            self._fault(name, fault)
+            self._unread.add(name)
             salvage = salvaged(self._folder, covers, self._cache, manifest)
             for mended in salvage.logs:
                 for offset, reason in mended.bad:
@@ -291,7 +297,7 @@ class _Verifier:
             if digest in there:
                 self._blob_count += 1
                 self._read(name)
-        if unused:
+        if unused and not self._unread & self._faults.keys():  # else who knows
             self._notes.append(f"blobs that nothing refers to: {unused}; compact() removes them")
 
     def _check_letters(self, inbox: Inbox) -> None:

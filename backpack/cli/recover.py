@@ -2,9 +2,10 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import Final
 
-from backpack.cli.codes import FINE
+from backpack.cli.codes import FINE, FOUND
 from backpack.cli.console import Console
 from backpack.cli.keys import key_of
 from backpack.cli.options import add_json_option, add_store_option
@@ -18,7 +19,10 @@ from backpack.terminal.words import printable
 
 _DESCRIPTION: Final = """\
 Makes a new store in the folder OUT of everything in the old one that verifies.
-The old one is left as it is."""
+The old one is left as it is.
+
+exit codes: 0 everything was there, 1 something was lost, 2 there is no store,
+3 nothing can be recovered"""
 
 _INDENT: Final = 2
 
@@ -48,6 +52,14 @@ def run(args: argparse.Namespace) -> int:
     if args.as_json:
         console.line(json_text(facts, indent=_INDENT))
     else:
+        facts["lost_commits"] = _runs(report.lost_commits)
         console.lines(report_lines(facts, terminal_width(elsewhere=WIDTH_MAX)))
+        console.line("nothing was lost" if report.is_whole else "something was lost: see above")
         console.line(f"the new store: {printable(args.out)}")
-    return FINE
+    return FINE if report.is_whole else FOUND
+
+
+def _runs(runs: Sequence[tuple[int, int]]) -> str | list[str]:
+    """Runs of commits as text: one in its line, several in a line each."""
+    shown = [f"{first}" if first == last else f"{first}-{last}" for first, last in runs]
+    return shown[0] if len(shown) == 1 else shown

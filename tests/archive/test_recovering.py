@@ -22,7 +22,7 @@ from backpack.archive.recovering import recovered
 from backpack.archive.verifying import verified
 from backpack.storage.memory import MemoryFolder
 
-from .damaging import KEYS, Truth, crash, damages, flipped, made, without
+from .damaging import KEYS, Truth, changed, crash, damages, flipped, made, without
 from .stores import opened_in, small_segments
 
 KEY = bytes(range(32))
@@ -254,3 +254,50 @@ def test_directories_are_made_and_a_failure_leaves_none(tmp_path: Path) -> None:
     with pytest.raises(CorruptionError, match="no commit of the store can be read"):
         backpack.recover(tmp_path / "old", tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+def test_a_segment_that_lost_its_end_loses_nothing_else(key: bytes | None) -> None:
+    with small_segments():
+        truth = made(count=60, key=key)
+    name = sorted(name for name in truth.files() if name.endswith(".seg"))[1]
+    ends: list[tuple[str, Any]] = [(f"cut by {count}", _cut_by(count)) for count in (1, 8, 24, 25, 32, 47, 48)]
+    ends.append(("zeros for it", lambda data: data.__setitem__(slice(-48, None), bytes(48))))
+    ends.append(("something behind it", lambda data: data.extend(b"more")))
+    for what, change in ends:
+        folder = changed(truth, name, change)
+        reader = opened_in(folder.reader(), mode="r", key=key)
+        assert [reader.snapshot(seq).to_dict() for seq in truth.states] == list(truth.states.values()), what
+        bp, report = opened_anew(truth, folder)
+        assert report.is_whole, (what, report)
+        assert compare(truth, bp, report) == Counter(right=truth.head * len(KEYS)), what
+
+
+def test_a_segment_that_lost_its_end_is_found_without_a_manifest(sealed: Truth) -> None:
+    folder = changed(sealed, "000000000001.seg", _cut_by(1))
+    folder.remove("manifest")
+    bp, report = opened_anew(sealed, folder)
+    assert not report.lost_commits and not report.lost_values and not report.has_ids and not report.is_whole
+    compare(sealed, bp, report)
+
+
+def test_a_directory_that_nothing_proves_is_not_believed(sealed: Truth) -> None:
+    def damage(data: bytearray) -> None:
+        data[-48 - 176 + 48 + 32] ^= 1  # where the index stands
+        del data[-30:]
+
+    report = opened_anew(sealed, changed(sealed, "000000000001.seg", damage))[1]
+    assert report.lost_commits and not report.is_whole
+
+
+def test_the_keys_of_lost_values_are_named(sealed: Truth) -> None:
+    bp = opened_in(sealed.folder.reader(), mode="r")
+    index = bp._archive.parts[1].pieces.index()  # type: ignore[union-attr, attr-defined]
+    name = sorted(name for name in sealed.files() if name.endswith(".seg"))[1]
+    bp, report = opened_anew(sealed, flipped(sealed, name, index.block_offsets[0] + 5))
+    assert report.lost_values and report.lost_keys and set(report.lost_keys) <= set(KEYS)
+    assert not report.is_whole
+
+
+def _cut_by(count: int) -> Any:
+    return lambda data: data.__delitem__(slice(len(data) - count, None))

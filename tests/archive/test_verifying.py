@@ -176,3 +176,9 @@ def test_where_there_is_no_store_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreNotFoundError):
         backpack.verify(tmp_path / "nothing")
     assert isinstance(Backpack(), Backpack) and not list(tmp_path.iterdir())
+
+
+def test_no_blob_is_called_unused_while_a_segment_can_not_be_read(sealed: Truth) -> None:
+    for name in [name for name in sealed.files() if name.endswith(".seg")]:
+        found = verified(without(sealed, name).reader())
+        assert not found.ok and not found.notes, found.notes

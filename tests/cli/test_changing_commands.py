@@ -6,14 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import backpack
-from backpack import Backpack
+from backpack import Backpack, Recovered
 from backpack.cli.codes import code_of
 from backpack.cli.main import main
 from backpack.errors import CorruptionError, HistoryFullError, StorageError, StoreLockedError
@@ -150,32 +150,27 @@ def test_verify_lists_problems_and_is_exit_code_1(trip: Calls, monkeypatch: pyte
 
 
 def test_recover_says_what_came_of_it(trip: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    @dataclass
-    class Recovered:
-        commits: int
-        lost_bytes: int
-        lost: list[str]
-
+    lost = Recovered(5, 3, ((2, 4), (6, 6)), 1, ("a\x1b",), (), (), (), 0, 0, True)
     asked: list[tuple[str, str]] = []
 
     def recover(path: str, out: str, key: None, progress: object) -> Recovered:
         asked.append((path, out))
-        return Recovered(5, 2048, ["a\x1b", "b"])
+        return lost
 
-    monkeypatch.setattr(backpack, "recover", recover, raising=False)
-    out = trip("recover new").splitlines()
-    assert out[1:] == [
-        "out         new",
-        "commits     5",
-        "lost bytes  2.0 KiB",
-        "lost (2)",
-        "  a\\x1b",
-        "  b",
-        "the new store: new",
-    ]
-    assert trip.json("recover new")["lost_bytes"] == 2048
+    monkeypatch.setattr(backpack, "recover", recover)
+    out = trip("recover new", code=1).splitlines()
+    assert out[1] == "out               new"
+    assert out[4:10] == ["lost commits (2)", "  2-4", "  6", "lost values       1", "lost keys (1)", "  a\\x1b"]
+    assert out[-2:] == ["something was lost: see above", "the new store: new"]
+    assert trip.json("recover new", code=1)["lost_commits"] == [[2, 4], [6, 6]]
     assert asked == [(str(trip.store), "new")] * 2
+    lost = replace(lost, lost_commits=((1, 2659),))
+    assert "lost commits      1-2659" in trip("recover new", code=1).splitlines()
     trip.refused(["recover", ""], code=2)
+
+
+def test_recovering_what_is_whole_is_exit_code_0(trip: Calls, tmp_path: Path) -> None:
+    assert "nothing was lost" in trip(["recover", str(tmp_path / "new")]).splitlines()
 
 
 def test_compact_passes_on_what_was_asked(trip: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
