@@ -144,18 +144,27 @@ class Node(NodePast, MutableMapping[str, Any]):
 
     def popitem(self) -> tuple[str, Any]:
         """As `Backpack.popitem`, of the keys that the node sees."""
-        with self._store._lock:
-            keys = list(self)
-            if not keys:
-                raise KeyNotFoundError("nothing to pop: there is no key in sight", key="")
-            return keys[-1], self.pop(keys[-1])
+        refused = ""
+
+        def last() -> str | None:
+            nonlocal refused
+            keys = self._visible_keys()
+            refused = keys[-1] if keys and not self._sight.can_write(keys[-1]) else ""
+            return keys[-1] if keys and not refused else None
+
+        with self._store.as_node(self.name):
+            popped = self._store._pop(last)
+        if refused:
+            raise self._sight.denied(refused, "write")
+        if popped is None:
+            raise KeyNotFoundError("nothing to pop: there is no key in sight", key="")
+        return self._sight.relative(popped[0]), popped[1]
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         """As `Backpack.setdefault`; wants the right to read, and to write when there is no value."""
-        with self._store._lock:
-            if self.unpack(key, _MISSING) is _MISSING:
-                self.pack(key, default)
-            return self.unpack(key)
+        absolute = self._key(key, "read")
+        with self._store.as_node(self.name):
+            return self._store._set_default(absolute, default, lambda: self._sight.require(absolute, "write"))
 
     def __contains__(self, key: object) -> bool:
         self._store._require_open()

@@ -404,30 +404,23 @@ class Backpack(MutableMapping[str, Any]):
 
     def pop(self, key: str, default: Any = _MISSING) -> Any:
         """Take a value out and give it back; else `default`, or `KeyNotFoundError`."""
-        with self._lock:
-            value = self.unpack(key, _MISSING)
-            if value is not _MISSING:
-                self.delete(key)
-                return value
+        popped = self._pop(lambda: key)
+        if popped is not None:
+            return popped[1]
         if default is _MISSING:
             raise KeyNotFoundError(f"nothing to pop: key={key!r}", key=key)
         return default
 
     def popitem(self) -> tuple[str, Any]:
         """Take out the last key in order, with its value; `KeyNotFoundError` when there is none."""
-        self._require_open()
-        with self._lock:
-            if not self._engine.visible:
-                raise KeyNotFoundError("nothing to pop: the store is empty", key="")
-            key = self._engine.visible[-1]
-            return key, self.pop(key)
+        popped = self._pop(lambda: self._engine.visible[-1] if self._engine.visible else None)
+        if popped is None:
+            raise KeyNotFoundError("nothing to pop: the store is empty", key="")
+        return popped
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         """The value, or `default`, packed, when there is none."""
-        with self._lock:
-            if not self._is_visible(key):
-                self.pack(key, default)
-            return self.unpack(key)
+        return self._set_default(key, default, None)
 
     __hash__ = object.__hash__
 
@@ -1313,15 +1306,63 @@ class Backpack(MutableMapping[str, Any]):
         if self._is_closed:
             raise self._closed_error()
         with self._lock:
-            if not self._is_visible(key):
-                return None
-            chain = self._engine.chain_of(key)
-            assert chain is not None
-            content = present_content(chain)
-            self._engine.timeline.touch(chain.last_seq)
+            content = self._touched(key)
         if self._events.subscribers and content is not None:
-            self._events.publish(Event("unpack", (key,), attributed_node(self), size=form_size(content)))
+            self._tell_read(key, content)
         return content
+
+    def _touched(self, key: str) -> Content | None:
+        """The bytes of the present value; counts as an access. Wants the lock."""
+        if not self._is_visible(key):
+            return None
+        chain = self._engine.chain_of(key)
+        assert chain is not None
+        self._engine.timeline.touch(chain.last_seq)
+        return present_content(chain)
+
+    def _pop(self, choose: Callable[[], str | None]) -> tuple[str, Any] | None:
+        """Take the value out whose key `choose` names, and give it back; None when there is none.
+
+        It is made an object and told of without the lock: if it was changed meanwhile, all begins anew.
+        """
+        label = self._label(None, None, ())
+        while True:
+            self._require_open()
+            with self._lock:
+                key = choose()
+                content = None if key is None else self._touched(key)
+                if key is None or content is None:
+                    return None
+                version = self._engine.version(key)
+            value = unpack_value(join(content))
+            with self._changing:
+                if choose() != key or not self._is_visible(key) or self._engine.version(key) != version:
+                    continue
+                facts = self._engine.commit((Request(key, "delete"),), label, self._now())
+            self._tell_read(key, content)
+            self._told(facts)
+            return key, value
+
+    def _set_default(self, key: str, default: Any, require: Callable[[], object] | None) -> Any:
+        """The value, or `default`, packed, when there is none; before that `require` is called, without the lock."""
+        while True:
+            content = self._read(key)
+            if content is not None:
+                return unpack_value(join(content))
+            if require is not None:
+                require()
+            key = checked_key(key)
+            payload, is_plain = pack_checked(default)
+            label = self._label(None, None, ())
+            with self._changing:
+                if self._is_visible(key):
+                    continue
+                facts = self._commit_one(key, payload, is_plain, None, label, self._now())
+                content = self._touched(key)
+            assert content is not None
+            self._told(facts)
+            self._tell_read(key, content)
+            return unpack_value(join(content))
 
     def _content_at(self, key: str, at: At | None) -> Content:
         """The packed bytes of a value, not joined: of the present one as `unpack` has it, or as of a commit."""
@@ -1626,6 +1667,9 @@ class Backpack(MutableMapping[str, Any]):
         kind = changes[0][1] if len(changes) == 1 else "commit"
         self._events.publish(Event(kind, tuple(one[0] for one in changes), commit.node, commit, commit.size))
         self._tell_pruned()
+
+    def _tell_read(self, key: str, content: Content) -> None:
+        self._events.publish(Event("unpack", (key,), attributed_node(self), size=form_size(content)))
 
     def _tell_pruned(self) -> None:
         count = self._take_pruned()

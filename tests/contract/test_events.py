@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+import backpack
 from backpack import Backpack
 from backpack.errors import AccessDeniedError
 
@@ -235,3 +237,53 @@ def test_subscribers_of_a_fork_and_of_its_origin_are_apart() -> None:
     fork = bp.fork()
     fork.pack("a", 2)
     assert [event for event in seen if event.kind == "pack"] == []
+
+
+@pytest.mark.parametrize("of_node", [False, True])
+def test_callbacks_run_without_the_lock_of_the_store(of_node: bool) -> None:
+    bp = Backpack({"a": 1, "b": 2, "c": 3})
+    told: list[tuple[str, object]] = []
+    store = bp.node("n") if of_node else bp
+    with ThreadPoolExecutor(1) as pool:
+        bp.subscribe(lambda event: told.append((event.kind, pool.submit(bp.peek, "a").result(timeout=5))))
+        assert store.pop("b") == 2
+        assert store.setdefault("d", 4) == 4 and store.setdefault("d", 5) == 4
+        assert store.popitem() == ("d", 4)
+        assert store.pop("never", None) is None
+    assert told == [
+        *[("unpack", 1), ("delete", 1)],
+        *[("pack", 1), ("unpack", 1), ("unpack", 1)],
+        *[("unpack", 1), ("delete", 1)],
+    ]
+
+
+def test_a_callback_of_pop_finds_the_key_gone() -> None:
+    bp = Backpack({"a": 1})
+    found: list[bool] = []
+    bp.subscribe(lambda event: found.append("a" in bp))
+    bp.pop("a")
+    assert found == [False, False]
+
+
+def test_a_value_changed_while_it_is_popped_is_popped_as_it_is_then() -> None:
+    class Odd:
+        pass
+
+    def decode(value: object) -> object:
+        if value == "first":
+            bp.pack("odd", "second")
+        return value
+
+    backpack.register(Odd, name="tests.popped", encode=lambda odd: "first", decode=decode)
+    bp = Backpack({"odd": Odd()})
+    assert bp.pop("odd") == "second" and "odd" not in bp
+    assert [commit.changes["odd"].kind for commit in bp.history()] == ["delete", "pack", "pack"]
+
+
+def test_a_node_that_may_not_write_pops_nothing() -> None:
+    bp = Backpack({"a": 1})
+    node = bp.node("n", writes=[])
+    for act in (node.popitem, lambda: node.pop("a"), lambda: node.setdefault("b", 1)):
+        with pytest.raises(AccessDeniedError):
+            act()
+    assert node.setdefault("a", 2) == 1 and list(bp) == ["a"]
