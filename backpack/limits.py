@@ -32,5 +32,8 @@ CHECKPOINT_COUNT_MAX: Final = 100_000
 TAG_COUNT_MAX: Final = 64
 """Tags of one commit."""
 
+KEEP_DAYS_MAX: Final = 50_000
+"""`keep_days`: 137 years, which nanoseconds in 64 bits can tell."""
+
 BLOB_SIZE_MAX: Final = 64 * 1024 * MIB
 """Packed bytes of one blob: far above what a process packs, and its table of frames stays below 4 MiB."""

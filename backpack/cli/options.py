@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from backpack.cli.keys import place_of_key
+from backpack.limits import KEEP_DAYS_MAX
 from backpack.terminal.words import bytes_of
 
 AT_HELP = "a seq, HEAD~N, a checkpoint, an id or its beginning, or a time"
@@ -11,7 +12,6 @@ AT_HELP = "a seq, HEAD~N, a checkpoint, an id or its beginning, or a time"
 WAIT_DEFAULT_S = 10.0
 """What a command that must write waits for another writer, unless told."""
 
-_DAYS_MAX = 1_000_000
 _SECONDS_MAX = 86_400.0
 
 
@@ -94,7 +94,7 @@ def days_of(text: str) -> float:
         days = float(text)
     except ValueError:
         days = 0.0
-    if not 0 < days <= _DAYS_MAX:
+    if not 0 < days <= KEEP_DAYS_MAX:
         raise argparse.ArgumentTypeError(f"not a number of days above 0: {text!a}")
     return days
 

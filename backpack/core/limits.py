@@ -1,7 +1,6 @@
 """The limits of one store, checked as a whole."""
 
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import Any, Final, Literal, get_args
 
 from backpack.errors import InvalidArgumentError
@@ -28,17 +27,17 @@ class Limits:
     hard_limit: bool = False
 
     def __post_init__(self) -> None:
-        _count("max_value_size", self.max_value_size)
-        _count("max_history_size", self.max_history_size)
+        checked_count("max_value_size", self.max_value_size)
+        checked_count("max_history_size", self.max_history_size)
         if self.max_commits is not None:
-            _count("max_commits", self.max_commits)
+            checked_count("max_commits", self.max_commits)
         if self.prune_strategy not in _STRATEGIES:
             raise InvalidArgumentError(
                 f"prune_strategy must be one of {', '.join(_STRATEGIES)}, not {self.prune_strategy!r}"
             )
         share = self.prune_percentage
-        if isinstance(share, bool) or not isinstance(share, int | float) or not isfinite(share) or not 0 < share <= 1:
-            raise InvalidArgumentError(f"prune_percentage must be a number above 0 and up to 1, not {share!r}")
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+            raise InvalidArgumentError(f"prune_percentage must be a number above 0 and up to 1, not {as_shown(share)}")
         if not isinstance(self.hard_limit, bool):
             raise InvalidArgumentError(f"hard_limit must be True or False, not {self.hard_limit!r}")
 
@@ -60,7 +59,14 @@ class Limits:
         return None if self.max_commits is None else max(1, int((1 - self.prune_percentage) * self.max_commits))
 
 
-def _count(name: str, number: object) -> None:
+def as_shown(number: object) -> str:
+    """A number, or what was given for one, as a message says it."""
+    if isinstance(number, int) and abs(number) > _COUNT_MAX:
+        return f"a number of {number.bit_length()} bits"  # Python refuses to write very long ones
+    return repr(number)[:40]
+
+
+def checked_count(name: str, number: object) -> None:
+    """Refuse what is no count, with `InvalidArgumentError`."""
     if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= _COUNT_MAX:
-        shown = repr(number)[:40]
-        raise InvalidArgumentError(f"{name} must be a whole number above 0 and up to 2**62, not {shown}")
+        raise InvalidArgumentError(f"{name} must be a whole number above 0 and up to 2**62, not {as_shown(number)}")

@@ -6,8 +6,9 @@ from typing import Any
 
 from backpack.archive.retention import Retention
 from backpack.core.commit import Label
+from backpack.core.limits import as_shown, checked_count
 from backpack.errors import InvalidArgumentError, InvalidKeyError
-from backpack.limits import KEY_SIZE_MAX, MESSAGE_SIZE_MAX, NAME_SIZE_MAX, TAG_COUNT_MAX
+from backpack.limits import KEEP_DAYS_MAX, KEY_SIZE_MAX, MESSAGE_SIZE_MAX, NAME_SIZE_MAX, TAG_COUNT_MAX
 
 
 def checked_key(key: Any) -> str:
@@ -81,11 +82,13 @@ def _size(text: str) -> int | None:
 
 def checked_retention(max_archive_size: int | None, keep_days: float | None, keep_commits: int | None) -> Retention:
     """What an archive is to keep; `InvalidArgumentError` for nonsense."""
-    for name, limit, types in (
-        ("max_archive_size", max_archive_size, int),
-        ("keep_days", keep_days, int | float),
-        ("keep_commits", keep_commits, int),
-    ):
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, types) or not limit > 0):
-            raise InvalidArgumentError(f"{name} must be a number above 0, or None: {name}={limit!r}")
+    for name, limit in (("max_archive_size", max_archive_size), ("keep_commits", keep_commits)):
+        if limit is not None:
+            checked_count(name, limit)
+    is_number = isinstance(keep_days, int | float) and not isinstance(keep_days, bool)
+    if keep_days is not None and not (is_number and 0 < keep_days <= KEEP_DAYS_MAX):
+        raise InvalidArgumentError(
+            f"keep_days must be a number above 0 and up to {KEEP_DAYS_MAX:,}, or None (for ever), "
+            f"not {as_shown(keep_days)}"
+        )
     return Retention(max_archive_size, keep_days, keep_commits)

@@ -2,13 +2,14 @@
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import backpack
 import backpack.archive.opened
-from backpack import Backpack, CommitPrunedError
+from backpack import Backpack, CommitPrunedError, InvalidArgumentError
 from backpack.storage.memory import MemoryFolder
 
 from .stores import opened_in, small_segments
@@ -140,10 +141,33 @@ def test_an_archive_is_kept_below_a_size_as_it_grows() -> None:
     assert 0 < bp.history(limit=1).__next__().seq - opened.archive.first_seq < 900
 
 
-@pytest.mark.parametrize("limits", [{"keep_commits": 0}, {"keep_days": -1}, {"max_archive_size": True}])
-def test_nonsense_is_refused(limits: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="must be a number above 0"):
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"keep_commits": 0},
+        {"keep_commits": 10**5000},
+        {"keep_days": -1},
+        {"keep_days": float("inf")},
+        {"keep_days": float("nan")},
+        {"keep_days": 1e300},
+        {"keep_days": 10**400},
+        {"keep_days": "7"},
+        {"max_archive_size": True},
+        {"max_archive_size": 10**400},
+    ],
+    ids=map(str, range(10)),
+)
+def test_nonsense_is_refused(limits: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"must be a (whole )?number above 0"):
         opened_in(MemoryFolder()).compact(**limits)
+    with pytest.raises(InvalidArgumentError, match=r"must be a (whole )?number above 0"):
+        backpack.open(tmp_path / "s", **limits)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_hundred_years_may_be_kept() -> None:
+    bp, _ = filled(MemoryFolder())
+    assert bp.compact(keep_days=36_525).commits == 0
 
 
 def test_a_fork_keeps_what_it_began_with() -> None:

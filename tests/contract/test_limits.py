@@ -9,10 +9,20 @@ from typing import Any
 import pytest
 
 from backpack import Backpack
-from backpack.errors import BackpackError, InvalidKeyError
+from backpack.errors import BackpackError, InvalidArgumentError, InvalidKeyError
 
 GOOD_KEYS = ["a", "a.b.c", "ключ", "with space", "a/b", "x" * 1_024, "é" * 512, "\U0001f600" * 256, "__class__", "HEAD"]
 BAD_KEYS: list[Any] = ["", "x" * 1_025, "é" * 513, "\U0001f600" * 257, None, 5, b"a", ("a",), "\ud800", 1.5, True]
+
+
+@pytest.mark.parametrize("name", ["max_value_size", "max_history_size", "max_commits", "prune_percentage"])
+@pytest.mark.parametrize("number", [10**400, -(10**5000), math.inf, math.nan], ids=["large", "small", "inf", "nan"])
+def test_numbers_beyond_all_bounds_are_refused(name: str, number: float) -> None:
+    with pytest.raises(InvalidArgumentError, match=name):
+        Backpack(**{name: number})
+    bp = Backpack()
+    with pytest.raises(InvalidArgumentError, match=name):
+        bp.configure(**{name: number})
 
 
 @pytest.mark.parametrize("key", GOOD_KEYS, ids=lambda key: key[:12])
