@@ -182,8 +182,17 @@ def _sleeps(store: "Backpack", key: Any) -> bool:
 # -- changing ----------------------------------------------------------------------------------------------------
 
 
-async def changed(store: "Backpack", change: Callable[[], Facts | None], *, is_short: bool) -> Commit | None:
-    """The commit that a change makes. `is_short`: it reads nothing and writes no blob."""
+async def changed(
+    store: "Backpack",
+    change: Callable[[], Facts | None],
+    *,
+    is_short: bool,
+    became: Callable[[Commit | None], None] | None = None,
+) -> Commit | None:
+    """The commit that a change makes. `is_short`: it reads nothing and writes no blob.
+
+    `became` is told of it in any case: also when the task is cancelled, which raises once the change is made.
+    """
     store._require_open()
     interrupt: asyncio.CancelledError | None = None
     if store._archive is None:
@@ -196,6 +205,8 @@ async def changed(store: "Backpack", change: Callable[[], Facts | None], *, is_s
     else:
         facts, interrupt = await store._readers.finish(change)
     commit = None if facts is None else Commit(facts)
+    if became is not None:
+        became(commit)
     if commit is not None and store._events.subscribers:
         store._tell(commit)
     if interrupt is not None:

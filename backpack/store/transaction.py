@@ -73,7 +73,8 @@ class Transaction:
         """May an append look whether what is there is a list? In the thread of a loop it may only where memory has it;
         the commit will look."""
         self.commit: Commit | None = None
-        """The commit that it became; None before, and when there was nothing to do."""
+        """The commit that it became; None before, and when there was nothing to do. Of a task that was cancelled in
+        the middle it says whether there is one."""
 
     def pack(self, key: str, value: Any) -> None:
         """Put a value in. Same key again: the last one counts, as one change."""
@@ -180,8 +181,7 @@ class Transaction:
             is_short = size <= self._store._engine.large_size and all(
                 is_at_hand(self._store, key) for key in self._payloads
             )
-            commit = await changed(self._store, self._change, is_short=is_short)
-            self._became(commit)
+            commit = await changed(self._store, self._change, is_short=is_short, became=self._became)
             await durable(self._store, commit)
 
     def _finish(self, kind: type[BaseException] | None) -> None:

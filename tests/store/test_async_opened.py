@@ -629,3 +629,31 @@ def test_a_checkpoint_is_as_durable_as_a_commit() -> None:
     bp.checkpoint("here")
     assert not folder.record.counts["sync"]
     bp.close()
+
+
+def test_a_cancelled_transaction_says_what_it_became() -> None:
+    folder = recording()
+    bp = filled(folder)
+    gate = Gate()
+    main_thread = threading.get_ident()
+    tx = bp.transaction()
+
+    async def act() -> None:
+        async with tx:
+            tx.pack("large", "new\n" * 10_000)
+
+    async def main() -> None:
+        folder.record.before["append"] = lambda: gate() if threading.get_ident() != main_thread else None
+        task = asyncio.ensure_future(act())
+        while not gate.is_reached.is_set():
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.sleep(0)
+        gate.may_go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    folder.record.before.clear()
+    assert tx.commit is not None and tx.commit == bp.head
+    bp.close()
