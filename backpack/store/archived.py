@@ -107,9 +107,11 @@ class Archived:
     # -- the commit ----------------------------------------------------------------------------------------------
 
     def commit(self) -> Commit | None:
-        """Its own commit."""
+        """Its own commit. `CommitPrunedError` when it was compacted away."""
         row = self._archive.row(self.seq)
-        return None if row is None else self._commit(row)
+        if row is None:
+            raise pruned_error(self._engine, self.seq, self.seq)
+        return self._commit(row)
 
     def touch(self) -> None:
         """Accesses count for what pruning may take; this has left already."""

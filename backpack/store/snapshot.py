@@ -87,7 +87,7 @@ class Snapshot(Mapping[str, Any]):
 
     @property
     def commit(self) -> Commit | None:
-        """Its commit; None for the empty beginning."""
+        """Its commit; None for the empty beginning. `CommitPrunedError` when it was compacted away meanwhile."""
         return self._seen(self._state.commit())
 
     def item(self, key: str) -> Item:

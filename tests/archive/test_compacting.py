@@ -165,6 +165,16 @@ def test_nonsense_is_refused(limits: dict[str, Any], tmp_path: Path) -> None:
     assert not (tmp_path / "s").exists()
 
 
+def test_a_snapshot_whose_commit_has_gone_says_so() -> None:
+    bp, _ = filled(MemoryFolder())
+    beginning, snapshot = bp.snapshot(0), bp.snapshot(100)
+    assert snapshot.commit == bp.commit(100)
+    bp.compact(keep_commits=10)
+    assert beginning.commit is None
+    with pytest.raises(CommitPrunedError, match="oldest left is seq="):
+        _ = snapshot.commit
+
+
 def test_a_hundred_years_may_be_kept() -> None:
     bp, _ = filled(MemoryFolder())
     assert bp.compact(keep_days=36_525).commits == 0
