@@ -54,7 +54,7 @@ from backpack.blobs.store import Blobs
 from backpack.errors import CorruptionError, InvalidArgumentError, MissingFileError, StorageError, WrongKeyError
 from backpack.storage.cover import PLAIN, Covers
 from backpack.storage.encryption import Key
-from backpack.storage.opening import open_folder
+from backpack.storage.opening import open_folder, path_text
 from backpack.storage.protocol import Folder, Lock, publish
 
 _MESSAGE: Final = "recovered: the present values of these keys were lost to damage"
@@ -113,11 +113,10 @@ def recover(
     `CorruptionError` when nothing can be recovered, `StoreNotFoundError`, `StoreLockedError`, `WrongKeyError`,
     `InvalidArgumentError` (`out` is there); nothing is left at `out` then.
     """
+    label = path_text(out)
     folder = open_folder(path, create=False, writable=False, allow_network=True)
-    if os.path.lexists(out):
-        raise InvalidArgumentError(
-            f"there is something already: out={os.fspath(out)!r}; name a folder that is not there"
-        )
+    if os.path.lexists(label):
+        raise InvalidArgumentError(f"there is something already: out={label!r}; name a folder that is not there")
     target = open_folder(out, create=True, writable=True, allow_network=True)
     try:
         return recovered(folder, target, key, progress)

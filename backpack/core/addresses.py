@@ -86,7 +86,14 @@ def _resolve_text(engine: "Engine", text: str) -> int:
 
 
 def _resolve_time(engine: "Engine", time: datetime) -> int:
-    if time.tzinfo is None or time.utcoffset() is None:
+    try:
+        is_aware = time.tzinfo is not None and time.utcoffset() is not None
+    except Exception as error:  # code of the user's
+        raise InvalidArgumentError(
+            f"the tzinfo of a time can't be worked with: type={type(time.tzinfo).__name__} "
+            f"error={type(error).__name__}; use a ZoneInfo or a timezone"
+        ) from None
+    if not is_aware:
         raise InvalidArgumentError("a time must be aware: give the datetime a tzinfo, such as datetime.UTC")
     timeline = engine.timeline
     time_ns = to_ns(time)

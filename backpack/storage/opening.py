@@ -1,12 +1,27 @@
 """The folder of a store, opened and where that is asked for made."""
 
 import os
+from contextlib import suppress
 
 from backpack.errors import InvalidArgumentError, StorageError, StoreNotFoundError
 from backpack.storage import descriptors, process
 from backpack.storage.disk import READER, DiskFolder
 from backpack.storage.faults import storage_error
 from backpack.storage.mounts import network_type
+
+
+def path_text(path: str | os.PathLike[str]) -> str:
+    """The path as a str; `InvalidArgumentError` when it can't be one of a folder or file."""
+    text: object = None
+    with suppress(TypeError):
+        text = os.fspath(path)
+    if not isinstance(text, str):
+        raise InvalidArgumentError(
+            f"no path of a folder: it must be a str or an os.PathLike of one, not {type(path).__name__}"
+        )
+    if not text or "\0" in text:
+        raise InvalidArgumentError(f"no path of a folder: path={text!r}")
+    return text
 
 
 def open_folder(
@@ -20,14 +35,17 @@ def open_folder(
     """
     if os.name != "posix":
         raise StorageError("a store on disk needs POSIX (Linux, macOS, BSD); use Backpack() and export here")
-    label = os.fspath(path)
-    if not isinstance(label, str) or not label or "\0" in label:
-        raise InvalidArgumentError(f"no path of a folder: path={label!r}")
+    label = path_text(path)
     try:
         descriptor = _open_root(label, create=create and writable)
     except OSError as error:
         if isinstance(error, FileNotFoundError):
             raise StoreNotFoundError(f"there is no store: path={label!r}", path=label) from error
+        if isinstance(error, NotADirectoryError) and os.path.isfile(label):
+            raise StorageError(
+                f"that is a file, and a store is a folder: path={label!r}; Backpack.load(path) reads what export wrote",
+                file=label,
+            ) from error
         raise storage_error("the folder of the store could not be opened", error, label) from error
     folder = DiskFolder(descriptor, label, "", os.fstat(descriptor).st_uid, process.pid if writable else READER)
     try:

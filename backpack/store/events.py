@@ -14,6 +14,7 @@ from typing import Final
 from backpack.core.commit import Commit
 from backpack.core.patterns import Pattern
 from backpack.errors import InvalidArgumentError
+from backpack.store.names import checked_items
 
 KINDS: Final = ("pack", "delete", "quarantine", "release", "commit", "unpack", "denied", "prune", "archive", "error")
 _log: Final = logging.getLogger("backpack")
@@ -68,10 +69,11 @@ class Subscription:
             raise InvalidArgumentError(f"a callback must be callable, not {type(callback).__name__}")
         if isinstance(kinds, str):
             kinds = (kinds,)
-        self._kinds = None if kinds is None else frozenset(kinds)
-        unknown = (self._kinds or frozenset()) - frozenset(KINDS)
+        listed = None if kinds is None else checked_items("kinds", kinds)
+        unknown = [kind for kind in listed or () if kind not in KINDS]
         if unknown:
-            raise InvalidArgumentError(f"unknown kinds {sorted(unknown)}; there are: {', '.join(KINDS)}")
+            raise InvalidArgumentError(f"unknown kinds {unknown}; there are: {', '.join(KINDS)}")
+        self._kinds = None if listed is None else frozenset(listed)
         self._events = events
         self._node = node
         self._key = None if key is None else Pattern(key)

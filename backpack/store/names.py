@@ -1,14 +1,17 @@
 """Checks of the small strings that users give: keys, nodes, messages, tags, checkpoint names."""
 
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 from backpack.archive.retention import Retention
 from backpack.core.commit import Label
 from backpack.core.limits import as_shown, checked_count
 from backpack.errors import InvalidArgumentError, InvalidKeyError
 from backpack.limits import KEEP_DAYS_MAX, KEY_SIZE_MAX, MESSAGE_SIZE_MAX, NAME_SIZE_MAX, TAG_COUNT_MAX
+
+_K = TypeVar("_K")
+_T = TypeVar("_T")
 
 
 def checked_key(key: Any) -> str:
@@ -33,13 +36,26 @@ def made_label(node: str | None, message: str | None, tags: Iterable[str]) -> La
         message = checked_text("message", message, MESSAGE_SIZE_MAX, may_be_empty=True)
     if isinstance(tags, str):
         raise InvalidArgumentError("tags must be a list of str, not one str")
-    try:
-        listed = tuple(tags)
-    except TypeError:
-        raise InvalidArgumentError(f"tags must be a list of str, not {type(tags).__name__}") from None
+    listed = checked_items("tags", tags)
     if len(listed) > TAG_COUNT_MAX:
         raise InvalidArgumentError(f"a commit may have {TAG_COUNT_MAX} tags: count={len(listed)}")
     return node, message, tuple([checked_text("tag", tag, NAME_SIZE_MAX) for tag in listed])
+
+
+def checked_items(what: str, items: Iterable[_T], of: str = "str") -> tuple[_T, ...]:
+    """All of them, or `InvalidArgumentError` for what can't be gone through."""
+    try:
+        iterator = iter(items)
+    except TypeError:
+        raise InvalidArgumentError(f"{what} must be a list of {of}, not {type(items).__name__}") from None
+    return tuple(iterator)
+
+
+def checked_mapping(what: str, mapping: Mapping[_K, _T]) -> Mapping[_K, _T]:
+    """The mapping, or `InvalidArgumentError` when it is none."""
+    if not isinstance(mapping, Mapping):
+        raise InvalidArgumentError(f"{what} must be a mapping, not {type(mapping).__name__}")
+    return mapping
 
 
 def checked_text(what: str, text: Any, size_max: int, *, may_be_empty: bool = False) -> str:

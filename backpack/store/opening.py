@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final, Literal
 from weakref import ref
 
@@ -16,7 +15,7 @@ from backpack.core.limits import Limits
 from backpack.errors import InvalidArgumentError, StoreNotFoundError
 from backpack.limits import HISTORY_SIZE_LIMIT_DEFAULT, PRUNE_PERCENTAGE_DEFAULT, VALUE_SIZE_LIMIT_DEFAULT
 from backpack.storage.encryption import Key
-from backpack.storage.opening import open_folder
+from backpack.storage.opening import open_folder, path_text
 from backpack.storage.protocol import Folder
 from backpack.store.adopting import sweep_inbox
 from backpack.store.names import checked_retention
@@ -64,8 +63,9 @@ def open(
     limits = Limits(max_value_size, max_history_size, max_commits, prune_strategy, prune_percentage, hard_limit)
     retention = checked_retention(max_archive_size, keep_days, keep_commits)
     is_writable = mode == "rw"
-    if not is_writable and not Path(path).exists():
-        raise StoreNotFoundError(f"there is no store: path={str(path)!r}", path=str(path))
+    label = path_text(path)
+    if not is_writable and not os.path.exists(label):
+        raise StoreNotFoundError(f"there is no store: path={label!r}", path=label)
     folder = open_folder(path, create=is_writable, writable=is_writable, allow_network=allow_network)
     return open_in(folder, limits, is_writable=is_writable, durability=durability, key=key, retention=retention)
 

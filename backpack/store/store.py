@@ -59,8 +59,10 @@ from backpack.store.inherited import expect_forks
 from backpack.store.lists import list_header, packed_list
 from backpack.store.names import (
     checked_checkpoint_name,
+    checked_items,
     checked_key,
     checked_limit,
+    checked_mapping,
     checked_retention,
     checked_text,
     made_label,
@@ -619,10 +621,10 @@ class Backpack(MutableMapping[str, Any]):
         """
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         packed = {
-            at: {checked_key(key): pack_value(value) for key, value in values.items()}
-            for at, values in (replace or {}).items()
+            at: {checked_key(key): pack_value(value) for key, value in checked_mapping("replace[at]", values).items()}
+            for at, values in checked_mapping("replace", {} if replace is None else replace).items()
         }
-        skip = list(skip)
+        skip = checked_items("skip", skip, "commits")
         twin = self.fork(start, unavailable=unavailable)
         with self._lock:
             engine = self._engine
@@ -687,6 +689,8 @@ class Backpack(MutableMapping[str, Any]):
 
     def delete_checkpoint(self, name: str) -> None:
         """Unpin it; an unknown name raises `CommitNotFoundError`."""
+        if not isinstance(name, str):
+            raise InvalidArgumentError(f"a checkpoint name must be a str, not {type(name).__name__}")
         self._require_open()
         with self._changing:
             if name not in self._engine.pins.checkpoints:
