@@ -111,10 +111,13 @@ def recover(
     The old one is not changed, and nobody may be writing to it. `key` is that of an encrypted store; the new one has
     the same. `progress` is called with the bytes of the old one that are done and those there are. Raises
     `CorruptionError` when nothing can be recovered, `StoreNotFoundError`, `StoreLockedError`, `WrongKeyError`,
-    `InvalidArgumentError` (`out` is there); nothing is left at `out` then.
+    `InvalidArgumentError` (`out` is there, or inside the store); nothing is left at `out` then.
     """
     label = path_text(out)
     folder = open_folder(path, create=False, writable=False, allow_network=True)
+    store = os.path.realpath(folder.path)
+    if os.path.commonpath((store, os.path.realpath(label))) == store:
+        raise InvalidArgumentError(f"that is inside the damaged store: out={label!r}; name a folder outside of it")
     if os.path.lexists(label):
         raise InvalidArgumentError(f"there is something already: out={label!r}; name a folder that is not there")
     target = open_folder(out, create=True, writable=True, allow_network=True)

@@ -301,3 +301,15 @@ def test_the_keys_of_lost_values_are_named(sealed: Truth) -> None:
 
 def _cut_by(count: int) -> Any:
     return lambda data: data.__delitem__(slice(len(data) - count, None))
+
+
+@pytest.mark.parametrize("inside", ["new", "blobs/new", "../store/new", "../link/new"])
+def test_nothing_is_written_inside_the_damaged_store(inside: str, tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    backpack.open(path).close()
+    (tmp_path / "link").symlink_to(path)
+    before = sorted(tmp_path.rglob("*"))
+    for store in (path, tmp_path / "link"):
+        with pytest.raises(InvalidArgumentError, match="inside the damaged store"):
+            backpack.recover(store, path / inside)
+    assert sorted(tmp_path.rglob("*")) == before

@@ -169,6 +169,10 @@ def test_recover_says_what_came_of_it(trip: Calls, monkeypatch: pytest.MonkeyPat
     trip.refused(["recover", ""], code=2)
 
 
+def test_recover_writes_nothing_inside_the_store(trip: Calls) -> None:
+    assert "inside the damaged store" in trip.refused(["recover", str(trip.store / "inside")], code=2)
+
+
 def test_recovering_what_is_whole_is_exit_code_0(trip: Calls, tmp_path: Path) -> None:
     assert "nothing was lost" in trip(["recover", str(tmp_path / "new")]).splitlines()
 
