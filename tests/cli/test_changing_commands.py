@@ -109,6 +109,47 @@ def test_an_export_that_can_not_be_written_is_exit_code_3(trip: Calls, tmp_path:
     trip.refused(["export", str(tmp_path / "no" / "folder")], code=3)
 
 
+# -- load --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("origin", ["store", "memory"])
+def test_load_makes_a_store_of_an_export(origin: str, trip: Calls, tmp_path: Path, capsys: Captured) -> None:
+    file = tmp_path / "export"
+    if origin == "memory":
+        Backpack({"a": 1, "b": [2]}).export(file)
+    else:
+        trip(["export", str(file)])
+    copy = Calls(tmp_path / "copy", capsys)
+    out = copy(["load", str(file)])
+    with Backpack.load(file) as loaded, backpack.open(copy.store) as bp:
+        assert out == f"{loaded.head.seq} commit{'s' * (origin == 'store')}, {len(bp)} keys: {copy.store}\n"
+        assert list(bp.history()) == list(loaded.history())
+        assert bp.checkpoints() == loaded.checkpoints()
+        assert all(bp.snapshot(commit) == loaded.snapshot(commit) for commit in bp.history())
+    before = {name: data for name, (_, data) in files_of(copy.store).items()}
+    assert "an empty directory" in copy.refused(["load", str(file)], code=2)
+    assert {name: data for name, (_, data) in files_of(copy.store).items()} == before
+    other = Calls(tmp_path / "other", capsys)
+    assert other.json(["load", str(file)])["head"] == loaded._engine.timeline.head
+
+
+def test_load_reads_standard_input(trip: Calls, tmp_path: Path) -> None:
+    trip(["export", str(tmp_path / "export")])
+    copy = [sys.executable, "-m", "backpack.cli.main", "load", "-", "--store", str(tmp_path / "copy")]
+    with (tmp_path / "export").open("rb") as file:
+        ended = subprocess.run(copy, stdin=file, capture_output=True, cwd=ROOT, timeout=60)
+    assert ended.returncode == 0 and ended.stdout.startswith(b"6 commits, 3 keys: "), ended
+
+
+def test_what_is_no_export_makes_no_store(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "text").write_text("no export")
+    calls = Calls(tmp_path / "store", capsys)
+    calls.refused(["load", str(tmp_path / "text")], code=3)
+    calls.refused(["load", str(tmp_path / "nothing")], code=2)
+    calls.refused(["load", ""], code=2)
+    assert not calls.store.exists()
+
+
 # -- verify, recover, compact ----------------------------------------------------------------------------------
 
 

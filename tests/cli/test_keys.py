@@ -31,6 +31,7 @@ WORDS: dict[str, list[str]] = {
     "log": [],
     "show": ["1"],
     "diff": ["1"],
+    "keys": [],
     "blame": ["plan"],
     "restore": ["1"],
     "usage": [],
@@ -38,6 +39,7 @@ WORDS: dict[str, list[str]] = {
     "recover": ["OUT"],
     "compact": [],
     "export": ["OUT"],
+    "load": ["EXPORT", "--store", "OUT"],
     "import": ["RUNS"],
     "memory": ["log", "a text"],
     "checkpoint": ["now"],
@@ -49,7 +51,15 @@ WORDS: dict[str, list[str]] = {
 def test_every_command_on_a_store_takes_a_key(command: str, store: Path, tmp_path: Path, capsys: Captured) -> None:
     runs = tmp_path / "runs.jsonl"
     runs.write_text(json.dumps({"id": "rome", "messages": [{"role": "user", "content": "Rome"}]}))
-    places = {"OUT": str(tmp_path / "out"), "RUNS": str(runs), "DIRECTORY": str(tmp_path)}
+    exported = tmp_path / "exported"
+    with backpack.open(store, "r", key=KEY) as bp:
+        bp.export(exported, key=KEY)
+    places = {
+        "OUT": str(tmp_path / "out"),
+        "RUNS": str(runs),
+        "DIRECTORY": str(tmp_path),
+        "EXPORT": str(exported),
+    }
     words = [command, *(places.get(word, word) for word in WORDS[command])]
     assert main([*words, "--key-from", "env:THE_KEY"]) == 0, capsys.readouterr().err
     assert main(words) in (1, 2, 3)

@@ -1,4 +1,4 @@
-"""`log`, `show`, `diff`, `blame`, `usage`: what they say, and that they change nothing."""
+"""`log`, `show`, `keys`, `diff`, `blame`, `usage`: what they say, and that they change nothing."""
 
 import datetime
 import json
@@ -15,7 +15,17 @@ from backpack.cli.main import main
 
 from .stores import Calls, Captured, files_of, made_trip
 
-READING = ["log", "show 2", "show 2 messages", "diff 1", "diff 3 4 plan", "blame plan", "usage"]
+READING = [
+    "log",
+    "show 2",
+    "show 2 messages",
+    "keys",
+    "keys ** --at 2",
+    "diff 1",
+    "diff 3 4 plan",
+    "blame plan",
+    "usage",
+]
 
 
 def seqs(trip: Calls, options: str) -> list[int]:
@@ -283,6 +293,53 @@ def test_many_places_are_counted(trip: Calls) -> None:
     assert "at [0], [1], [2] and 77 more" in trip("diff HEAD~1 HEAD")
 
 
+# -- keys ------------------------------------------------------------------------------------------------------
+
+
+def test_keys_are_those_with_a_value_and_who_set_it(trip: Calls) -> None:
+    lines = trip("keys").splitlines()
+    assert [line.split()[:2] for line in lines[2:]] == [["booking.hotel", "1"], ["messages", "2"], ["plan", "2"]]
+    assert [line.split()[-3] for line in lines[2:]] == ["booker", "chat", "planner"]
+    assert lines[0].split() == ["key", "version", "size", "node", "time"]
+    with backpack.open(trip.store, "r") as bp:
+        item, found = bp.item("plan"), trip.json("keys plan")
+    assert item.commit is not None
+    assert found == {
+        "seq": 6,
+        "keys": {
+            "plan": {
+                "version": 2,
+                "size": item.size,
+                "is_large": False,
+                "node": "planner",
+                "time": item.commit.time.isoformat(),
+                "commit": {"seq": 4, "id": item.commit.id},
+            }
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ("--at planned", ["messages", "plan", "request"]),
+        ("--at 0", []),
+        ("'booking.*'", ["booking.hotel"]),
+        ("'*'", ["messages", "plan"]),
+        ("'**' --at 4", ["messages", "plan", "request"]),
+    ],
+)
+def test_keys_shows_those_that_are_asked_for(options: str, found: list[str], trip: Calls) -> None:
+    assert list(trip.json(f"keys {options}")["keys"]) == found
+
+
+def test_keys_that_are_not_there_are_exit_code_1(trip: Calls) -> None:
+    assert trip("keys 'nothing.*'", code=1) == "no keys\n"
+    assert trip("keys --at 0") == "no keys\n"
+    trip.refused("keys --at nowhere", code=1)
+    trip.refused("keys ''", code=2)
+
+
 # -- blame, usage ----------------------------------------------------------------------------------------------
 
 
@@ -387,6 +444,8 @@ def test_no_control_character_reaches_the_terminal(tmp_path: Path, capsys: Captu
         ["diff", "1", "2", key],
         ["diff", "0"],
         ["blame", key],
+        ["keys"],
+        ["keys", "--at", "1"],
         ["usage"],
         ["restore", "1", key],
     ]
@@ -426,6 +485,6 @@ def test_lines_fit_the_terminal(trip: Calls, monkeypatch: pytest.MonkeyPatch) ->
         bp.pack("k" * 300, "v" * 300, node="n" * 300, message="m" * 300)
     for columns in ("80", "100"):
         monkeypatch.setenv("COLUMNS", columns)
-        for command in ("log", "show", "diff 1", "usage"):
+        for command in ("log", "show", "keys", "diff 1", "usage"):
             lines = [line for line in trip(command).splitlines() if not line.startswith(("    mmm", "node   "))]
             assert max(map(len, lines)) <= int(columns), command
