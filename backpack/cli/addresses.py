@@ -6,6 +6,7 @@ an offset is local time, which is what `log` and `show` write.
 """
 
 import re
+import shlex
 from datetime import datetime
 from typing import Final
 
@@ -17,8 +18,11 @@ _TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ].*)?", re.ASCII)
 _SEQ: Final = re.compile(r"\d{1,18}", re.ASCII)
 
 
-def seq_of(bp: Backpack, text: str) -> int:
-    """The seq that AT means, 0 for the empty beginning; errors as of `bp.snapshot`."""
+def seq_of(bp: Backpack, text: str, *, with_key: str = "show HEAD {key}") -> int:
+    """The seq that AT means, 0 for the empty beginning; errors as of `bp.snapshot`.
+
+    `with_key`: the command that whoever named a key in the place of a commit may have meant.
+    """
     if _SEQ.fullmatch(text) and int(text) <= _head(bp):
         return bp.snapshot(int(text)).seq
     try:
@@ -26,16 +30,29 @@ def seq_of(bp: Backpack, text: str) -> int:
     except CommitNotFoundError:
         time = time_of(text)
         if time is None:
-            raise
+            better = _better_error(bp, text, with_key)
+            if better is None:
+                raise
+            raise better from None
     return bp.snapshot(time).seq
 
 
-def first_behind(bp: Backpack, text: str) -> int | None:
+def _better_error(bp: Backpack, text: str, with_key: str) -> CommitNotFoundError | None:
+    """What is more likely than an id that was mistyped: a key, or a seq that is too high."""
+    if bp.version(text):
+        command = f"backpack {with_key.format(key=shlex.quote(text))}"
+        return CommitNotFoundError(f"{text!r} names no commit, it is a key: {command}", at=text)
+    if _SEQ.fullmatch(text):
+        return CommitNotFoundError(f"there is no commit {text}: the newest is {_head(bp)}", at=text)
+    return None
+
+
+def first_behind(bp: Backpack, text: str, *, with_key: str) -> int | None:
     """The first commit that `--before AT` leaves out, None if it leaves out none.
 
     A commit is left out itself; of a time, every commit after it.
     """
-    seq = seq_of(bp, text)
+    seq = seq_of(bp, text, with_key=with_key)
     if not _is_time(bp, text):
         return seq
     return seq + 1 if seq < _head(bp) else None

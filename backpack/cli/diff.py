@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _asked(bp: Backpack, args: argparse.Namespace) -> tuple[int, int, str | None]:
     """From, to, and the key."""
-    a = seq_of(bp, args.a)
+    a = seq_of(bp, args.a, with_key="diff HEAD~1 {key}")
     head = seq_of(bp, "HEAD")
     if args.b is None:
         return a, head, None

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     console = Console(sys.stdout)
     with opened(args) as bp:
         reads = None if args.pattern is None else [args.pattern]
-        snapshot = bp.node("backpack keys", reads=reads).snapshot(seq_of(bp, args.at))
+        snapshot = bp.node("backpack keys", reads=reads).snapshot(seq_of(bp, args.at, with_key="keys {key}"))
         items = [snapshot.item(key) for key in snapshot]
         if args.as_json:
             console.line(json_text(_document(snapshot, items), indent=_INDENT))

@@ -23,6 +23,7 @@ commit says of itself or else the keys that it changed.
 AT is {AT_HELP}."""
 
 _LINES_AT_ONCE: Final = 64
+_WITH_KEY: Final = "log --key {key}"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -50,8 +51,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lines(bp: Backpack, args: argparse.Namespace) -> Iterator[str]:
-    before = None if args.before is None else first_behind(bp, args.before)
-    after = None if args.since is None else seq_of(bp, args.since)
+    before = None if args.before is None else first_behind(bp, args.before, with_key=_WITH_KEY)
+    after = None if args.since is None else seq_of(bp, args.since, with_key=_WITH_KEY)
     commits = bp.history(args.key, node=args.node, tag=args.tag, before=before, after=after, limit=args.limit)
     width = terminal_width(elsewhere=WIDTH_MAX)
     seq_width = 0

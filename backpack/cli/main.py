@@ -43,6 +43,8 @@ COMMANDS: Final = {
 """By name: the module in `backpack.cli`, with `add_options(parser)` and `run(args)`, and what it is for. Instead of the
 first it may have `VERBS`, a table like this one: `backpack memory log`."""
 
+_OWN_OPTIONS: Final = ("-h", "--help", "--version")
+
 
 class _Parser(argparse.ArgumentParser):
     """Complains in one line."""
@@ -86,6 +88,8 @@ def _main(argv: Sequence[str]) -> int:
     parser.add_argument("--version", action="version", version=f"backpack {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     asked = next((word for word in argv if not word.startswith("-")), None)
+    if argv and argv[0].startswith("-") and argv[0] not in _OWN_OPTIONS:
+        return _complain("backpack", _misplaced(argv), BAD_INPUT)
     for name, (module, purpose) in COMMANDS.items():
         form = argparse.RawDescriptionHelpFormatter
         subparser = subparsers.add_parser(name, help=purpose, formatter_class=form, allow_abbrev=False)
@@ -110,6 +114,13 @@ def _main(argv: Sequence[str]) -> int:
         where = "" if error.filename is None else f": {error.filename}"
         return _complain(who, f"{error.strerror or error}{where}", STORE_FAILED)
     return code
+
+
+def _misplaced(argv: Sequence[str]) -> str:
+    """What to do where options stand before the command. Their values are not repeated: one may be a key."""
+    at = next((at for at, word in enumerate(argv) if word in COMMANDS), len(argv))
+    names = " ".join(word.partition("=")[0] for word in argv[:at] if word.startswith("-"))
+    return f"options follow the command: backpack {[*argv, 'COMMAND'][at]} {names} ..."
 
 
 def _complain(who: str, reason: str, code: int) -> int:

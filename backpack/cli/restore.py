@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     """Restore and say what changed; the exit code."""
     console = Console(sys.stdout)
     with opened(args, "rw") as bp:
-        seq = seq_of(bp, args.at)
+        seq = seq_of(bp, args.at, with_key="restore AT {key}")
         message = f"restores commit {seq}" if args.message is None else args.message
         commit = bp.restore(seq, keys=args.keys or None, node=args.node, message=message, tags=args.tags)
     if args.as_json:

@@ -209,3 +209,21 @@ def test_only_the_command_that_is_asked_for_is_imported() -> None:
     assert "backpack.cli.log" in loaded
     others = ("backpack.demo", "backpack.runs", "backpack.cli.demo", "backpack.memory", "backpack.cli.memory")
     assert not [name for name in loaded if name.startswith(others)]
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["--store", "a b", "log", "-n", "1"], "log --store ..."),
+        (["--json", "show", "3"], "show --json ..."),
+        (["--store", "x", "--key-from=0123", "usage"], "usage --store --key-from ..."),
+        (["--store", "x"], "COMMAND --store ..."),
+        (["-n", "1"], "COMMAND -n ..."),
+    ],
+)
+def test_options_before_the_command_are_told_where_they_belong(
+    words: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    output = capsys.readouterr()
+    assert output.out == "" and output.err == f"backpack: error: options follow the command: backpack {meant}\n"

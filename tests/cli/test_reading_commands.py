@@ -293,6 +293,32 @@ def test_many_places_are_counted(trip: Calls) -> None:
     assert "at [0], [1], [2] and 77 more" in trip("diff HEAD~1 HEAD")
 
 
+# -- which commit ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "meant"),
+    [
+        ("show booking.hotel", "show HEAD booking.hotel"),
+        ("diff plan", "diff HEAD~1 plan"),
+        ("diff plan 3", "diff HEAD~1 plan"),
+        ("restore request", "restore AT request"),
+        ("log --since plan", "log --key plan"),
+        ("log --before plan", "log --key plan"),
+        ("keys --at plan", "keys plan"),
+    ],
+)
+def test_a_key_in_the_place_of_a_commit_is_told_with_the_command_that_was_meant(
+    command: str, meant: str, trip: Calls
+) -> None:
+    assert trip.refused(command, code=1).endswith(f"names no commit, it is a key: backpack {meant}")
+
+
+def test_a_seq_that_is_too_high_is_told_with_the_newest(trip: Calls) -> None:
+    assert trip.refused("show 99999", code=1) == "there is no commit 99999: the newest is 6"
+    assert trip.refused("diff 1 77", code=1) == "there is no commit 77: the newest is 6"
+
+
 # -- keys ------------------------------------------------------------------------------------------------------
 
 
