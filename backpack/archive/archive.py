@@ -472,6 +472,10 @@ class Archive:
         value = Value(((BLOB, 0, 0, len(payload)),), b"", (digest,), len(payload))
         return self._stored(value), self.blobs.size_of(digest)
 
+    def blobs_of(self, buffer: Buffer) -> list[tuple[int, int, bytes, int]]:
+        """Where bytes that memory has stand in blobs, which know their lines: see `Placer`. None when it is closed."""
+        return [] if self._refusal else self.placer.blobs_of(buffer)
+
     def stored_values(self) -> list[Value]:
         """Where the large values stand that memory has and has not read: what they are cut from has to stay."""
         return [source.value for source in self._on_disk]

@@ -173,6 +173,20 @@ class Placer:
         else:
             self._payloads[id(source)] = (source, Place.of(value))
 
+    def blobs_of(self, buffer: Buffer) -> list[tuple[int, int, bytes, int]]:
+        """`(start, stop, digest, first)` of the runs of a buffer's bytes that stand in blobs, as far as that is known.
+        Any thread may ask."""
+        place = self._buffers.get(buffer)
+        if place is None:
+            return []
+        return [
+            (start, stop, number, first)
+            for (origin, number, first), start, stop in zip(
+                place.cuts, place.starts, [*place.starts[1:], place.size], strict=True
+            )
+            if origin == BLOB and not isinstance(number, int)
+        ]
+
     def pack(
         self,
         key: str,

@@ -1,15 +1,17 @@
-"""Packed bytes to be read in slices: what slicing asks of them, and two ways to have them besides a blob.
+"""Packed bytes to be read in slices: what slicing asks of them, and ways to have them besides a blob.
 
-`BytesReader` has a payload in memory; `JoinedReader` puts slices of other readers one behind the other, as a text that
-grew by appending stands on disk: a few bytes of its own and pieces of blobs.
+`BytesReader` has a payload in memory, `IndexedReader` one that a blob has too; `JoinedReader` puts slices of other
+readers one behind the other, as a text that grew by appending stands on disk: a few bytes of its own and pieces of
+blobs.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Protocol
 
 from backpack.blobs.newlines import after_newline
+from backpack.errors import ClosedError, CorruptionError, StorageError
 
 
 class Reader(Protocol):
@@ -53,6 +55,36 @@ class BytesReader:
             return min(start, self.size)
         found = after_newline(self._payload, number, start)
         return self.size if found is None else found
+
+
+class IndexedReader:
+    """Bytes in memory that a blob has as well: they are read here, and their lines are found there, at the cost of two
+    frames. Where the blob can't be read lines are counted here: what memory has is right whatever the disk has."""
+
+    __slots__ = ("_memory", "_open", "_shift", "size")
+
+    def __init__(self, memory: Reader, shift: int, open_blob: Callable[[], Reader]) -> None:
+        """`shift`: by how much offsets in the blob are higher than those in memory."""
+        self._memory = memory
+        self._shift = shift
+        self._open = open_blob
+        self.size = memory.size
+
+    def read(self, start: int, length: int) -> bytes:
+        return self._memory.read(start, length)
+
+    def count_newlines(self, start: int, stop: int) -> int:
+        try:
+            return self._open().count_newlines(start + self._shift, stop + self._shift)
+        except (CorruptionError, StorageError, ClosedError):
+            return self._memory.count_newlines(start, stop)
+
+    def find_line(self, number: int, start: int) -> int:
+        """Both agree on a line that begins within what both have: `JoinedReader` asks for no other."""
+        try:
+            return self._open().find_line(number, start + self._shift) - self._shift
+        except (CorruptionError, StorageError, ClosedError):
+            return self._memory.find_line(number, start)
 
 
 class JoinedReader:

@@ -99,7 +99,7 @@ class Snapshot(Mapping[str, Any]):
 
     def read_text(self, key: str, lines: Lines | None = None) -> str:
         """As `Backpack.read_text`, of the value as of this commit. `ValueUnavailableError` where it is out of reach."""
-        return doors.slicing.text_of(self._content(key), lines)
+        return doors.slicing.text_of(self._content(key), lines, self._store._archive)
 
     def read_bytes(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         """As `Backpack.read_bytes`, of the value as of this commit."""

@@ -357,19 +357,21 @@ class Backpack(MutableMapping[str, Any]):
     def read_text(self, key: str, at: At | None = None, lines: Lines | None = None) -> str:
         """Lines of a text (the first and the last, both included, counted from 1; None: all), exactly as it has them.
 
-        A line ends with its newline, and at nothing else; past the end there is nothing. Cost: what the slice touches,
-        however long the text is and wherever it stands. A missing key raises `KeyNotFoundError`, what is no text
-        `NotTextError`, bytes that are not within reach `ValueUnavailableError`. Counts as an access, as `unpack` does.
+        A line ends with its newline, and at nothing else; past the end there is nothing. Cost in an opened store: what
+        the slice touches, however long the text is, since blobs know where lines are. In memory, and for what is in no
+        blob, newlines are counted up to the last line: 0.1 to 0.6 ms a MB. A missing key raises `KeyNotFoundError`,
+        what is no text `NotTextError`, bytes that are not within reach `ValueUnavailableError`. Counts as an access, as
+        `unpack` does.
 
         >>> Backpack({"log": "one\\ntwo\\nthree"}).read_text("log", lines=(2, 3))
         'two\\nthree'
         """
-        return doors.slicing.text_of(self._content_at(key, at), lines)
+        return doors.slicing.text_of(self._content_at(key, at), lines, self._archive)
 
     def read_bytes(self, key: str, at: At | None = None, start: int = 0, length: int | None = None) -> bytes:
         """So many bytes (None: all) from there, of bytes or of the UTF-8 of a text; fewer only at the end.
 
-        Cost and errors are those of `read_text`.
+        Cost: what the slice touches, wherever it stands. Errors are those of `read_text`.
 
         >>> Backpack({"page": b"%PDF-1.7 and more"}).read_bytes("page", start=1, length=3)
         b'PDF'
@@ -1002,7 +1004,7 @@ class Backpack(MutableMapping[str, Any]):
 
     async def aread_text(self, key: str, at: At | None = None, lines: Lines | None = None) -> str:
         """As `read_text`; what has to be read from disk is read by another thread."""
-        return await tasks.sliced(self, key, at, lambda content: doors.slicing.text_of(content, lines))
+        return await tasks.sliced(self, key, at, lambda content: doors.slicing.text_of(content, lines, self._archive))
 
     async def aread_bytes(self, key: str, at: At | None = None, start: int = 0, length: int | None = None) -> bytes:
         """As `read_bytes`, in the same way."""

@@ -22,6 +22,7 @@ from backpack.errors import (
     NotTextError,
     ValueUnavailableError,
 )
+from backpack.store import slicing
 
 from .recording import RecordingFolder, opened, recording
 
@@ -58,8 +59,13 @@ def places(value: Any) -> Iterator[tuple[str, Backpack, int]]:
         bp.close()
 
 
+@pytest.mark.parametrize("is_indexed", [False, True])
 @pytest.mark.parametrize("text", ["", "\n", "x", TRICKY, SURROGATED, TRICKY * 2_000], ids=range(6))
-def test_lines_and_bytes_are_exact_wherever_a_text_stands(text: str) -> None:
+def test_lines_and_bytes_are_exact_wherever_a_text_stands(
+    text: str, is_indexed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_indexed:
+        monkeypatch.setattr(slicing, "INDEXED_SIZE_MIN", 1)
     lines = lines_of(text)
     data = text.encode("utf-8", "surrogatepass")
     slices = [(1, 1), (1, 3), (2, 2), (len(lines) or 1, len(lines) + 5), (len(lines) + 1, len(lines) + 2)]
@@ -91,6 +97,12 @@ def test_bytes_are_sliced_and_have_no_lines(value: bytes) -> None:
 
 @given(parts=st.lists(st.lists(st.sampled_from(LINES), min_size=1, max_size=40), min_size=1, max_size=6))
 def test_a_text_that_grew_is_as_exact_as_one_that_did_not(parts: list[list[str]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(slicing, "INDEXED_SIZE_MIN", 1)
+        check_a_text_that_grew(parts)
+
+
+def check_a_text_that_grew(parts: list[list[str]]) -> None:
     text = "\n".join(LINES) * 20
     folder = recording()
     bp = opened(folder, max_value_size=400)
@@ -105,6 +117,7 @@ def test_a_text_that_grew_is_as_exact_as_one_that_did_not(parts: list[list[str]]
             middle = len(lines) // 2
             assert bp.read_text("key", seq, (middle, middle + 3)) == "".join(lines[middle - 1 : middle + 3])
             assert bp.read_text("key", seq, (len(lines), len(lines))) == lines[-1]
+        assert bp.read_text("key", lines=(middle, len(lines))) == "".join(lines[middle - 1 :])
         bp.close()
         bp = opened(folder, max_value_size=400)
     bp.close()
@@ -278,3 +291,50 @@ def test_slices_are_exact_while_a_text_grows_in_another_thread() -> None:
         assert lines == [f"line {number}" for number in range(len(lines))]
     thread.join()
     assert bp.read_text("key", lines=(400, 400)) == "line 299\n"
+
+
+def test_lines_of_a_live_text_are_looked_up_in_its_blob() -> None:
+    line = "the same line over and over\n"
+    text = line * 500_000
+    folder = recording()
+    bp = opened(folder)
+    bp.pack("key", text)
+    bp.pack("key", text + line * 2_000)
+    seen: list[int] = []
+
+    class Watched(slicing.BytesReader):
+        def count_newlines(self, start: int, stop: int) -> int:
+            seen.append(stop - start)
+            return super().count_newlines(start, stop)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(slicing, "BytesReader", Watched)
+        for first in (1, 250_000, 499_990, 499_999, 501_990):
+            folder.record.forget()
+            for store in (bp, bp.snapshot()):
+                assert store.read_text("key", lines=(first, first + 10)) == line * 11
+            assert 0 < folder.record.read_sizes["blobs"] < MIB, first
+    assert sum(seen) < 2 * MIB
+    bp.close()
+
+
+def test_a_live_text_is_read_whatever_has_become_of_its_blob() -> None:
+    folder = recording()
+    bp = opened(folder)
+    text = "a line\n" * 300_000
+    bp.pack("key", text)
+    snapshot = bp.snapshot()
+    bp.flush()
+    blobs = folder.folder("blobs")
+    for name in blobs.names():
+        blobs.remove(name)
+    assert bp.read_text("key", lines=(299_999, 300_005)) == "a line\n" * 2
+    bp.close()
+    assert snapshot.read_text("key", (7, 8)) == "a line\n" * 2
+
+
+def test_lines_in_memory_are_counted_no_further_than_they_are_wanted() -> None:
+    text = "a line\n" * 300_000
+    bp = Backpack({"key": text})
+    reader = slicing.reader_of(bp._content_at("key", None))
+    assert type(reader) is slicing.BytesReader and bp.read_text("key", lines=(7, 8)) == "a line\n" * 2
