@@ -68,7 +68,11 @@ Checkpoints = dict[str, tuple[int, str]]
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How an opened store fares. `ok` is True when nothing has failed."""
+    """How an opened store fares.
+
+    `ok` (True when nothing has failed), `problem` (what failed last), `unsealed_logs` and `unsynced_commits` (how much
+    waits for the background), `refused_letters` (of the inbox). Of a store in memory: ok, and nothing waits.
+    """
 
     ok: bool
     problem: str

@@ -50,7 +50,7 @@ MakeRandom = Callable[[int], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What opening found and did after a store was not closed."""
+    """What opening found and did after a store was not closed: `dropped_bytes`, `kept_in` and `head`."""
 
     dropped_bytes: int
     """Bytes that were cut off: frames that had not been acknowledged as durable."""

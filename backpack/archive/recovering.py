@@ -67,7 +67,12 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What came of a recovery."""
+    """What came of a recovery.
+
+    What is there: `head`, `commits`, `blobs`, `letters`, `has_ids`. What is not: `lost_commits` (runs), `lost_values`
+    and `lost_keys`, `deleted` and `doubtful` (keys), `lost_checkpoints` (names), `lost_blobs`, `lost_letters`.
+    `is_whole` when nothing was lost.
+    """
 
     head: int
     """The newest commit of the new store."""

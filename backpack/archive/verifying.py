@@ -53,7 +53,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is not what was written."""
+    """Something that is not what was written.
+
+    Where and what: `file`, `offset`, `reason`. What it hits, as far as that is known: `commits`, `keys`.
+    """
 
     file: str
     """From the folder of the store."""
@@ -67,7 +70,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What is wrong with a store, and how much of it was read. `ok` is True when nothing is."""
+    """What is wrong with a store, and how much of it was read.
+
+    `ok` (True when nothing is wrong), `problems` (a `Problem` each) and `notes` (what is no problem); `files`, `size`
+    (their bytes), `commits` and `blobs` that were read.
+    """
 
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]

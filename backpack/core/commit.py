@@ -32,7 +32,11 @@ Facts = tuple[Ids, int, int, Label, RawChange | tuple[RawChange, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a commit did to one key: pack, delete, quarantine or release; its version and packed size in bytes."""
+    """What a commit did to one key.
+
+    `kind` ("pack", "delete", "quarantine" or "release"), `version` (how many changes the key had had with this one),
+    `size` (packed bytes; 0 where nothing comes into sight) and `is_large` (history holds a reference).
+    """
 
     kind: str
     version: int
@@ -41,7 +45,12 @@ class Change:
 
 
 class Commit:
-    """One atomic, attributed change of one or more keys."""
+    """One atomic, attributed change of one or more keys.
+
+    `seq` (1 is the first), `id` and `parent` (the id of the commit before), `time` (an aware datetime in UTC), `node`,
+    `message` and `tags` (who and why, None or empty where nobody said), `changes` (a mapping from key to `Change`) and
+    `size` (their packed bytes). Immutable; equal when seq and id are; pickles.
+    """
 
     __slots__ = ("_facts",)
     _facts: Facts

@@ -72,7 +72,12 @@ def _is_same(old: Any, new: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class DiffEntry:
-    """One key that differs; `old` and `new` are fresh copies each time (None where there is no value)."""
+    """One key that differs.
+
+    `key`, `commit` (the one that changed it last; None where that is not known), `old` and `new` (fresh copies each
+    time; None where there is no value, `Unavailable` where its bytes are out of reach) and `paths` (where inside the
+    value it differs, such as `("findings[3].score",)`; worked out when asked for, at the cost of both values).
+    """
 
     key: str
     commit: Commit | None
@@ -98,7 +103,10 @@ class DiffEntry:
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """What changed from one snapshot to another: three mappings from key to `DiffEntry`."""
+    """What changed from one snapshot to another: `added`, `removed` and `changed`, mappings from key to `DiffEntry`.
+
+    False when nothing did; `len` counts keys; `print` shows a line a key.
+    """
 
     added: Mapping[str, DiffEntry]
     removed: Mapping[str, DiffEntry]

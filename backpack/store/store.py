@@ -724,7 +724,17 @@ class Backpack(MutableMapping[str, Any]):
         return pruned
 
     def configure(self, **limits: Any) -> None:
-        """Change limits at run time. Lowering one prunes at once; nonsense raises ValueError and changes nothing."""
+        """Change limits at run time. Lowering one prunes at once; nonsense raises ValueError and changes nothing.
+
+        `max_value_size`, `max_history_size` (bytes, above 0), `max_commits` (above 0, or None), `prune_strategy`
+        ("oldest", "least-accessed" or "none"), `prune_percentage` (above 0, up to 1) and `hard_limit` (a bool): see
+        `Backpack`. Another name is a TypeError. What the archive keeps is no limit of these: see `compact`.
+
+        >>> bp = Backpack()
+        >>> bp.configure(max_history_size=1_000_000, max_commits=100)
+        >>> bp.limits.max_commits
+        100
+        """
         self._require_open()
         with self._changing:
             self._engine.set_limits(self._engine.limits.changed(limits))
@@ -1073,7 +1083,11 @@ class Backpack(MutableMapping[str, Any]):
 
     @property
     def recovery(self) -> "Recovery | None":
-        """What opening had to cut off after a crash; None when there was nothing to mend."""
+        """What opening found and did when the store had not been closed: killed, crashed, or the power went.
+
+        It is then not None even where nothing had to be cut off (`dropped_bytes` is 0); None after a clean close, of a
+        new store, of one that is open for reading, and in memory.
+        """
         return self._recovery
 
     def close(self) -> None:
