@@ -2,8 +2,8 @@
 
 It is the journal of the engine (a commit is written down before it is adopted) and its past (what has left memory, and
 the keys that were not asked for yet). Parts are kept in the order of their commits; a read as of commit s begins at the
-part that holds s and goes back from part to part; at the first part with a keyframe the keyframe says where the key
-changed last, so the way is never long. Nothing is replayed.
+part that holds s and goes back from part to part; behind a few of them the first part with a keyframe says where the
+key changed last, so the way is never long. Nothing is replayed.
 
 The tuple of parts is replaced as a whole, never changed: readers take it once and need no lock. What a part needs of
 its own (the tail grows while it is read) it guards itself.
@@ -41,6 +41,8 @@ AT_ONCE_MAX: Final = 256 * 1024
 
 _VISIBLE: Final = frozenset({"pack", "release"})
 _NAMED: Final = frozenset({"pack", "release", "quarantine"})
+_PASSED: Final = 4
+"""Parts to look into before a keyframe is asked: that a key is not in one costs less to find out than where it is."""
 
 
 class Part(Protocol):
@@ -375,13 +377,13 @@ class Archive:
         """The newest change of the key at or before a commit; None when there is none."""
         parts, firsts, _ = self._state
         self._check_open()
-        index = bisect_right(firsts, seq) - 1
+        first = index = bisect_right(firsts, seq) - 1
         while index >= 0:
             change = parts[index].find(key, seq)
             if change is not None:
                 return self.as_purged(change)
             index -= 1
-            if index >= 0 and parts[index].has_keyframe:
+            if 0 <= index < first - _PASSED and parts[index].has_keyframe:
                 last = parts[index].keyframe_seq_of(key)
                 if not last:
                     return None

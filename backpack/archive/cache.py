@@ -1,6 +1,6 @@
 """What was read from segments lately, up to so many bytes for all segments of a store together.
 
-One table in the order of use: whatever was used longest ago leaves first. Values are immutable, so who has one keeps
+Two tables in the order of use: whatever was used longest ago leaves first. Values are immutable, so who has one keeps
 it when it leaves here. The lock is held for a look-up, never while something is read or decompressed: two threads
 may read the same thing at the same time, and one of the two results stays.
 """
@@ -14,14 +14,17 @@ from typing import Final
 from backpack.limits import MIB
 
 CACHE_SIZE_DEFAULT: Final = 16 * MIB
-"""Enough for the indexes of a million small commits and some thousand of their blocks."""
+"""Enough for the chunks of all indexes of a million small commits of a few keys, and a thousand of their blocks."""
 
 ENTRY_SIZE: Final = 240
 """What an entry costs beside its value: the key, its place in the table, the pair."""
 
+BRIEF_SHARE: Final = 4
+"""One in so many bytes is for what is brief, whatever else there is."""
 
-TOOL_COUNT: Final = 16
-"""Decompressors of 96 KB, each with the dictionary of a segment: those of the segments that were read last."""
+TOOL_COUNT: Final = 64
+"""Decompressors of 96 KB, each with the dictionary of a segment: those of the segments that were read last. A million
+small commits are in 50, so that none of these has to be made twice."""
 
 
 class Tools:
@@ -47,14 +50,21 @@ class Tools:
 
 
 class Cache:
-    """At most `size_max` bytes, by what each entry is said to take."""
+    """At most `size_max` bytes, by what each entry is said to take.
 
-    __slots__ = ("_entries", "_lock", "_numbers", "size", "size_max", "tools")
+    What is *brief* is hardly asked for twice, as the blocks are that a cold read is made of: it has what room there is,
+    but leaves first where it has more than a quarter of all. Else a read of many values would drive out the chunks of
+    the indexes that the next one needs.
+    """
+
+    __slots__ = ("_brief", "_brief_size", "_entries", "_lock", "_numbers", "size", "size_max", "tools")
 
     def __init__(self, size_max: int = CACHE_SIZE_DEFAULT) -> None:
         self.size_max = size_max
         self.size = 0
         self._entries: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
+        self._brief: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
+        self._brief_size = 0
         self._lock = Lock()
         self._numbers = count(1)
         self.tools = Tools()
@@ -72,29 +82,52 @@ class Cache:
             self._entries.move_to_end(key)
             return entry[0]
 
+    def get_brief(self, key: Hashable) -> object:
+        """The same of what is brief."""
+        with self._lock:
+            entry = self._brief.get(key)
+            if entry is None:
+                return None
+            self._brief.move_to_end(key)
+            return entry[0]
+
     def put(self, key: Hashable, value: object, size: int) -> None:
         """Keep a value of so many bytes. One that takes more than half of all room is not kept."""
-        size += ENTRY_SIZE
-        if size > self.size_max // 2:
-            return
-        entries = self._entries
-        with self._lock:
-            old = entries.pop(key, None)
-            if old is not None:
-                self.size -= old[1]
-            entries[key] = (value, size)
-            self.size += size
-            while self.size > self.size_max:
-                _, (_, freed) = entries.popitem(last=False)
-                self.size -= freed
+        self._put(self._entries, key, value, size + ENTRY_SIZE)
+
+    def put_brief(self, key: Hashable, value: object, size: int) -> None:
+        """Keep it as one that is brief."""
+        self._put(self._brief, key, value, size + ENTRY_SIZE)
 
     def forget(self, number: int) -> None:
         """Let go of everything of one segment (whose keys are tuples that begin with its number). O(entries)."""
         with self._lock:
-            for key in [key for key in self._entries if isinstance(key, tuple) and key[0] == number]:
-                self.size -= self._entries.pop(key)[1]
+            for entries in (self._entries, self._brief):
+                for key in [key for key in entries if isinstance(key, tuple) and key[0] == number]:
+                    self._take(entries, key)
 
     def check(self) -> None:
         """Every invariant."""
         with self._lock:
-            assert self.size == sum(size for _, size in self._entries.values()) <= self.size_max
+            assert self._brief_size == sum(size for _, size in self._brief.values())
+            assert self.size == self._brief_size + sum(size for _, size in self._entries.values()) <= self.size_max
+
+    def _put(self, entries: OrderedDict[Hashable, tuple[object, int]], key: Hashable, value: object, size: int) -> None:
+        if size > self.size_max // 2:
+            return
+        with self._lock:
+            if key in entries:
+                self._take(entries, key)
+            entries[key] = (value, size)
+            self.size += size
+            if entries is self._brief:
+                self._brief_size += size
+            while self.size > self.size_max:
+                goes = self._brief if self._brief_size * BRIEF_SHARE > self.size_max else self._entries
+                self._take(goes or self._brief, next(iter(goes or self._brief)))
+
+    def _take(self, entries: OrderedDict[Hashable, tuple[object, int]], key: Hashable) -> None:
+        _, size = entries.pop(key)
+        self.size -= size
+        if entries is self._brief:
+            self._brief_size -= size

@@ -21,6 +21,8 @@ COUNT_MAX: Final = 1 << 24
 _TABLE: Final = Struct("<II")
 _HEAD: Final = Struct("<QqQ")
 _CODES: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
+WIDTHS: Final = frozenset((0, *_CODES))
+"""Bytes that a number may take."""
 _IS_LITTLE: Final = sys.byteorder == "little"
 _ZEROS: Final = memoryview(bytes(1 << 16))
 
@@ -64,9 +66,12 @@ class Packed:
         self.data = data
 
 
-def pack_column(numbers: Sequence[int], *, is_plain: bool = False) -> Packed:
-    """A column of these. `is_plain`: without a base, so that a reader need not add it; numbers from 0 on."""
+def pack_column(numbers: Sequence[int], *, is_plain: bool = False, width: int | None = None) -> Packed:
+    """A column of these. `is_plain`: without a base, so that a reader need not add it; numbers from 0 on. `width`: so
+    many bytes each, even where fewer would do; plain."""
     count = len(numbers)
+    if width is not None:
+        return Packed(count, 0, width, bytes_of(numbers, width))
     if not count:
         return Packed(0, 0, 0, b"")
     base, last = min(numbers), max(numbers)
@@ -74,12 +79,23 @@ def pack_column(numbers: Sequence[int], *, is_plain: bool = False) -> Packed:
         return Packed(count, base, 0, b"")
     if is_plain:
         base = 0
-    span = last - base
-    width = 1 if span < 1 << 8 else 2 if span < 1 << 16 else 4 if span < 1 << 32 else 8
-    data = array(_CODES[width], [number - base for number in numbers] if base else numbers)
+    width = width_of(last - base)
+    return Packed(count, base, width, bytes_of([number - base for number in numbers] if base else numbers, width))
+
+
+def width_of(span: int) -> int:
+    """The bytes that each number up to this one takes."""
+    return 1 if span < 1 << 8 else 2 if span < 1 << 16 else 4 if span < 1 << 32 else 8
+
+
+def bytes_of(numbers: Iterable[int], width: int) -> bytes:
+    """Numbers of that width, as they are stored."""
+    if not width:
+        return b""
+    data = array(_CODES[width], numbers)
     if not _IS_LITTLE:
         data.byteswap()
-    return Packed(count, base, width, data.tobytes())
+    return data.tobytes()
 
 
 def pack_bytes(data: bytes) -> Packed:
@@ -101,26 +117,29 @@ def read_table(data: bytes, count: int) -> list[Column]:
     view = memoryview(data)
     at = _TABLE.size + count * _HEAD.size
     columns = []
-    zeros = _ZEROS
     for index in range(count):
         length, base, width = _HEAD.unpack_from(data, _TABLE.size + index * _HEAD.size)
         if not width:
             if length > COUNT_MAX:
                 raise ValueError("a column is too long")
-            if length > len(zeros):
-                zeros = memoryview(bytes(length))
-            columns.append(Column(base, zeros[:length], False))
+            columns.append(Column(base, zeros(length), False))
             continue
         if width not in _CODES or length > (len(data) - at) // width:
             raise ValueError("a column is longer than its table")
-        columns.append(Column(base, _cast(view[at : at + length * width], width)))
+        columns.append(Column(base, cast(view[at : at + length * width], width)))
         at += length * width
     if at != len(data):
         raise ValueError("the table is longer than its columns")
     return columns
 
 
-def _cast(view: memoryview, width: int) -> "memoryview[int]":
+def zeros(count: int) -> "memoryview[int]":
+    """So many, most often of those that all columns share."""
+    return _ZEROS[:count] if count <= len(_ZEROS) else memoryview(bytes(count))
+
+
+def cast(view: memoryview, width: int) -> "memoryview[int]":
+    """Numbers of that width, read where they lie."""
     if width == 1:
         return view
     if _IS_LITTLE:

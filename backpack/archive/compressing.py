@@ -30,6 +30,8 @@ FREE_SIZE: Final = 64 * KIB
 """Up to here any ratio goes."""
 
 DICTIONARY_SIZE: Final = 16 * KIB
+DIGESTED_SIZE: Final = 48 * KIB
+"""What the digest of a dictionary takes beside its bytes: those again, and tables."""
 SAMPLE_COUNT: Final = 256
 SAMPLES_SIZE_MAX: Final = 256 * KIB
 SMALL_SIZE_MIN: Final = 128 * KIB
@@ -66,13 +68,13 @@ def pack_section(data: bytes, deflater: Deflater) -> bytes:
     return frame
 
 
-def unpack_section(stored: bytes, size: int) -> bytes:
+def unpack_section(stored: bytes, size: int, decompressor: ZstdDecompressor | None = None) -> bytes:
     """A table of `size` bytes of what is stored; ValueError when it isn't one."""
     if len(stored) == size:
         return stored
     if not len(stored) < size <= RATIO_MAX * len(stored) + FREE_SIZE:
         raise ValueError("a table is not as long as it should be")
-    return inflate(stored, size, ZstdDecompressor())
+    return inflate(stored, size, decompressor or ZstdDecompressor())
 
 
 def inflate(frame: bytes, size: int, decompressor: ZstdDecompressor) -> bytes:
@@ -101,6 +103,6 @@ def train(samples: Sequence[bytes], level: int) -> ZstdCompressionDict | None:
         return None
 
 
-def decompressor_for(dictionary: bytes) -> ZstdDecompressor:
-    """A decompressor with a dictionary of these bytes; whether they can be one turns out when it is used."""
-    return ZstdDecompressor(dict_data=ZstdCompressionDict(dictionary) if dictionary else None)
+def dictionary_of(data: bytes) -> ZstdCompressionDict:
+    """A dictionary of these bytes; whether they can be one turns out when it is used, and is digested then, once."""
+    return ZstdCompressionDict(data)

@@ -6,6 +6,8 @@ each of 100,000 keys would take as long as opening may take in all; so a key bec
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress
+from operator import gt
 from typing import NamedTuple, Protocol
 
 from backpack.archive.content import Change
@@ -73,9 +75,8 @@ class Dormant:
             self.live_bytes = sum(sizes)
             self.large_count = sum(columns.larges)
             if self._later:
-                gone = [place for place, is_taken in enumerate(taken) if is_taken]
-                self.live_bytes -= sum(sizes[place] for place in gone)
-                self.large_count -= sum(columns.larges[place] for place in gone)
+                self.live_bytes -= sum(compress(sizes, taken))
+                self.large_count -= sum(compress(columns.larges, taken))
         self.live_bytes += sum(newest.size for newest in self._later.values())
         self.large_count += sum(newest.is_large for newest in self._later.values())
 
@@ -118,16 +119,11 @@ class Dormant:
         later = [key for key, newest in self._later.items() if newest.kind in kinds]
         if columns is None:
             return sorted(later)
-        codes = bytes(KINDS.index(kind) for kind in kinds)
-        others = bytes(code for code in range(len(KINDS)) if code not in codes)
-        if not any(self._taken) and not any(code in bytes(columns.kinds) for code in others):
-            names = list(columns.names)
-        else:
-            names = [
-                name
-                for name, code, taken in zip(columns.names, columns.kinds, self._taken, strict=True)
-                if not taken and code in codes
-            ]
+        codes = {KINDS.index(kind) for kind in kinds}
+        wanted = bytes(columns.kinds).translate(bytes(code in codes for code in range(256)))
+        if self._taken.count(1):
+            wanted = bytes(map(gt, wanted, self._taken))
+        names = list(columns.names) if 0 not in wanted else list(compress(columns.names, wanted))
         return sorted([*names, *later]) if later else names
 
     def _place(self, key: str) -> int:

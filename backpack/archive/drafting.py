@@ -5,16 +5,15 @@ generator that stops now and then, so that its caller can give way to them.
 """
 
 from array import array
-from bisect import bisect_left
 from collections.abc import Generator, Sequence
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Final, TypeVar
 
-from backpack.archive.columns import COUNT_MAX, Packed, pack_bytes, pack_column
-from backpack.archive.content import BLOB, CUTS_MAX, Change, CommitRow, Cut, SourceId
+from backpack.archive.columns import COUNT_MAX
+from backpack.archive.content import BLOB, Change, CommitRow, SourceId
 from backpack.archive.contents import Contents
 from backpack.archive.frames import KIND_CODES
-from backpack.archive.layout import HAS_VALUE, IS_DETAILED, IS_LARGE, IS_PURGED, hash_of
+from backpack.archive.layout import HAS_VALUE, IS_DETAILED, IS_LARGE, IS_PURGED
 from backpack.core.commit import Label
 from backpack.errors import InvalidArgumentError
 
@@ -43,28 +42,29 @@ class Draft:
     """Rows in the order they came in, and how they stand in the segment."""
 
     __slots__ = (
-        "_by_key",
-        "_details",
-        "_kinds",
         "_only_origin",
         "_positions",
-        "_refs",
-        "_seqs",
-        "_versions",
+        "by_key",
         "commits",
         "contents",
         "counts",
+        "details",
         "id_places",
         "ids",
         "is_sorted",
+        "kinds",
         "labels",
         "names",
         "order",
+        "place_counts",
         "place_ids",
+        "refs",
         "row_of",
+        "seqs",
         "sizes",
         "starts",
         "times",
+        "versions",
     )
 
     def __init__(self, contents: Contents) -> None:
@@ -82,13 +82,13 @@ class Draft:
             self._only_origin = self.ids[0][0]
         else:
             self._positions = dict(zip(self.ids, range(len(self.ids)), strict=True))
-        self._by_key: dict[str, list[int]] = {}
-        self._seqs: array[int] = array("Q")
-        self._versions: array[int] = array("Q")
-        self._kinds = bytearray()
-        self._refs: array[int] = array("q")
+        self.by_key: dict[str, list[int]] = {}
+        self.seqs: array[int] = array("Q")
+        self.versions: array[int] = array("Q")
+        self.kinds = bytearray()
+        self.refs: array[int] = array("q")
         """Of a row whose value is a whole source: its position. Of another one: the number of its detail."""
-        self._details: list[Change] = []
+        self.details: list[Change] = []
         self.commits: array[int] = array("Q")
         self.times: array[int] = array("q")
         self.labels: list[Label] = []
@@ -100,6 +100,8 @@ class Draft:
         """The reverse."""
         self.id_places: array[int] = array("I")
         self.place_ids: array[int] = array("I")
+        self.place_counts: array[int] = array("I")
+        """How many sources are used by the rows before each row, in order, and by all."""
         self.starts: list[int] = []
         """By place, in the address space; with one more, where the last ends."""
         self.is_sorted = True
@@ -112,8 +114,8 @@ class Draft:
             self.is_sorted = False
         last = contents.first_seq - 1
         changes: list[Change] = []
-        by_key, kind = self._by_key, _WHOLE_KINDS["pack"]
-        kinds, seqs, versions, refs = self._kinds, self._seqs, self._versions, self._refs
+        by_key, kind = self.by_key, _WHOLE_KINDS["pack"]
+        kinds, seqs, versions, refs = self.kinds, self.seqs, self.versions, self.refs
         for row in contents.commits:
             if type(row) is tuple:
                 if changes:
@@ -152,14 +154,14 @@ class Draft:
                 changes = []
                 yield b""
         self._take(changes)
-        if len(self._kinds) > COUNT_MAX or len(self.ids) > COUNT_MAX:
-            raise InvalidArgumentError(f"too much for one segment: changes={len(self._kinds)} sources={len(self.ids)}")
+        if len(self.kinds) > COUNT_MAX or len(self.ids) > COUNT_MAX:
+            raise InvalidArgumentError(f"too much for one segment: changes={len(self.kinds)} sources={len(self.ids)}")
 
     def _take(self, changes: Sequence[Change]) -> None:
-        by_key, kinds, sizes, refs = self._by_key, self._kinds, self.sizes, self._refs
+        by_key, kinds, sizes, refs = self.by_key, self.kinds, self.sizes, self.refs
         only_origin, count, positions = self._only_origin, len(self.ids), self._positions
-        self._seqs.extend([change.seq for change in changes])
-        self._versions.extend([change.version for change in changes])
+        self.seqs.extend([change.seq for change in changes])
+        self.versions.extend([change.version for change in changes])
         for change in changes:
             rows = by_key.get(change.key)
             if rows is None:
@@ -180,8 +182,8 @@ class Draft:
                 refs.append(0)
                 kinds.append(kind)
                 continue
-            refs.append(len(self._details))
-            self._details.append(change)
+            refs.append(len(self.details))
+            self.details.append(change)
             kind |= IS_DETAILED | (IS_PURGED if change.is_purged else 0) | (0 if value is None else HAS_VALUE)
             kinds.append(kind)
 
@@ -194,13 +196,13 @@ class Draft:
 
     def arrange(self) -> Pauses:
         """Put rows in order by key and seq, and sources in the order in which these first use them."""
-        by_key = self._by_key
+        by_key = self.by_key
         self.names = names = sorted(by_key)
         order = self.order
         for name in names:
             rows = by_key[name]
             if not self.is_sorted:
-                rows.sort(key=self._seqs.__getitem__)
+                rows.sort(key=self.seqs.__getitem__)
             order += rows
         yield b""
         row_of = self.row_of = array("I", bytes(4 * len(order)))
@@ -211,13 +213,14 @@ class Draft:
 
     def _place(self) -> Pauses:
         count = len(self.ids)
-        refs, kinds, position_of = self._refs, self._kinds, self._position_of
+        refs, kinds, position_of = self.refs, self.kinds, self._position_of
         is_placed = bytearray(count)
-        place_ids = self.place_ids
+        place_ids, place_counts = self.place_ids, self.place_counts
         for index, came in enumerate(self.order):
+            place_counts.append(len(place_ids))
             kind = kinds[came]
             if kind & IS_DETAILED:
-                value = self._details[refs[came]].value
+                value = self.details[refs[came]].value
                 used = [] if value is None else [position_of(cut[0], cut[1]) for cut in value.cuts]
                 for position in used:
                     if position >= 0 and not is_placed[position]:
@@ -230,6 +233,7 @@ class Draft:
                     place_ids.append(position)
             if not index % _STEP_LONG:
                 yield b""
+        place_counts.append(len(place_ids))
         if len(place_ids) < count:
             place_ids.extend([position for position in range(count) if not is_placed[position]])
         id_places = self.id_places = array("I", bytes(4 * count))
@@ -237,121 +241,3 @@ class Draft:
             for place, position in enumerate(place_ids[start : start + _STEP_LONG], start):
                 id_places[position] = place
             yield b""
-
-    # -- columns -------------------------------------------------------------------------------------------------
-
-    def key_columns(self) -> Generator[bytes, None, list[Packed]]:
-        """Hashes to first versions."""
-        names = [name.encode() for name in self.names]
-        hashes = list(map(hash_of, names))
-        by_hash = sorted(range(len(names)), key=hashes.__getitem__)
-        yield b""
-        by_key, versions = self._by_key, self._versions
-        row_starts = [0, *accumulate(len(by_key[name]) for name in self.names)]
-        return [
-            pack_column([hashes[number] for number in by_hash], is_plain=True),
-            pack_column(by_hash, is_plain=True),
-            pack_column([0, *accumulate(map(len, names))], is_plain=True),
-            pack_bytes(b"".join(names)),
-            pack_column(row_starts, is_plain=True),
-            pack_column([versions[self.order[start]] for start in row_starts[:-1]]),
-        ]
-
-    def row_columns(self) -> Generator[bytes, None, list[Packed]]:
-        """Seqs to details. Numbers the details anew, in the order of the rows."""
-        order = self.order
-        seqs = pack_column((yield from picked(self._seqs, order)))
-        yield b""
-        kinds = bytes((yield from picked(self._kinds, order)))
-        yield b""
-        versions = pack_column((yield from self._version_gaps()))
-        yield b""
-        refs, id_places = self._refs, self.id_places
-        details = self._details
-        self._details = []
-        offsets = []
-        for row, came in enumerate(order):
-            kind = kinds[row]
-            if kind & IS_DETAILED:
-                offsets.append(len(self._details) - row)
-                self._details.append(details[refs[came]])
-            else:
-                offsets.append(id_places[refs[came]] - row if kind & HAS_VALUE else 0)
-            if not row % _STEP_LONG:
-                yield b""
-        return [seqs, pack_column(kinds), versions, pack_column(offsets)]
-
-    def _version_gaps(self) -> Generator[bytes, None, list[int]]:
-        versions = self._versions
-        gaps: list[int] = []
-        for name in self.names:
-            rows = self._by_key[name]
-            column = [versions[came] for came in rows]
-            first = column[0]
-            if column[-1] - first == len(column) - 1 and column == list(range(first, first + len(column))):
-                gaps += bytes(len(column))
-            else:
-                gaps += [version - first - index for index, version in enumerate(column)]
-            if not len(gaps) & 0x3F:
-                yield b""
-        return gaps
-
-    def source_columns(self) -> Generator[bytes, None, list[Packed]]:
-        """Origins to starts."""
-        ids = self.ids
-        numbers = [number for _, number in ids]
-        origins: list[int] = []
-        id_starts = [0]
-        is_dense = True
-        while id_starts[-1] < len(ids):
-            start = id_starts[-1]
-            origins.append(ids[start][0])
-            id_starts.append(bisect_left(ids, (origins[-1] + 1, 0), start))
-            is_dense = is_dense and numbers[start : id_starts[-1]] == list(range(id_starts[-1] - start))
-        yield b""
-        return [
-            pack_column(origins),
-            pack_column(id_starts),
-            pack_column([] if is_dense else numbers),
-            pack_column(self.id_places, is_plain=True),
-            pack_column(self.place_ids, is_plain=True),
-            pack_column(self.starts, is_plain=True),
-        ]
-
-    def detail_columns(self) -> Generator[bytes, None, list[Packed]]:
-        """Starts of cuts to reasons."""
-        cut_counts, owns, blob_counts, reasons, sizes = [], [], [], [], []
-        cuts: list[Cut] = []
-        blobs: list[bytes] = []
-        for index, change in enumerate(self._details):
-            value = change.value
-            reasons.append(change.reason.encode())
-            if value is None or change.is_purged:
-                sizes.append(0 if value is None else value.size)
-                cut_counts.append(0)
-                owns.append(b"")
-                blob_counts.append(0)
-                continue
-            if len(value.cuts) > CUTS_MAX:
-                raise InvalidArgumentError(f"a value of too many cuts: seq={change.seq} count={len(value.cuts)}")
-            sizes.append(0)
-            cut_counts.append(len(value.cuts))
-            owns.append(value.own)
-            blob_counts.append(len(value.blobs))
-            cuts += value.cuts
-            blobs += value.blobs
-            if not index & 0xFF:
-                yield b""
-        digest_size = len(blobs[0]) if blobs else 0
-        columns = list(zip(*cuts, strict=True)) or [(), (), (), ()]
-        return [
-            pack_column([0, *accumulate(cut_counts)]),
-            pack_column([0, *accumulate(map(len, owns))]),
-            pack_column([0, *accumulate(count * digest_size for count in blob_counts)]),
-            pack_column([0, *accumulate(map(len, reasons))]),
-            pack_column(sizes),
-            *map(pack_column, columns),
-            pack_bytes(b"".join(owns)),
-            pack_bytes(b"".join(blobs)),
-            pack_bytes(b"".join(reasons)),
-        ]

@@ -1,16 +1,37 @@
 """A keyframe: the newest change of every key as of a commit, without values: all that opening a store has to read.
 
-Names are sorted; the other columns go by their places. Reading one makes an object for each name and for nothing else.
-One key is found by the hash of its name, without making any.
+Names are sorted; the other columns go by their places. It stands in chunks: one key is found by the names that these
+begin with, and one of them is read. All of it is read by putting the columns of the chunks one behind the other: an
+object for each name, and for nothing else.
 """
 
-from bisect import bisect_left
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate
+from typing import Final
 
-from backpack.archive.columns import pack_bytes, pack_column, pack_table, read_table
-from backpack.archive.layout import KEYFRAME_COLUMNS, SEQ_MAX, hash_of
+from backpack.archive.columns import (
+    Packed,
+    cast,
+    pack_bytes,
+    pack_column,
+    read_table,
+    width_of,
+    zeros,
+)
+from backpack.archive.frames import KINDS
+from backpack.archive.index import Chunks, texts_of
+from backpack.archive.layout import CHUNK_COUNT, CHUNK_SIZE, KEYFRAME_COLUMNS, SEQ_MAX
+from backpack.archive.tablet import SEPARATOR, Shape, Tablet, pack_tablet
+
+_KEY_SIZE: Final = 12
+"""Bytes of a key, beside its name, about."""
+_STEP: Final = 512
+"""Keys between two pauses."""
+_CODES: Final = bytes(range(len(KINDS)))
+KEYS: Final = Shape(1, (0,) * 6)
+"""Those of a `Keyframe`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,79 +51,139 @@ class Keyframe:
     repeats: Sequence[int]
     """1 where an earlier key of the table has the very same payload."""
 
+    @property
+    def columns(self) -> tuple[Sequence[int], ...]:
+        """Those of numbers."""
+        return self.seqs, self.versions, self.kinds, self.sizes, self.larges, self.repeats
 
-def pack_keyframe(keyframe: Keyframe) -> bytes:
-    """The table of a keyframe. ValueError when its columns don't belong together."""
-    names = [name.encode() for name in keyframe.names]
-    hashes = list(map(hash_of, names))
-    order = sorted(range(len(names)), key=hashes.__getitem__)
-    columns = (keyframe.seqs, keyframe.versions, keyframe.kinds, keyframe.sizes, keyframe.larges, keyframe.repeats)
-    if any(len(column) != len(names) for column in columns):
-        raise ValueError("the columns of the keyframe do not belong together")
-    return pack_table(
-        [
-            pack_column([hashes[place] for place in order], is_plain=True),
-            pack_column(order, is_plain=True),
-            pack_column([0, *accumulate(len(name) + 1 for name in names)], is_plain=True),
-            pack_bytes(b"\n".join(names)),
-            *[pack_column(column, is_plain=True) for column in columns],
+
+class KeyChunks:
+    """A keyframe on its way to disk, in chunks."""
+
+    __slots__ = ("_keyframe", "_names", "_widths", "starts")
+
+    def __init__(self, keyframe: Keyframe) -> None:
+        """ValueError when its columns don't belong together."""
+        if any(len(column) != len(keyframe.names) for column in keyframe.columns):
+            raise ValueError("the columns of the keyframe do not belong together")
+        self._keyframe = keyframe
+        self._names: list[bytes] = []
+        self._widths: list[int] = []
+        self.starts = [0]
+        """The first key of each chunk, and how many there are."""
+
+    def cut(self) -> Generator[bytes, None, None]:
+        """See where the chunks end, with a pause now and then. Cost: O(keys)."""
+        names, starts = self._names, self.starts
+        size = 0
+        for first in range(0, len(self._keyframe.names), _STEP):
+            for name in self._keyframe.names[first : first + _STEP]:
+                encoded = name.encode()
+                size += len(encoded) + _KEY_SIZE
+                if names and (size > CHUNK_SIZE or len(names) - starts[-1] == CHUNK_COUNT):
+                    starts.append(len(names))
+                    size = len(encoded) + _KEY_SIZE
+                names.append(encoded)
+            yield b""
+        if names:
+            starts.append(len(names))
+        for column in self._keyframe.columns:
+            top = max(column, default=0)
+            self._widths.append(width_of(top) if top else 0)
+            yield b""
+
+    def fences(self) -> list[Packed]:
+        """The columns that say how the chunks begin."""
+        names = [self._names[start] for start in self.starts[:-1]]
+        return [
+            pack_column([0, *accumulate(map(len, names))], is_plain=True),
+            pack_bytes(b"".join(names)),
+            pack_column(self.starts, is_plain=True),
         ]
-    )
+
+    def table(self, number: int) -> bytes:
+        """A chunk."""
+        start, stop = self.starts[number], self.starts[number + 1]
+        names = self._names[start:stop]
+        columns = zip(self._keyframe.columns, self._widths, strict=True)
+        return pack_tablet(
+            KEYS, (len(names),), [pack_column(column[start:stop], width=width) for column, width in columns], names
+        )
 
 
 class KeyframeTable:
-    """A keyframe as it stands in a segment."""
+    """Where the chunks of a keyframe stand, and what they begin with."""
 
-    __slots__ = ("_columns", "_hash_keys", "_hashes", "size")
+    __slots__ = ("_names", "chunks", "size")
 
     def __init__(self, data: bytes) -> None:
-        """ValueError when it isn't one. Cost: O(columns)."""
-        columns = read_table(data, KEYFRAME_COLUMNS)
-        count = len(columns[0])
-        if any(len(column) != count for column in (columns[1], *columns[4:])) or len(columns[2]) != count + 1:
+        """ValueError when it isn't one. Cost: O(chunks)."""
+        name_starts, names, *chunks = read_table(data, KEYFRAME_COLUMNS)
+        self._names = texts_of(name_starts, names)
+        self.chunks = Chunks(*chunks)
+        if len(self._names) != self.chunks.count:
             raise ValueError("the columns of the keyframe do not belong together")
-        if any(column.base for column in columns):
-            raise ValueError("the keyframe says what none says")
-        self._hashes, self._hash_keys = columns[0].data, columns[1].data
-        self._columns = columns[2:]
-        self.size = len(data) + 1024
+        self.size = len(data) + len(names) + 64 * len(self._names) + 2048
         """What it takes in memory."""
 
     def __len__(self) -> int:
-        return len(self._hashes)
+        return self.chunks.total
 
-    def seq_of(self, key: str) -> int:
-        """The newest commit that changed a key; 0 when none did. Cost: one bisection."""
-        name = key.encode("utf-8", "surrogatepass")
-        hashes, count = self._hashes, len(self._hashes)
-        starts, names, seqs = (column.data for column in self._columns[:3])
-        wanted = hash_of(name)
-        at = bisect_left(hashes, wanted)
-        while at < count and hashes[at] == wanted:
-            place = self._hash_keys[at]
-            if place >= count:
-                raise ValueError("the keyframe says what none says")
-            if names[starts[place] : max(starts[place + 1] - 1, 0)] == name:
-                if not 0 < seqs[place] < SEQ_MAX:
-                    raise ValueError("the keyframe names a commit that is none")
-                return seqs[place]
-            at += 1
-        return 0
+    def chunk_of(self, name: bytes) -> int:
+        """The chunk that has a key, if any has; -1 when none can."""
+        return bisect_right(self._names, name) - 1
 
-    def read(self) -> Keyframe:
-        """The whole of it; ValueError when the names are none. Cost: O(keys), for the names."""
-        return Keyframe(self._names(), *[column.data for column in self._columns[2:]])
+    def first_of(self, number: int) -> bytes:
+        """The name that a chunk should begin with."""
+        return self._names[number]
 
-    def _names(self) -> list[str]:
-        starts, data = self._columns[:2]
-        whole = bytes(data.data)
-        if len(self) > len(whole) + 1:
-            raise ValueError("a keyframe of more names than characters")
-        names = str(whole, "utf-8").split("\n")
-        if len(names) == len(self):
-            return names
-        # names with a line feed in them, or no name at all
-        ends = starts.list()
-        if any(not start < stop <= len(whole) + 1 for start, stop in pairwise(ends)):
-            raise ValueError("names that are not where they should be")
-        return [str(whole[start : stop - 1], "utf-8") for start, stop in pairwise(ends)]
+
+class Keys(Tablet):
+    """A chunk of the keys of a keyframe."""
+
+    __slots__ = ("count",)
+
+    shape = KEYS
+
+    def __init__(self, data: bytes) -> None:
+        """ValueError when it is too short to be one. Cost: 1 us."""
+        super().__init__(data)
+        self.count = self.head[-1]
+
+    def seq_of(self, name: bytes) -> int:
+        """The newest commit that changed a key; 0 when none did."""
+        place = self.place_of(name)
+        if place < 0:
+            return 0
+        seq = self.at(0, place)
+        if not 0 < seq < SEQ_MAX:
+            raise ValueError("the keyframe names a commit that is none")
+        return seq
+
+
+def joined(chunks: Sequence[Keys]) -> Keyframe:
+    """The keyframe that stands in these chunks; ValueError when it is none. Cost: O(keys), for the names."""
+    count = sum(chunk.count for chunk in chunks)
+    columns: list[memoryview[int]] = []
+    for number in range(len(KEYS.columns)):
+        parts = [chunk.raw(number) for chunk in chunks]
+        widths = {width for width, _ in parts}
+        if len(widths) > 1:
+            raise ValueError("the columns of the keyframe do not belong together")
+        width = max(widths, default=0)
+        columns.append(cast(memoryview(b"".join([data for _, data in parts])), width) if width else zeros(count))
+    keyframe = Keyframe(_names(chunks, count), *columns)
+    if columns[2].itemsize > 1 or bytes(columns[2]).translate(None, _CODES):
+        raise ValueError("the keyframe names a change of no kind")
+    return keyframe
+
+
+def _names(chunks: Sequence[Keys], count: int) -> list[str]:
+    whole = b"".join([chunk.text() for chunk in chunks])
+    if b"\n" in whole:
+        return [str(name, "utf-8") for chunk in chunks for name in chunk.names(chunk.count)]
+    # one text of all names is made into texts of each much faster than each by itself
+    names = str(whole.replace(SEPARATOR, b"\n"), "utf-8").split("\n")
+    if names.pop() or len(names) != count:
+        raise ValueError("names that are not where they should be")
+    return names

@@ -1,6 +1,6 @@
 """A sealed segment, byte by byte: a run of commits that never changes again, compressed. Little endian; pure.
 
-    file      := header  block*  page*  section*  directory  trailer
+    file      := header  block*  page*  chunk*  section*  directory  trailer
     header    := magic "bpseg\\0\\1\\n"  version u16  cover_size u16  zero u32  first_origin u64  last_origin u64
                  store_id 16s  cover  checksum u64
     trailer   := directory_offset u64  directory_size u64  directory_checksum u64  file_size u64
@@ -11,11 +11,13 @@
     section   := table | dictionary bytes                   table: see columns.py; a zstd frame, or itself (equal sizes)
     block     := zstd frame of bytes of sources             with the dictionary, if there is one
     page      := table                                      of up to 256 commits; see pages.py
+    chunk     := tablet                                     of rows, of ids, of keys: a few KB; see tablet.py
 
 What stands between header and trailer is *covered* piece by piece (see storage/cover.py), after it was compressed;
-checksums (xxh3_64) are over what stands on the disk. A block is `block:7`, a page `page:7`, a section goes by its
-name. The checksum of the trailer is seeded with one of the header up to the cover, so that neither stands for
-another's; and what is behind the header stays as it is when the cover is wrapped in another key.
+checksums (xxh3_64) are over what stands on the disk. A block is `block:7`, a page `page:7`, a chunk `rows:7`, `ids:7`
+or `keys:7`; a section goes by its name. The checksum of the trailer is seeded with one of the header up to the cover,
+so that neither stands for another's; and what is behind the header stays as it is when the cover is wrapped in another
+key.
 
 The bytes of all sources make one address space, ordered by key and then by commit: what resembles each other is
 compressed together. It is cut into blocks of up to 4 KiB, so that a cold read costs no more than that, and never
@@ -23,25 +25,41 @@ inside a source: only what is longer has blocks of its own (up to 64 KiB), so th
 Of 500 B values, blocks of 4 KiB with a dictionary of 16 KiB take 127 B each; 138 in blocks of 16 KiB without one, which
 take four times as long to read; 175 in blocks of 4 KiB without one.
 
-    index     := table: hash  hash_key  name_start  name  row_start  first_version           of keys, by name
-                        seq  kind  version  detail                                           of rows, by key and seq
-                        origin  id_start  number  id_place  place_id  start                  of sources
+    index     := table: name_start  name  seq  row  place  offset  size  checksum            of chunks of rows
+                        origin  number  id  offset  size  checksum                           of chunks of ids
                         block_start  block_offset  block_checksum                            of blocks
-                        cut_start  own_start  blob_start  reason_start  size                 of details
+                        sieve                                                                of keys
+    rows      := tablet: names  row  first_version                                           of keys, by name
+                         seq  kind  version  detail                                          of rows, by key and seq
+                         origin  number  start                                               of sources, by place
+                         details
+    details   := table: cut_start  own_start  blob_start  reason_start  size                 of details
                         cut_origin  cut_number  cut_first  cut_stop  own  blob  reason
+    ids       := tablet: origin  number  place                                               of sources, by id
     pages     := table: first_seq  first_time  offset  size  checksum                        of pages
-    keyframe  := table: hash  hash_key  name_start  name  seq  version  kind  size  is_large  is_repeated
+    keyframe  := table: name_start  name  key  offset  size  checksum                        of chunks of keys
+    keys      := tablet: names  seq  version  kind  size  is_large  is_repeated              of keys, by name
 
-A *row* is one change: the rows of a key stand together, ascending. `version` is by how much it is above what the one
-row a version would make it. `kind` has the kind and flags; a row whose value is the whole of one source says in
-`detail` which (its place less the number of the row), and any other row with a value has a *detail*: cuts, bytes of
-its own, digests of blobs, a reason, and a size of its own if it was purged.
+A lookup reads one chunk, whatever there is: the index has the first name and seq of each, and a *sieve* (see sieve.py)
+that says of most keys that are not in the segment that they aren't. `row`, `place`, `id` and `key` of index and
+keyframe are how many there are before each chunk and, one more, in all.
 
-The *place* of a source is where it stands in the address space. Sources are found by bisection in the ids of their
-origin, in order (`number` is empty when each origin has all numbers from 0 on); `id_place` and `place_id` lead from
-one order to the other.
+A *row* is one change: the rows of a key stand together, ascending, in as many chunks as they need. `row` of a key is
+the place of its first row less its own. `version` is by how much it is above what the one row a version would make it,
+counted from `first_version`, that of the first row of the key in the chunk. `kind` has the kind and flags; a row whose
+value is the whole of one source of its chunk says in `detail` which (its place in the chunk less that of the row), and
+any other row with a value has a *detail*: cuts, bytes of its own, digests of blobs, a reason, and a size of its own if
+it was purged.
 
-The names of a keyframe have a line feed between them, so that nearly always they are found without their starts.
+The *place* of a source is where it stands in the address space: in order of the rows that use them first. A chunk of
+rows has the sources that its rows are the first to use, each with its id and where it begins; the last ones, without
+rows, have those that no row uses. `number` is less the seq of the row at the same place, where there is one: most
+commits bring one source, so the two go together. A chunk of ids leads from the id to the place, which is -1 in a chunk
+all of whose sources stand in the order of their ids; `origin` and `number` are there by how much they are above what
+ids without a gap would make them.
+
+The columns of a keyframe have the same width in every chunk and no base, so that it is read whole by putting those of
+all chunks one behind the other.
 """
 
 from struct import Struct
@@ -72,6 +90,10 @@ BLOCK_SIZE_MAX: Final = 256 * KIB
 """What a reader accepts."""
 PAGE_COUNT: Final = 256
 """Commits of one page."""
+CHUNK_SIZE: Final = 4 * KIB
+"""Bytes of rows, ids or keys from which on a chunk is full: what a lookup decompresses."""
+CHUNK_COUNT: Final = 512
+"""Rows, ids or keys, likewise."""
 SECTION_SIZE_MAX: Final = 256 * MIB
 """What a table may take in memory."""
 SEQ_MAX: Final = 1 << 62
@@ -91,9 +113,14 @@ SECTION_NAMES: Final = (b"dictionary", b"index", b"pages", b"keyframe")
 
 DIRECTORY_SIZE: Final = _FACTS.size + len(SECTION_NAMES) * _PLACE.size
 
-INDEX_COLUMNS: Final = 31
+INDEX_COLUMNS: Final = 18
+DETAILS_COLUMNS: Final = 12
 PAGES_COLUMNS: Final = 5
-KEYFRAME_COLUMNS: Final = 10
+KEYFRAME_COLUMNS: Final = 6
+
+ROWS_PLACE: Final = b"rows:%d"
+IDS_PLACE: Final = b"ids:%d"
+KEYS_PLACE: Final = b"keys:%d"
 
 
 def hash_of(name: bytes) -> int:

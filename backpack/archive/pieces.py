@@ -4,28 +4,32 @@ Here is where bytes become believed: the checksum first, then the cover, then th
 is wrong with any of them is `CorruptionError` with the file and the offset of the piece.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import update_wrapper
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from xxhash import xxh3_64_intdigest
-from zstandard import ZstdDecompressor
+from zstandard import ZstdCompressionDict, ZstdDecompressor
 
 from backpack.archive.cache import Cache
 from backpack.archive.columns import Column, read_table
-from backpack.archive.compressing import decompressor_for, inflate, unpack_section
+from backpack.archive.compressing import DIGESTED_SIZE, dictionary_of, inflate, unpack_section
+from backpack.archive.content import SourceId
 from backpack.archive.frames import damaged
-from backpack.archive.index import Index
-from backpack.archive.keyframe import KeyframeTable
+from backpack.archive.index import Chunks, Ids, Index
+from backpack.archive.keyframe import KeyframeTable, Keys
 from backpack.archive.layout import (
     BLOCK_SIZE_MAX,
     DICTIONARY,
     DIRECTORY_SIZE,
     HEADER_SIZE_MAX,
+    IDS_PLACE,
     INDEX,
     KEYFRAME,
+    KEYS_PLACE,
     PAGES,
     PAGES_COLUMNS,
+    ROWS_PLACE,
     SECTION_NAMES,
     SECTION_SIZE_MAX,
     Directory,
@@ -37,6 +41,8 @@ from backpack.archive.layout import (
     read_trailer,
 )
 from backpack.archive.pages import Page
+from backpack.archive.rows import Rows
+from backpack.archive.tablet import Tablet
 from backpack.errors import BackpackError, CorruptionError
 from backpack.storage.cover import Covers
 from backpack.storage.pooling import PooledFile
@@ -184,6 +190,34 @@ class Pieces:
         table: KeyframeTable | None = self._cache.get((self.number, KEYFRAME))  # type: ignore[assignment]
         return table if table is not None else self._made(KEYFRAME, KeyframeTable)
 
+    def rows(self, index: Index, number: int) -> Rows:
+        """A chunk of rows. Cost, when it isn't in the cache: one pread and a decompression of a few KB."""
+        key = (self.number, ROWS_PLACE, number)
+        data: bytes | None = self._cache.get(key)  # type: ignore[assignment]
+        if data is not None:
+            return Rows(data)
+        return self._kept(key, self.read_rows(index, number))
+
+    def ids(self, index: Index, number: int) -> Ids:
+        """A chunk of the ids of sources. Cost: likewise."""
+        key = (self.number, IDS_PLACE, number)
+        data: bytes | None = self._cache.get(key)  # type: ignore[assignment]
+        if data is not None:
+            return Ids(data, index.ids.span(number)[0], index.first_id(number))
+        return self._kept(key, self.read_ids(index, number))
+
+    def keys(self, table: KeyframeTable, number: int) -> Keys:
+        """A chunk of the keyframe. Cost: likewise."""
+        key = (self.number, KEYS_PLACE, number)
+        data: bytes | None = self._cache.get(key)  # type: ignore[assignment]
+        if data is not None:
+            return Keys(data)
+        return self._kept(key, self.read_keys(table, number))
+
+    def _kept(self, key: Hashable, tablet: "_Tablet") -> "_Tablet":
+        self._cache.put(key, tablet.data, len(tablet.data))
+        return tablet
+
     def _made(self, section: int, make: Callable[[bytes], "_Kept"]) -> "_Kept":
         data = self.section(section)
         try:
@@ -221,13 +255,96 @@ class Pieces:
     def block(self, index: Index, number: int) -> bytes:
         """The bytes of a block. Cost, when it isn't in the cache: one pread and a decompression."""
         key = (self.number, b"block", number)
-        block: bytes | None = self._cache.get(key)  # type: ignore[assignment]
+        block: bytes | None = self._cache.get_brief(key)  # type: ignore[assignment]
         if block is None:
             block = self.read_block(index, number)
-            self._cache.put(key, block, len(block))
+            self._cache.put_brief(key, block, len(block))
         return block
 
+    # -- what is looked up ---------------------------------------------------------------------------------------
+
+    def newest(self, index: Index, name: bytes, seq: int) -> tuple[Rows, int, int] | None:
+        """`(chunk, row in it, place of the key in it)` of the newest change of a key at or before a commit. Cost: one
+        chunk; most often none where the key is not changed here."""
+        number = index.chunk_before(name, seq) if index.may_have(name) else -1
+        if number < 0:
+            return None
+        rows = self.rows(index, number)
+        place = rows.place_of(name)
+        row = rows.row_before(place, seq)
+        return None if row < 0 else (rows, row, place)
+
+    def row_at(self, index: Index, row: int) -> tuple[Rows, int]:
+        """The chunk that has a row, and the number of the row there."""
+        if not 0 <= row < index.row_count:
+            raise ValueError("a commit names a change that is not there")
+        number = index.rows.of(row)
+        return self.rows(index, number), row - index.rows.span(number)[0]
+
+    def span_of(self, index: Index, source: SourceId) -> tuple[int, int]:
+        """Where the bytes of a source begin and end in the address space; `(-1, -1)` when it is not here. Cost: two
+        chunks."""
+        number = index.chunk_of_id(source)
+        place = self.ids(index, number).place_of_id(source) if number >= 0 else -1
+        if place < 0:
+            return -1, -1
+        number = index.chunk_of_place(place)
+        return self.rows(index, number).span_at(place - index.places_of(number)[0])
+
     # -- what is read --------------------------------------------------------------------------------------------
+
+    def read_rows(self, index: Index, number: int) -> Rows:
+        """A chunk of rows from the file, whatever the cache has."""
+        start, stop = index.rows.span(number)
+        place, place_stop = index.places_of(number)
+        count = place_stop - place
+
+        def checked(data: bytes) -> Rows:
+            rows = Rows(data)
+            rows.check((min(rows.key_count, stop - start), stop - start, count, count + 1))
+            return rows
+
+        return self._chunk(index.rows, ROWS_PLACE, number, checked)
+
+    def read_ids(self, index: Index, number: int) -> Ids:
+        """A chunk of the ids of sources from the file."""
+        start, stop = index.ids.span(number)
+
+        def checked(data: bytes) -> Ids:
+            ids = Ids(data, start, index.first_id(number))
+            ids.check((stop - start,))
+            return ids
+
+        return self._chunk(index.ids, IDS_PLACE, number, checked)
+
+    def read_keys(self, table: KeyframeTable, number: int) -> Keys:
+        """A chunk of the keyframe from the file."""
+        start, stop = table.chunks.span(number)
+
+        def checked(data: bytes) -> Keys:
+            keys = Keys(data)
+            keys.check((stop - start,))
+            if not keys.is_plain():
+                raise ValueError("the columns of some keys do not belong together")
+            return keys
+
+        return self._chunk(table.chunks, KEYS_PLACE, number, checked)
+
+    def _chunk(self, chunks: Chunks, name: bytes, number: int, checked: Callable[[bytes], "_Made"]) -> "_Made":
+        place = chunks.place(number)
+        stored = self._read(place, name % number)
+        tools = self._cache.tools
+        tool: ZstdDecompressor | None = tools.take(0)  # type: ignore[assignment]
+        if tool is None:
+            tool = ZstdDecompressor()
+        try:
+            made = checked(unpack_section(stored, place.size, tool))
+        except (ValueError, IndexError) as error:
+            fault = told(error)
+        else:
+            tools.give_back(0, tool)
+            return made
+        raise damaged(self.file.name, place.offset, f"a chunk of the index is damaged, {fault}")
 
     def read_block(self, index: Index, number: int) -> bytes:
         """The bytes of a block from the file, whatever the cache has."""
@@ -242,7 +359,7 @@ class Pieces:
         tools = self._cache.tools
         tool: ZstdDecompressor | None = tools.take(self._tool_key)  # type: ignore[assignment]
         if tool is None:
-            tool = decompressor_for(self.section(DICTIONARY) if self.directory.places[DICTIONARY].size else b"")
+            tool = ZstdDecompressor(dict_data=self._dictionary())
         try:
             block = inflate(frame, size, tool)
         except ValueError as error:
@@ -251,6 +368,17 @@ class Pieces:
             tools.give_back(self._tool_key, tool)
             return block
         raise damaged(self.file.name, offset, f"a block is damaged, {fault}")
+
+    def _dictionary(self) -> ZstdCompressionDict | None:
+        """What the blocks share, digested."""
+        if not self._tool_key:
+            return None
+        key = (self.number, DICTIONARY)
+        dictionary: ZstdCompressionDict | None = self._cache.get_brief(key)  # type: ignore[assignment]
+        if dictionary is None:
+            dictionary = dictionary_of(self.section(DICTIONARY))
+            self._cache.put_brief(key, dictionary, len(dictionary) + DIGESTED_SIZE)
+        return dictionary
 
     def section(self, number: int) -> bytes:
         """The bytes of a section from the file."""
@@ -286,3 +414,5 @@ class _Sized(Protocol):
 
 
 _Kept = TypeVar("_Kept", bound=_Sized)
+_Made = TypeVar("_Made")
+_Tablet = TypeVar("_Tablet", bound=Tablet)

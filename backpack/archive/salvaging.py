@@ -33,7 +33,7 @@ class Unframed(Segment):
     def of(cls, segment: Segment) -> "Unframed":
         """The same file."""
         unframed = cls.__new__(cls)
-        unframed.pieces = segment.pieces
+        unframed.pieces, unframed._found = segment.pieces, segment._found
         return unframed
 
     @property

@@ -6,14 +6,15 @@ work. Each source is read when its turn comes, so memory holds the rows of the s
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
 from xxhash import xxh3_64_intdigest
 from zstandard import ZstdCompressionDict
 
-from backpack.archive.columns import pack_column, pack_table
+from backpack.archive.chunking import IdChunks, RowChunks
+from backpack.archive.columns import Packed, pack_bytes, pack_column, pack_table
 from backpack.archive.compressing import (
     SAMPLE_COUNT,
     SAMPLES_SIZE_MAX,
@@ -24,14 +25,17 @@ from backpack.archive.compressing import (
 )
 from backpack.archive.contents import Contents
 from backpack.archive.drafting import Draft, Pauses, picked
-from backpack.archive.keyframe import Keyframe, pack_keyframe
+from backpack.archive.keyframe import KeyChunks, Keyframe
 from backpack.archive.layout import (
     BLOCK_SIZE,
     DICTIONARY,
+    IDS_PLACE,
     INDEX,
     KEYFRAME,
+    KEYS_PLACE,
     LARGE_BLOCK_SIZE,
     PAGES,
+    ROWS_PLACE,
     SECTION_NAMES,
     SECTION_SIZE_MAX,
     Directory,
@@ -106,23 +110,20 @@ class _Sealing:
         yield b""
         yield from self._blocks(dictionary)
         pages = yield from self._pages()
-        if dictionary is not None:
-            yield self._section(DICTIONARY, dictionary.as_bytes())
-        columns = yield from draft.key_columns()
-        columns += yield from draft.row_columns()
-        columns += yield from draft.source_columns()
-        columns += [
-            pack_column(self._block_starts, is_plain=True),
-            pack_column(self._offsets, is_plain=True),
-            pack_column(self._sums, is_plain=True),
-        ]
-        columns += yield from draft.detail_columns()
-        yield self._section(INDEX, pack_table(columns))
-        yield self._section(PAGES, pages)
+        index = yield from self._index()
+        keys = None
         if callable(keyframe):
             keyframe = keyframe()
         if keyframe is not None:
-            yield self._section(KEYFRAME, pack_keyframe(keyframe))
+            chunks = KeyChunks(keyframe)
+            yield from chunks.cut()
+            keys = pack_table([*chunks.fences(), *(yield from self._chunks(KEYS_PLACE, chunks.starts, chunks.table))])
+        if dictionary is not None:
+            yield self._section(DICTIONARY, dictionary.as_bytes())
+        yield self._section(INDEX, index)
+        yield self._section(PAGES, pages)
+        if keys is not None:
+            yield self._section(KEYFRAME, keys)
         times = draft.times
         directory = Directory(
             contents.first_seq,
@@ -242,12 +243,56 @@ class _Sealing:
             ]
         )
 
+    # -- chunks --------------------------------------------------------------------------------------------------
+
+    def _index(self) -> Generator[bytes, None, bytes]:
+        """The chunks of rows and of ids; returns the table that tells where they are."""
+        rows = RowChunks(self._draft)
+        yield from rows.cut()
+        sieve = yield from rows.sieve()
+        places = yield from self._chunks(ROWS_PLACE, [0, *rows.ends], rows.table)
+        ids = IdChunks(self._draft)
+        id_places = yield from self._chunks(IDS_PLACE, ids.starts, ids.table)
+        return pack_table(
+            [
+                *rows.fences(),
+                *places,
+                *ids.fences(),
+                *id_places,
+                pack_column(self._block_starts, is_plain=True),
+                pack_column(self._offsets, is_plain=True),
+                pack_column(self._sums, is_plain=True),
+                pack_bytes(sieve),
+            ]
+        )
+
+    def _chunks(
+        self, place: bytes, starts: Sequence[int], table: Callable[[int], bytes]
+    ) -> Generator[bytes, None, list[Packed]]:
+        """Those that begin there; returns the columns that tell where they are."""
+        sizes: list[int] = []
+        sums: list[int] = []
+        offsets = [self._offset]
+        for number in range(len(starts) - 1):
+            data = table(number)
+            self._check_size(data)
+            stored = self._cover.cover(pack_section(data, self._deflater), place % number)
+            sizes.append(len(data))
+            sums.append(xxh3_64_intdigest(stored))
+            self._offset += len(stored)
+            offsets.append(self._offset)
+            yield stored
+        return [pack_column(column, is_plain=True) for column in (offsets, sizes, sums)]
+
     # -- sections ------------------------------------------------------------------------------------------------
 
     def _section(self, number: int, data: bytes) -> bytes:
-        if len(data) > SECTION_SIZE_MAX:
-            raise InvalidArgumentError(f"too much for one segment: size={len(data)}")
+        self._check_size(data)
         stored = self._cover.cover(pack_section(data, self._deflater), SECTION_NAMES[number])
         self._places[number] = Place(self._offset, len(stored), len(data), xxh3_64_intdigest(stored))
         self._offset += len(stored)
         return stored
+
+    def _check_size(self, data: bytes) -> None:
+        if len(data) > SECTION_SIZE_MAX:
+            raise InvalidArgumentError(f"too much for one segment: size={len(data)}")

@@ -7,16 +7,18 @@ about 1 KB and its decompression; nothing here has state of its own, so any numb
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 from backpack.archive.cache import Cache
 from backpack.archive.content import Change, CommitRow, SourceId
-from backpack.archive.dormant import Newest, newest_of
+from backpack.archive.dormant import Newest
 from backpack.archive.frames import damaged
 from backpack.archive.inspecting import Fault, faults_of
-from backpack.archive.keyframe import Keyframe
+from backpack.archive.keyframe import Keyframe, joined
 from backpack.archive.layout import INDEX, KEYFRAME, PAGES
 from backpack.archive.pages import Page
 from backpack.archive.pieces import Pieces, believing
+from backpack.archive.rows import Rows
 from backpack.core.commit import Label
 from backpack.storage.cover import Covers
 from backpack.storage.pooling import PooledFile
@@ -24,11 +26,13 @@ from backpack.storage.pooling import PooledFile
 Accept = Callable[[Label], bool]
 """Is a commit with this label wanted?"""
 
+_NOTHING: Final = (0, -1, -1, -1)
+
 
 class Segment:
     """One sealed segment."""
 
-    __slots__ = ("pieces",)
+    __slots__ = ("_found", "pieces")
 
     def __init__(
         self, file: PooledFile, cache: Cache, covers: Covers, store_id: bytes, *, end: int | None = None
@@ -36,6 +40,8 @@ class Segment:
         """Reads the two ends; `CorruptionError` when they are not those of a segment of this store. `end`: see
         `Pieces`."""
         self.pieces = Pieces(file, cache, covers, store_id, end=end)
+        self._found = _NOTHING
+        """`(origin, number, start, stop)` of the source that was found last. Replaced as a whole, so any thread may."""
 
     @property
     def name(self) -> str:
@@ -95,54 +101,86 @@ class Segment:
 
     @believing(INDEX)
     def find(self, key: str, seq: int) -> Change | None:
-        """The newest change of a key at or before a commit, if it stands here. Cost: two bisections."""
-        index = self.pieces.index()
-        number = index.number_of(key)
-        row = index.row_before(number, seq)
-        return None if row < 0 else index.change(row, key, number)
+        """The newest change of a key at or before a commit, if it stands here. Cost: one chunk of the index; most often
+        none where the key is not changed here."""
+        pieces = self.pieces
+        found = pieces.newest(pieces.index(), key.encode("utf-8", "surrogatepass"), seq)
+        if found is None:
+            return None
+        rows, row, place = found
+        change, start = rows.found(row, key, place)
+        if start >= 0 and change.value is not None:
+            # whoever asks for the change asks for its bytes next
+            origin, which, _, size = change.value.cuts[0]
+            self._found = (origin, which, start, start + size)
+        return change
 
     @believing(INDEX)
     def changes(self, key: str) -> list[Change]:
         """Every change of a key, oldest first."""
-        index = self.pieces.index()
-        number = index.number_of(key)
-        return [index.change(row, key, number) for row in range(*index.rows_of(number))]
+        return [
+            rows.change(row, key, place) for rows, place in self._runs_of(key) for row in range(*rows.rows_of(place))
+        ]
 
     @believing(INDEX)
     def seqs(self, key: str) -> Sequence[int]:
         """The commits that changed a key, oldest first."""
-        index = self.pieces.index()
-        return index.seqs(*index.rows_of(index.number_of(key)))
+        return [seq for rows, place in self._runs_of(key) for seq in rows.seqs(*rows.rows_of(place))]
 
     @believing(INDEX)
     def keys(self) -> list[str]:
         """Every key that is changed here, sorted."""
+        names: list[str] = []
         index = self.pieces.index()
-        return list(map(index.name_of, range(index.key_count)))
+        for number in range(index.rows.count):
+            rows = self.pieces.rows(index, number)
+            for name in rows.key_names():
+                if not names or names[-1] != name:
+                    names.append(name)
+        return names
 
     def newest(self, seq: int) -> Iterator[tuple[str, Newest]]:
         """The last change of each key at or before a commit. Cost: O(keys)."""
-        for number in range(self.pieces.index().key_count):
-            change = self._last(number, seq)
-            if change is not None:
-                yield change.key, newest_of(change)
+        last: tuple[str, Newest] | None = None
+        for number in range(self._chunk_count()):
+            for found in self._newest(number, seq):
+                if last is not None and last[0] != found[0]:
+                    yield last
+                last = found
+        if last is not None:
+            yield last
 
     def rows(self) -> Iterator[Change]:
         """Every change, by key and then by commit."""
-        for number in range(self.pieces.index().key_count):
-            yield from self._of_number(number)
+        for number in range(self._chunk_count()):
+            yield from self._rows_of(number)
 
     @believing(INDEX)
-    def _last(self, number: int, seq: int) -> Change | None:
+    def _chunk_count(self) -> int:
+        return self.pieces.index().rows.count
+
+    def _runs_of(self, key: str) -> Iterator[tuple[Rows, int]]:
+        """The chunks that have rows of a key, each with its place there."""
+        name = key.encode("utf-8", "surrogatepass")
         index = self.pieces.index()
-        row = index.row_before(number, seq)
-        return None if row < 0 else index.change(row, index.name_of(number), number)
+        if index.may_have(name):
+            for number in index.chunks_of(name):
+                rows = self.pieces.rows(index, number)
+                place = rows.place_of(name)
+                if place >= 0:
+                    yield rows, place
 
     @believing(INDEX)
-    def _of_number(self, number: int) -> list[Change]:
-        index = self.pieces.index()
-        key = index.name_of(number)
-        return [index.change(row, key, number) for row in range(*index.rows_of(number))]
+    def _newest(self, number: int, seq: int) -> list[tuple[str, Newest]]:
+        return list(self.pieces.rows(self.pieces.index(), number).newest(seq))
+
+    @believing(INDEX)
+    def _rows_of(self, number: int) -> list[Change]:
+        rows = self.pieces.rows(self.pieces.index(), number)
+        changes = []
+        for place, key in enumerate(rows.key_names()):
+            changes += [rows.change(row, key, place) for row in range(*rows.rows_of(place))]
+        return changes
 
     # -- commits -------------------------------------------------------------------------------------------------
 
@@ -219,9 +257,10 @@ class Segment:
     def _row(self, page: Page, at: int) -> CommitRow:
         index = self.pieces.index()
         changes = []
-        for row in page.rows_at(at):
-            number = index.number_at(row)
-            changes.append(index.change(row, index.name_of(number), number))
+        for number in page.rows_at(at):
+            rows, row = self.pieces.row_at(index, number)
+            place = rows.place_at(row)
+            changes.append(rows.change(row, rows.key_names()[place], place))
         if any(change.seq != page.seqs[at] for change in changes):
             raise ValueError("a commit names the change of another one")
         return CommitRow(page.seqs[at], page.times[at], page.labels[page.numbers[at]], changes)
@@ -231,7 +270,7 @@ class Segment:
     @believing(INDEX)
     def size_of(self, source: SourceId) -> int:
         """Bytes of a source; `CorruptionError` when it is not here."""
-        start, stop = self.pieces.index().span_of(*source)
+        start, stop = self._span_of(source)
         if start < 0:
             raise damaged(self.name, 0, f"a value points to what the segment does not hold: source={source}")
         return stop - start
@@ -239,18 +278,35 @@ class Segment:
     @believing(INDEX)
     def sources(self) -> list[SourceId]:
         """All sources that stand here, in order."""
-        return list(self.pieces.index().ids())
+        found: list[SourceId] = []
+        index = self.pieces.index()
+        for number in range(index.ids.count):
+            start, stop = index.ids.span(number)
+            found += map(self.pieces.ids(index, number).id_at, range(stop - start))
+        return found
 
     @believing(INDEX)
     def blobs(self) -> set[bytes]:
-        """The digests of all blobs that values here are cut from."""
-        return self.pieces.index().details.digests()
+        """The digests of all blobs that values here are cut from. Cost: the index."""
+        found: set[bytes] = set()
+        index = self.pieces.index()
+        for number in range(index.rows.count):
+            found |= self.pieces.rows(index, number).digests()
+        return found
+
+    def _span_of(self, source: SourceId) -> tuple[int, int]:
+        """Where the bytes of a source begin and end in the address space; `(-1, -1)` when it is not here.
+
+        Cost: two chunks of the index; none for what the last `find` has found.
+        """
+        found = self._found
+        return found[2:] if found[:2] == source else self.pieces.span_of(self.pieces.index(), source)
 
     @believing(INDEX)
     def read(self, origin: int, number: int, start: int, stop: int) -> bytes:
-        """A slice of a source. Cost: the blocks it touches. `CorruptionError` when it is not here."""
+        """A slice of a source. Cost: the blocks it touches, and `span_of`. `CorruptionError` when it is not here."""
         index = self.pieces.index()
-        first, last = index.span_of(origin, number)
+        first, last = self._span_of((origin, number))
         if first < 0 or not 0 <= start <= stop <= last - first:
             place = f"source={origin, number} {start=} {stop=}"
             raise damaged(self.name, 0, f"a value points to what the segment does not hold: {place}")
@@ -278,12 +334,18 @@ class Segment:
     @believing(KEYFRAME)
     def keyframe(self) -> Keyframe | None:
         """The newest change of every key as of `last_seq`, if it was written. Cost: an object for each name."""
-        return self.pieces.keyframe().read() if self.has_keyframe else None
+        if not self.has_keyframe:
+            return None
+        table = self.pieces.keyframe()
+        return joined([self.pieces.read_keys(table, number) for number in range(table.chunks.count)])
 
     @believing(KEYFRAME)
     def keyframe_seq_of(self, key: str) -> int:
-        """The newest commit up to `last_seq` that changed a key; 0 when none did. Cost: one bisection."""
-        return self.pieces.keyframe().seq_of(key)
+        """The newest commit up to `last_seq` that changed a key; 0 when none did. Cost: one chunk of the keyframe."""
+        name = key.encode("utf-8", "surrogatepass")
+        table = self.pieces.keyframe()
+        number = table.chunk_of(name)
+        return self.pieces.keys(table, number).seq_of(name) if number >= 0 else 0
 
     # -- faults --------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,23 @@ def test_what_was_used_longest_ago_leaves_first() -> None:
     cache.check()
 
 
+def test_what_is_brief_has_what_room_there_is_and_leaves_first_above_its_share() -> None:
+    size = ENTRY_SIZE + 100
+    cache = Cache(8 * size)
+    for number in range(8):
+        cache.put_brief(number, str(number), 100)
+    assert [cache.get_brief(number) for number in range(8)] == list("01234567") and cache.get(7) is None
+    for key in "abcdef":
+        cache.put(key, key.upper(), 100)
+    assert [cache.get_brief(number) for number in range(8)] == [None] * 6 + ["6", "7"]
+    for number in range(20):
+        cache.put_brief(number, number, 100)
+    assert [cache.get(key) for key in "abcdef"] == list("ABCDEF") and cache.get_brief(18) == 18
+    cache.put("g", "G", 100)
+    assert [cache.get(key) for key in "abcdefg"] == [None, *"BCDEFG"] and cache.get_brief(19) == 19
+    cache.check()
+
+
 def test_what_takes_more_than_half_is_not_kept() -> None:
     cache = Cache(1000)
     cache.put("small", 1, 10)

@@ -69,7 +69,9 @@ def test_a_covered_segment_says_the_same_and_shows_no_text() -> None:
     for word in (b"first value", b"a message", b"node", b"odd", b"\x28\xb5\x2f\xfd"):
         assert word not in data
     assert covers.last.places[-1] == b"directory"
-    assert {b"block:0", b"page:0", b"index", b"pages", b"keyframe"} <= set(covers.last.places)
+    assert {b"block:0", b"page:0", b"rows:0", b"ids:0", b"keys:0", b"index", b"pages", b"keyframe"} <= set(
+        covers.last.places
+    )
 
 
 def test_a_covered_segment_is_not_read_as_a_plain_one_nor_the_reverse() -> None:

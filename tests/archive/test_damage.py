@@ -1,7 +1,8 @@
 """Damage is `CorruptionError` with a place, or the right data: never wrong data, never another error."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,10 +11,13 @@ from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
 from zstandard import ZstdCompressor, ZstdDecompressor
 
-from backpack.archive.columns import pack_bytes, pack_column, pack_table, read_table
+from backpack.archive.columns import Packed, pack_bytes, pack_column, pack_table, read_table
 from backpack.archive.compressing import Deflater, inflate, unpack_section
+from backpack.archive.index import IDS
+from backpack.archive.keyframe import KEYS as KEYFRAME_KEYS
 from backpack.archive.layout import (
     BLOCK_SIZE_MAX,
+    DETAILS_COLUMNS,
     DIRECTORY_SIZE,
     HEADER_SIZE_MAX,
     INDEX,
@@ -28,7 +32,9 @@ from backpack.archive.layout import (
     read_header,
 )
 from backpack.archive.pages import PAGE_COLUMNS, Page
+from backpack.archive.rows import ROWS
 from backpack.archive.segment import Segment
+from backpack.archive.tablet import Tablet, pack_tablet
 from backpack.errors import CorruptionError
 from tests.archive.made import KEYS, Made, everything, opened
 from tests.archive.test_segments import keyframe_of
@@ -119,30 +125,57 @@ def test_every_truncation_and_extension_is_refused() -> None:
             opened(data + more)
 
 
-def test_the_end_of_one_segment_does_not_stand_for_that_of_another() -> None:
+def moved(origin: int) -> bytes:
+    """The small segment with another number."""
     content = everything()
-    one = content.sealed()
-    content.origins = (7, 7)
-    content.sources = {(7, number): data for (_, number), data in content.sources.items()}
+    content.origins = (origin, origin)
+    content.sources = {(origin, number): data for (_, number), data in content.sources.items()}
     for change in content.changes:
         if change.value is not None and not change.is_purged:
-            change.value.cuts = tuple((7, *cut[1:]) if cut[0] == 1 else cut for cut in change.value.cuts)
-    other = content.sealed()
-    assert len(one) == len(other)
+            change.value.cuts = tuple((origin, *cut[1:]) if cut[0] == 1 else cut for cut in change.value.cuts)
+    return content.sealed()
+
+
+def test_the_end_of_one_segment_does_not_stand_for_that_of_another() -> None:
+    segments = sorted(map(moved, range(2, 30)), key=len)
+    one, other = next((one, other) for one, other in pairwise(segments) if len(one) == len(other))
     with pytest.raises(CorruptionError, match="the end of the segment"):
         opened(one[:-TRAILER_SIZE] + other[-TRAILER_SIZE:])
 
 
 # -- hostile bytes with right checksums --------------------------------------------------------------------------------
 
+ROWS_CHUNK, IDS_CHUNK, KEYS_CHUNK, DETAILS = "rows", "ids", "keys", "details"
+"""Beside the numbers of the sections: what may be put in place of what was sealed."""
 
-def resealed(data: bytes, section: int, table: bytes) -> bytes:
-    """The same segment with another section, and every checksum right."""
+_SHAPES = {ROWS_CHUNK: ROWS, IDS_CHUNK: IDS, KEYS_CHUNK: KEYFRAME_KEYS}
+_COLUMN_COUNTS = {INDEX: INDEX_COLUMNS, PAGES: PAGES_COLUMNS, KEYFRAME: KEYFRAME_COLUMNS, DETAILS: DETAILS_COLUMNS}
+_PLACES_AT = {ROWS_CHUNK: (INDEX, 5), IDS_CHUNK: (INDEX, 11), KEYS_CHUNK: (KEYFRAME, 3)}
+"""The section that says where the chunks of that kind are, and the first of its columns that do."""
+
+Target = int | str
+TARGETS = [INDEX, PAGES, KEYFRAME, ROWS_CHUNK, IDS_CHUNK, KEYS_CHUNK]
+
+
+def resealed(data: bytes, target: Target, table: bytes) -> bytes:
+    """The same segment with another section, or another first chunk, and every checksum right."""
     header = read_header(data[:HEADER_SIZE_MAX], "1.seg")
     directory_at = len(data) - TRAILER_SIZE - DIRECTORY_SIZE
     directory = read_directory(data[directory_at : directory_at + DIRECTORY_SIZE], directory_at)
     body = bytearray(data[:directory_at])
-    place = directory.places[section]
+    if isinstance(target, str):
+        section, first = _PLACES_AT[target]
+        columns = [
+            column.list() for column in read_table(opened(data).pieces.section(section), _COLUMN_COUNTS[section])
+        ]
+        offsets, sizes, checksums = columns[first : first + 3]
+        behind = data[offsets[1] : offsets[-1]]
+        columns[first] = [len(body), *[len(body) + len(table) - offsets[1] + one for one in offsets[1:]]]
+        columns[first + 1 : first + 3] = [len(table), *sizes[1:]], [xxh3_64_intdigest(table), *checksums[1:]]
+        body += table + behind
+        table = packed_again(columns)
+        target = section
+    place = directory.places[target]
     place.offset, place.stored_size, place.size = len(body), len(table), len(table)
     place.checksum = xxh3_64_intdigest(table)
     body += table
@@ -150,18 +183,53 @@ def resealed(data: bytes, section: int, table: bytes) -> bytes:
     return bytes(body) + packed + pack_trailer(len(body), len(packed), xxh3_64_intdigest(packed), header.identity)
 
 
+def packed_again(columns: list[list[int]]) -> bytes:
+    return pack_table([pack_column(one, is_plain=min(one, default=0) >= 0) for one in columns])
+
+
+def chunk_of(segment: Segment, target: str) -> Tablet:
+    """The first chunk of that kind."""
+    pieces = segment.pieces
+    if target == KEYS_CHUNK:
+        return pieces.keys(pieces.keyframe(), 0)
+    return pieces.rows(pieces.index(), 0) if target == ROWS_CHUNK else pieces.ids(pieces.index(), 0)
+
+
+def columns_of(segment: Segment, target: Target) -> list[list[int]]:
+    """The numbers of a section, or of a chunk."""
+    if target == DETAILS:
+        return [column.list() for column in read_table(chunk_of(segment, ROWS_CHUNK).tail(), DETAILS_COLUMNS)]
+    if isinstance(target, str):
+        tablet = chunk_of(segment, target)
+        return [tablet.column(number).list() for number in range(len(_SHAPES[target].columns))]
+    return [column.list() for column in read_table(segment.pieces.section(target), _COLUMN_COUNTS[target])]
+
+
+def rewritten(sealed: bytes, target: Target, packed: list[Packed], counts: Sequence[int] | None = None) -> bytes:
+    """The segment with other columns there."""
+    if not isinstance(target, str):
+        return resealed(sealed, target, pack_table(packed))
+    tablet = chunk_of(opened(sealed), ROWS_CHUNK if target == DETAILS else target)
+    names = tablet.text().split(b"\xff")[:-1]
+    if target == DETAILS:
+        columns = [pack_column(column) for column in columns_of(opened(sealed), ROWS_CHUNK)]
+        return resealed(sealed, ROWS_CHUNK, pack_tablet(ROWS, tablet.counts, columns, names, pack_table(packed)))
+    there = None if target == IDS_CHUNK else names
+    table = pack_tablet(_SHAPES[target], tablet.counts if counts is None else counts, packed, there, tablet.tail())
+    return resealed(sealed, target, table)
+
+
 _NUMBERS = st.one_of(
     st.integers(0, 5), st.sampled_from([100, 255, 2**16, 2**31, 2**32 - 1, 2**62, 2**63 - 1, 2**64 - 1])
 )
 
 
-@given(st.sampled_from([INDEX, PAGES, KEYFRAME]), st.data())
-def test_hostile_numbers_with_right_checksums_are_corruption_at_worst(section: int, data: st.DataObject) -> None:
+@given(st.sampled_from([*TARGETS, DETAILS]), st.data())
+def test_hostile_numbers_with_right_checksums_are_corruption_at_worst(target: Target, data: st.DataObject) -> None:
     content = everything()
     sealed = content.sealed(keyframe=keyframe_of(content))
-    count = {INDEX: INDEX_COLUMNS, PAGES: PAGES_COLUMNS, KEYFRAME: KEYFRAME_COLUMNS}[section]
-    table = opened(sealed).pieces.section(section)
-    columns = [column.list() for column in read_table(table, count)]
+    columns = columns_of(opened(sealed), target)
+    count = len(columns)
     for _ in range(data.draw(st.integers(1, 3))):
         number = data.draw(st.integers(0, count - 1))
         if data.draw(st.booleans()) and columns[number]:
@@ -175,8 +243,13 @@ def test_hostile_numbers_with_right_checksums_are_corruption_at_worst(section: i
         for column in columns
     ]
     packed = [pack_column(column, is_plain=one) for column, one in zip(columns, plain, strict=True)]
+    counts = None
+    if target in _SHAPES and data.draw(st.booleans()):
+        counts = data.draw(st.lists(st.integers(0, 2**32 - 1), min_size=4, max_size=4))[
+            : len(chunk_of(opened(sealed), target).counts)
+        ]
     try:
-        segment = opened(resealed(sealed, section, pack_table(packed)))
+        segment = opened(rewritten(sealed, target, packed, counts))
     except CorruptionError:
         return
     for _ in told(segment, content):
@@ -187,12 +260,12 @@ def test_hostile_numbers_with_right_checksums_are_corruption_at_worst(section: i
     list(segment.check())
 
 
-@given(st.sampled_from([INDEX, PAGES, KEYFRAME]), st.binary(min_size=1, max_size=200))
-def test_any_bytes_as_a_section_are_corruption_at_worst(section: int, table: bytes) -> None:
+@given(st.sampled_from(TARGETS), st.binary(min_size=1, max_size=200))
+def test_any_bytes_as_a_section_or_a_chunk_are_corruption_at_worst(target: Target, table: bytes) -> None:
     content = everything()
     sealed = content.sealed(keyframe=keyframe_of(content))
     try:
-        segment = opened(resealed(sealed, section, table))
+        segment = opened(resealed(sealed, target, table))
     except CorruptionError:
         return
     list(told(segment, content))
@@ -244,47 +317,57 @@ def test_a_block_that_is_longer_than_any_is_refused(monkeypatch: pytest.MonkeyPa
 # -- what only a full check finds -------------------------------------------------------------------------------------
 
 
-def edited(section: int, column: int, at: int, number: int) -> Segment:
+def edited(target: Target, column: int, at: int, number: int) -> Segment:
     """The small segment with one number changed and every checksum right."""
     content = everything()
     sealed = content.sealed(keyframe=keyframe_of(content))
-    count = {INDEX: INDEX_COLUMNS, KEYFRAME: KEYFRAME_COLUMNS}[section]
-    columns = [column.list() for column in read_table(opened(sealed).pieces.section(section), count)]
+    columns = columns_of(opened(sealed), target)
     columns[column][at] = number
     packed = [pack_column(one, is_plain=min(one, default=0) >= 0) for one in columns]
-    return opened(resealed(sealed, section, pack_table(packed)))
+    return opened(rewritten(sealed, target, packed))
 
 
 def faults(segment: Segment) -> str:
     return "; ".join(map(str, segment.check()))
 
 
-_CUT_NUMBERS, _CUT_STOPS = 25, 27
+_CUT_NUMBERS, _CUT_STOPS = 6, 8
+_SEQS, _VERSIONS, _STARTS = 2, 4, 8
 
 
 @pytest.mark.parametrize(
-    ("section", "column", "at", "number", "fault"),
+    ("target", "column", "at", "number", "fault"),
     [
-        (INDEX, 0, 0, 12345, "one of its keys can't be found"),
-        (INDEX, 6, 0, 2, "names the change of another one"),
-        (INDEX, _CUT_STOPS, 1, 10_000, "a value points to what the segment does not hold"),
-        (INDEX, _CUT_NUMBERS, 3, 1, "a cut of nothing"),
-        (INDEX, 8, 1, 100, "the changes of a key are not in order"),
-        (KEYFRAME, 4, 0, 4, "its keyframe does not name the last change of a key"),
-        (KEYFRAME, 0, 0, 12345, "a key of its keyframe can't be found"),
+        (INDEX, 2, 0, 3, "one of its keys can't be found"),
+        (INDEX, 1, 0, 0x60, "one of its keys can't be found"),
+        (INDEX, 17, 0, 0, "one of its keys can't be found"),
+        (INDEX, 9, 0, 1, "one of its sources can't be found"),
+        (INDEX, 5, 1, 12345, "there is something between its pieces"),
+        (ROWS_CHUNK, _SEQS, 0, 2, "names the change of another one"),
+        (ROWS_CHUNK, _VERSIONS, 1, 100, "the changes of a key are not in order"),
+        (ROWS_CHUNK, _STARTS, 0, 1, "its sources are not in order"),
+        (ROWS_CHUNK, _STARTS, -1, 10_000, "its sources are not in order"),
+        (INDEX, 4, 1, 4, "do not belong together"),
+        (IDS_CHUNK, 2, 0, 1, "one of its sources can't be found"),
+        (DETAILS, _CUT_STOPS, 1, 10_000, "a value points to what the segment does not hold"),
+        (DETAILS, _CUT_NUMBERS, 3, 1, "a cut of nothing"),
+        (KEYS_CHUNK, 0, 0, 4, "its keyframe does not name the last change of a key"),
+        (KEYS_CHUNK, 2, 0, 9, "the keyframe names a change of no kind"),
+        (KEYS_CHUNK, 2, 0, 0x101, "the keyframe names a change of no kind"),
+        (KEYFRAME, 1, 0, 0x60, "a key of its keyframe can't be found"),
     ],
 )
-def test_a_check_finds_what_no_checksum_shows(section: int, column: int, at: int, number: int, fault: str) -> None:
-    assert fault in faults(edited(section, column, at, number))
+def test_a_check_finds_what_no_checksum_shows(target: Target, column: int, at: int, number: int, fault: str) -> None:
+    assert fault in faults(edited(target, column, at, number))
 
 
 def test_a_commit_does_not_tell_the_change_of_another_one() -> None:
-    segment = edited(INDEX, 6, 0, 2)
+    segment = edited(ROWS_CHUNK, _SEQS, 0, 2)
     with pytest.raises(CorruptionError, match="another one"):
         segment.commit(1)
 
 
 def test_a_cut_of_a_blob_that_is_not_named_is_refused() -> None:
-    segment = edited(INDEX, _CUT_NUMBERS, 3, 1)
+    segment = edited(DETAILS, _CUT_NUMBERS, 3, 1)
     with pytest.raises(CorruptionError, match="a cut of nothing"):
         segment.changes("b")

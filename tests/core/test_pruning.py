@@ -4,7 +4,7 @@ import pytest
 
 from backpack import Backpack, Snapshot
 from backpack.core import pruning
-from backpack.core.engine import Engine
+from backpack.core.pins import Pins
 
 STRATEGIES = ["oldest", "least-accessed"]
 SIZE = 20
@@ -190,14 +190,14 @@ def test_what_is_pinned_is_not_looked_at_again_at_each_commit(monkeypatch: pytes
         pack(bp)
         bp.checkpoint(f"c{number}")
     asked = 0
-    is_pinned = Engine.is_pinned
+    holds = Pins.holds
 
-    def counted(engine: Engine, seq: int) -> bool:
+    def counted(pins: Pins, seq: int) -> bool:
         nonlocal asked
         asked += 1
-        return is_pinned(engine, seq)
+        return holds(pins, seq)
 
-    monkeypatch.setattr(Engine, "is_pinned", counted)
+    monkeypatch.setattr(Pins, "holds", counted)
     for _ in range(10):
         pack(bp)
         bp.checkpoint(f"c{bp._engine.timeline.head}")

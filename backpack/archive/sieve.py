@@ -1,0 +1,45 @@
+"""Which keys are certainly not in a segment: a Bloom filter, of a byte for each key that is.
+
+Four bits of it are set for each key, so about one key in forty that is not there passes. Who looks for a key in segment
+after segment reads nothing of those that do not have it.
+"""
+
+from collections.abc import Generator, Sequence
+from typing import Final
+
+from backpack.archive.layout import hash_of
+
+_BITS: Final = 4
+"""Set for each key."""
+_STEP: Final = 256
+"""Keys between two pauses."""
+
+
+def pack_sieve(names: Sequence[bytes]) -> Generator[bytes, None, bytes]:
+    """The sieve of some keys, with a pause now and then."""
+    size = max(len(names), 8)
+    count = 8 * size
+    bits = bytearray(size)
+    for index, name in enumerate(names):
+        wanted = hash_of(name)
+        step = wanted >> 32 | 1
+        for _ in range(_BITS):
+            bit = wanted % count
+            bits[bit >> 3] |= 1 << (bit & 7)
+            wanted += step
+        if not index % _STEP:
+            yield b""
+    return bytes(bits)
+
+
+def passes(bits: "memoryview[int]", name: bytes) -> bool:
+    """May the key be one of them? Cost: four bits at most."""
+    wanted = hash_of(name)
+    step = wanted >> 32 | 1
+    count = 8 * len(bits)
+    for _ in range(_BITS):
+        bit = wanted % count
+        if not bits[bit >> 3] >> (bit & 7) & 1:
+            return False
+        wanted += step
+    return True
