@@ -51,7 +51,7 @@ def assert_same(one: Engine, two: Engine) -> None:
     assert one.retired == two.retired
     assert one.retired_seqs == two.retired_seqs
     assert (one.names, one.visible, one.limits) == (two.names, two.visible, two.limits)
-    assert (one.checkpoints, one.checkpoint_counts) == (two.checkpoints, two.checkpoint_counts)
+    assert (one.pins.checkpoints, one.pins.checkpoint_counts) == (two.pins.checkpoints, two.pins.checkpoint_counts)
     assert (one.pruned, one.entry_count) == (two.pruned, two.entry_count)
     for key, chain in one.chains.items():
         twin = two.chains[key]
