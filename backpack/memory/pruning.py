@@ -17,6 +17,7 @@ from backpack.memory.content import WHOLE_SIZE_MAX
 from backpack.memory.deleting import parts_of
 from backpack.memory.entry import Entry, record_of
 from backpack.memory.statistics import report_of
+from backpack.store.erasing import erase
 
 if TYPE_CHECKING:
     from backpack.memory.memory import Memory
@@ -70,7 +71,7 @@ def prune(memory: "Memory", keep_days: float, keep_entries: int, dry_run: bool) 
             before = _taken(memory)
             _mark(memory, removed, emptied)
             keys = [memory.keys.entries + entry.id for entry in removed] + contents + parts
-            memory.bp._purge(Exactly(keys, "entries that were pruned"), False, None)
+            erase(memory.bp, Exactly(keys, "entries that were pruned"), False, None)
             for key in contents:
                 memory.contents.drop(key[len(memory.keys.content) :])
             freed = max(0, before - _taken(memory))

@@ -13,6 +13,7 @@ from backpack.core.commit import Commit
 from backpack.errors import KeyNotFoundError
 from backpack.store.node_past import NodePast
 from backpack.store.records import Item, Lines
+from backpack.store.taking import popped, with_default
 from backpack.store.transaction import Transaction
 
 _MISSING: Final = object()
@@ -153,18 +154,18 @@ class Node(NodePast, MutableMapping[str, Any]):
             return keys[-1] if keys and not refused else None
 
         with self._store.as_node(self.name):
-            popped = self._store._pop(last)
+            taken = popped(self._store, last)
         if refused:
             raise self._sight.denied(refused, "write")
-        if popped is None:
+        if taken is None:
             raise KeyNotFoundError("nothing to pop: there is no key in sight", key="")
-        return self._sight.relative(popped[0]), popped[1]
+        return self._sight.relative(taken[0]), taken[1]
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         """As `Backpack.setdefault`; wants the right to read, and to write when there is no value."""
         absolute = self._key(key, "read")
         with self._store.as_node(self.name):
-            return self._store._set_default(absolute, default, lambda: self._sight.require(absolute, "write"))
+            return with_default(self._store, absolute, default, lambda: self._sight.require(absolute, "write"))
 
     def __contains__(self, key: object) -> bool:
         self._store._require_open()

@@ -19,6 +19,7 @@ from backpack.core.commit import Commit
 from backpack.core.limits import Limits
 from backpack.errors import InvalidArgumentError
 from backpack.store.differences import Diff
+from backpack.store.erasing import erase
 from backpack.store.events import Callback, Subscription
 from backpack.store.names import checked_key, checked_limit
 from backpack.store.records import Checkpoint, File, PurgeReport
@@ -199,7 +200,7 @@ class NodePast:
         if compiled.is_literal:
             self._key(pattern, "read")
             self._key(pattern, "write")
-        report = self._store._purge(compiled, dry_run, self._sight)
+        report = erase(self._store, compiled, dry_run, self._sight)
         commit = None if report.commit is None else self._seen(report.commit)
         keys = tuple(self._sight.relative(key) for key in report.keys)
         return replace(report, keys=keys, commit=commit)

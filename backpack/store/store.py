@@ -4,11 +4,10 @@ Values become bytes before the lock is taken and objects again after it is free;
 the bytes that are new.
 """
 
-import gc
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -22,15 +21,12 @@ from backpack.core.commit import NO_LABEL, Commit, Facts, Label, new_object, set
 from backpack.core.engine import Engine
 from backpack.core.forking import fork
 from backpack.core.freezing import freeze
-from backpack.core.headers import array_header, read_array_header
 from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
 from backpack.core.patterns import Pattern
-from backpack.core.payload import Content, LargeRef, Pieces, form_size, head_of, join
-from backpack.core.purging import purge
+from backpack.core.payload import Content, LargeRef, Pieces, form_size, join
 from backpack.core.requests import Request
 from backpack.core.shaping import Grown, present_content
-from backpack.core.sharing import grown_from
 from backpack.errors import (
     BackpackError,
     CheckpointExistsError,
@@ -52,11 +48,13 @@ from backpack.limits import (
 )
 from backpack.store import doors, tasks, travel
 from backpack.store.attribution import attributed_node, attributed_to
+from backpack.store.compacting import compact, tend
 from backpack.store.differences import Diff, diff_of
+from backpack.store.erasing import erase
 from backpack.store.events import Callback, Event, Events, Subscription
+from backpack.store.growing import KnownItems, append_items, append_request, packed_items
 from backpack.store.history import History
 from backpack.store.inherited import expect_forks
-from backpack.store.lists import list_header, packed_list
 from backpack.store.names import (
     checked_checkpoint_name,
     checked_items,
@@ -74,6 +72,7 @@ from backpack.store.sight import Sight
 from backpack.store.snapshot import RAISE, Snapshot
 from backpack.store.spans import add_spans
 from backpack.store.state import State
+from backpack.store.taking import popped, with_default
 from backpack.store.transaction import Growth, Transaction
 from backpack.store.usage import MemoryUsage, largest_keys, measure, pinned_bytes
 
@@ -86,9 +85,6 @@ if TYPE_CHECKING:
     from backpack.store.posted import Posted
 
 _LABELS_KEPT: Final = 256
-_KNOWN_LIST_MIN: Final = 256
-"""Packed lists from this size on are compared with the present one before their items are verified."""
-
 _KEYS_AT_ONCE: Final = 64
 _BEHIND: Final = "\U0010ffff"
 """No key of letters, digits and dots comes after it."""
@@ -202,7 +198,7 @@ class Backpack(MutableMapping[str, Any]):
             key = checked_key(key)
         grown: Grown = None
         if type(value) is list:
-            growth = _KnownItems(self, key)
+            growth = KnownItems(self, key)
             payload, is_plain = pack_checked(value, growth.count)
             if payload is growth.payload:
                 grown = growth.grown
@@ -249,11 +245,11 @@ class Backpack(MutableMapping[str, Any]):
         """
         if type(key) is not str or key not in self._engine.chains:
             key = checked_key(key)
-        appended, is_plain = _packed_items(values)
+        appended, is_plain = packed_items(values)
         label = self._labels.get(node) if message is None and tags is _NO_TAGS else None
         if label is None or node is None:
             label = self._label(node, message, tags)
-        return self._told(self._append(key, len(values), appended, is_plain, label))
+        return self._told(append_items(self, key, len(values), appended, is_plain, label))
 
     def delete(
         self, key: str, *, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
@@ -408,23 +404,23 @@ class Backpack(MutableMapping[str, Any]):
 
     def pop(self, key: str, default: Any = _MISSING) -> Any:
         """Take a value out and give it back; else `default`, or `KeyNotFoundError`."""
-        popped = self._pop(lambda: key)
-        if popped is not None:
-            return popped[1]
+        taken = popped(self, lambda: key)
+        if taken is not None:
+            return taken[1]
         if default is _MISSING:
             raise KeyNotFoundError(f"nothing to pop: key={key!r}", key=key)
         return default
 
     def popitem(self) -> tuple[str, Any]:
         """Take out the last key in order, with its value; `KeyNotFoundError` when there is none."""
-        popped = self._pop(lambda: self._engine.visible[-1] if self._engine.visible else None)
-        if popped is None:
+        taken = popped(self, lambda: self._engine.visible[-1] if self._engine.visible else None)
+        if taken is None:
             raise KeyNotFoundError("nothing to pop: the store is empty", key="")
-        return popped
+        return taken
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         """The value, or `default`, packed, when there is none."""
-        return self._set_default(key, default, None)
+        return with_default(self, key, default, None)
 
     __hash__ = object.__hash__
 
@@ -847,7 +843,7 @@ class Backpack(MutableMapping[str, Any]):
         >>> bp.snapshot(1).unpack("user.email").reason
         'purged'
         """
-        return self._purge(Pattern(pattern), dry_run, None)
+        return erase(self, Pattern(pattern), dry_run, None)
 
     def compact(
         self,
@@ -864,56 +860,11 @@ class Backpack(MutableMapping[str, Any]):
         counts. With `dry_run` nothing changes. Of a store in memory there is nothing to compact.
         """
         self._require_open()
-        wanted = checked_retention(max_archive_size, keep_days, keep_commits)
-        opened = self._opened
-        if opened is None:
-            return CompactReport(0, 0, self._engine.timeline.first, dry_run)
-        retention = wanted or opened.retention
-        archive = opened.archive
-        with self._changing:
-            before, size = archive.commit_count, archive.archive_bytes + archive.blob_bytes
-            if not dry_run:
-                opened.settle()
-        if dry_run:
-            boundary = doors.archiving.first_kept(archive, retention, time.time_ns(), as_sealed=True)
-            gone = max(boundary - archive.first_seq, 0)
-            return CompactReport(gone, doors.archiving.size_before(archive, boundary) if gone else 0, boundary, True)
-        opened.drain()
-        boundary = doors.archiving.first_kept(opened.archive, retention, time.time_ns())
-        if boundary > archive.first_seq:
-            with ExitStack() as leaving:
-                with self._changing:
-                    checkpoints = self._leave(opened, boundary, leaving)
-                opened.rebase(boundary, checkpoints)
-        with self._lock:
-            opened.sweep(beside_readers=False)
-        opened.flush()
-        freed = max(size - archive.archive_bytes - archive.blob_bytes, 0)
-        return CompactReport(before - archive.commit_count, freed, archive.first_seq, False)
+        return compact(self, checked_retention(max_archive_size, keep_days, keep_commits), dry_run, time.time_ns())
 
     def _tend(self) -> None:
         """Compact by what the store was opened with. In the thread that seals."""
-        opened = self._opened
-        if opened is None or self._is_closed:
-            return
-        boundary = doors.archiving.first_kept(opened.archive, opened.retention, time.time_ns())
-        if boundary > opened.archive.first_seq:
-            with ExitStack() as leaving:
-                with self._lock:
-                    if self._is_closed:
-                        return
-                    opened.settle()
-                    checkpoints = self._leave(opened, boundary, leaving)
-                opened.rebase(boundary, checkpoints)
-            with self._lock:
-                opened.sweep(beside_readers=False)
-
-    def _leave(self, opened: "Opened", boundary: int, leaving: ExitStack) -> list[int]:
-        """The commits before that one are to go; the checkpoints that stay. One that would be made of the others, as
-        long as `leaving` is open, is refused: it would be one of nothing. Wants the lock."""
-        leaving.enter_context(opened.leaving(boundary))
-        self._engine.pruner.drop_before(boundary)
-        return list(self._engine.pins.checkpoint_counts)
+        tend(self, time.time_ns())
 
     # -- one file ----------------------------------------------------------------------------------------------
 
@@ -973,7 +924,7 @@ class Backpack(MutableMapping[str, Any]):
         """
         key, label = checked_key(key), self._label(node, message, tags)
         is_at_hand = tasks.is_at_hand(self, key)
-        known = _KnownItems(self, key, may_wait=False)
+        known = KnownItems(self, key, may_wait=False)
         payload, is_plain = pack_checked(value, known.count) if type(value) is list else (pack_value(value), False)
         grown = known.grown if payload is known.payload else None
 
@@ -989,8 +940,8 @@ class Backpack(MutableMapping[str, Any]):
     ) -> Commit:
         """As `append`."""
         key, label = checked_key(key), self._label(node, message, tags)
-        appended, is_plain = _packed_items(values)
-        change = partial(self._append, key, len(values), appended, is_plain, label)
+        appended, is_plain = packed_items(values)
+        change = partial(append_items, self, key, len(values), appended, is_plain, label)
         is_short = tasks.is_at_hand(self, key) and len(appended) <= self._engine.large_size
         return await self._changed(change, is_short=is_short)
 
@@ -1340,50 +1291,6 @@ class Backpack(MutableMapping[str, Any]):
         self._engine.timeline.touch(chain.last_seq)
         return present_content(chain)
 
-    def _pop(self, choose: Callable[[], str | None]) -> tuple[str, Any] | None:
-        """Take the value out whose key `choose` names, and give it back; None when there is none.
-
-        It is made an object and told of without the lock: if it was changed meanwhile, all begins anew.
-        """
-        label = self._label(None, None, ())
-        while True:
-            self._require_open()
-            with self._lock:
-                key = choose()
-                content = None if key is None else self._touched(key)
-                if key is None or content is None:
-                    return None
-                version = self._engine.version(key)
-            value = unpack_value(join(content))
-            with self._changing:
-                if choose() != key or not self._is_visible(key) or self._engine.version(key) != version:
-                    continue
-                facts = self._engine.commit((Request(key, "delete"),), label, self._now())
-            self._tell_read(key, content)
-            self._told(facts)
-            return key, value
-
-    def _set_default(self, key: str, default: Any, require: Callable[[], object] | None) -> Any:
-        """The value, or `default`, packed, when there is none; before that `require` is called, without the lock."""
-        while True:
-            content = self._read(key)
-            if content is not None:
-                return unpack_value(join(content))
-            if require is not None:
-                require()
-            key = checked_key(key)
-            payload, is_plain = pack_checked(default)
-            label = self._label(None, None, ())
-            with self._changing:
-                if self._is_visible(key):
-                    continue
-                facts = self._commit_one(key, payload, is_plain, None, label, self._now())
-                content = self._touched(key)
-            assert content is not None
-            self._told(facts)
-            self._tell_read(key, content)
-            return unpack_value(join(content))
-
     def _content_at(self, key: str, at: At | None) -> Content:
         """The packed bytes of a value, not joined: of the present one as `unpack` has it, or as of a commit."""
         if at is not None:
@@ -1478,72 +1385,7 @@ class Backpack(MutableMapping[str, Any]):
         return None if facts is None else self._told(facts)
 
     def _purge(self, pattern: Pattern, dry_run: bool, sight: Sight | None) -> PurgeReport:
-        self._require_open()
-        opened, archive = self._opened, self._archive
-        if not dry_run:
-            self._adopt()
-        commit = None
-        held = 0
-        erased: set[str] = set()
-        with self._changing:
-            known: Iterable[str] = [] if archive is None else doors.archiving.keys_of(archive, pattern)
-            if opened is None:
-                known = sorted({*known, *pattern.select(self._engine.names)})
-            keys = [key for key in known if sight is None or sight.can_read(key)]
-            forbidden = [] if sight is None else [key for key in keys if not sight.can_write(key)]
-            if forbidden:
-                keys = []
-            counts = {} if archive is None else {key: doors.archiving.versions_of(archive, key) for key in keys}
-            visible = [key for key in keys if self._engine.hides(key) or self._is_visible(key)]
-            if visible and not dry_run:
-                label = (attributed_node(self) if sight is None else sight.node, f"purge {pattern.text}", ())
-                commit = Commit(self._engine.adopt_deletes(visible, label, self._now()))
-            try:
-                after = 0 if archive is None else archive.head
-                versions, size = purge(self._engine, keys, dry_run=dry_run, after=after)
-            except BaseException:
-                self._engine.repair()
-                raise
-            for key, (count, _) in counts.items():
-                if count:
-                    versions[key] = versions.get(key, 0) + count
-            size += sum(size for _, size in counts.values())
-            if archive is not None and versions and not dry_run:
-                erased = set(versions)
-                upto = archive.head
-                if opened is None:
-                    archive.erase(erased)
-                else:
-                    opened.settle()
-            gone = versions.keys() | set(visible)
-            is_known, matching = bool(keys), keys
-            keys = [key for key in keys if key in gone]
-        if forbidden and sight is not None:
-            raise sight.denied(forbidden[0], "write")
-        if not dry_run:
-            for follower in list(self._followers.values()):
-                follower.discard()
-        if archive is not None and erased:
-            for state in list(archive.loaded):
-                state.forget(erased)
-        if opened is not None and not dry_run:
-            opened.discard_derived()
-            if erased:
-                opened.drain()
-                opened.erase(erased, upto)
-            opened.discard_aside()
-            if not opened.is_adopting:
-                doors.adopting.discard_letters(opened, pattern)
-            if is_known:  # also what is left of a purge that crashed before it came to this
-                if opened.archive.twins:
-                    gc.collect()  # a fork that nobody has any more may be waiting for this
-                with self._lock:
-                    opened.sweep(beside_readers=True)
-                    held = doors.archiving.held_by_forks(opened.archive, matching)
-                opened.flush()
-        if commit is not None:
-            self._tell(commit)
-        return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit, held)
+        return erase(self, pattern, dry_run, sight)
 
     def _pack_stored(self, key: str, value: Any) -> int:
         """As `pack`, and of a large value an opened store has the bytes on disk only, from the beginning.
@@ -1581,32 +1423,12 @@ class Backpack(MutableMapping[str, Any]):
                 raise KeyNotFoundError(f"nothing to delete: key={key!r}", key=key)
             return self._engine.commit((Request(key, "delete"),), label, self._now())
 
-    def _append(self, key: str, count: int, appended: bytes, is_plain: bool, label: Label) -> Facts:
-        """Add packed items to what may be a list, or may be missing."""
-        with self._changing:
-            now = self._now()
-            facts = self._engine.extend_one(key, b"", count, appended, is_plain, label, now)
-            return facts or self._append_slowly(key, count, appended, is_plain, label, now)
-
-    def _append_slowly(self, key: str, count: int, appended: bytes, is_plain: bool, label: Label, now: int) -> Facts:
-        """Where the short way does not lead to it. Wants the lock."""
-        content = self._present(key)
-        if content is None:
-            request = Request(key, payload=array_header(count) + appended, is_plain=is_plain)
-        else:
-            before, _ = list_header(key, head_of(content))
-            header = array_header(before + count)
-            chain = self._engine.chain_of(key)
-            is_plain = is_plain and chain is not None and chain.is_plain
-            request = Request(key, header=header, appended=appended, is_plain=is_plain)
-        return self._engine.commit((request,), label, now)
-
     def _commit_transaction(self, payloads: dict[str, bytes | Growth], is_whole: bool, label: Label) -> Facts | None:
         with self._changing:
             if is_whole:
                 return self._engine.commit_payloads(payloads, label, self._now())  # type: ignore[arg-type]
             requests = [
-                self._append_request(key, payload)
+                append_request(self, key, payload)
                 if isinstance(payload, Growth)
                 else Request(key, payload=payload)
                 if payload
@@ -1615,15 +1437,6 @@ class Backpack(MutableMapping[str, Any]):
                 if payload or self._is_visible(key)
             ]
             return self._engine.commit(requests, label, self._now()) if requests else None
-
-    def _append_request(self, key: str, growth: Growth) -> Request:
-        """What a transaction adds to a list, as the engine takes it. Wants the lock."""
-        content = self._present(key)
-        if growth.base is not None or content is None:
-            return Request(key, payload=packed_list(key, growth.base, growth.items))
-        count, _ = list_header(key, head_of(content))
-        header = array_header(count + len(growth.items))
-        return Request(key, header=header, appended=b"".join(growth.items))
 
     def _present(self, key: str) -> Content | None:
         """The bytes of the present value. Wants the lock."""
@@ -1729,52 +1542,3 @@ class _Changing:
         store = self._store
         store._is_barred = store._is_closed
         store._lock.release()
-
-
-class _KnownItems:
-    """Compares a packed list with the present one: how many items at its beginning were verified before?"""
-
-    __slots__ = ("_key", "_may_wait", "_store", "grown", "payload")
-
-    def __init__(self, store: Backpack, key: str, *, may_wait: bool = True) -> None:
-        """`may_wait`: for the lock. Without, nothing is known while another thread has it."""
-        self._store = store
-        self._key = key
-        self._may_wait = may_wait
-        self.grown: Grown = None
-        """What the payload was compared with, and where its new part begins."""
-        self.payload: bytes | None = None
-
-    def count(self, payload: bytes) -> int:
-        """Asked while the list is being packed."""
-        if len(payload) < _KNOWN_LIST_MIN:
-            return 0
-        lock = self._store._lock
-        if not self._may_wait and not tasks.is_at_hand(self._store, self._key):
-            return 0
-        if not lock.acquire(blocking=self._may_wait):
-            return 0
-        try:
-            return self._compared(payload)
-        finally:
-            lock.release()
-
-    def _compared(self, payload: bytes) -> int:
-        chain = self._store._engine.chains.get(self._key)
-        content = None if chain is None else present_content(chain)
-        if chain is None or content is None:
-            return 0
-        stop = grown_from(content, payload)
-        self.grown, self.payload = (content, stop), payload
-        if not stop or not chain.is_plain:
-            return 0
-        header = read_array_header(head_of(content))
-        return 0 if header is None else header[0]
-
-
-def _packed_items(values: tuple[Any, ...]) -> tuple[bytes, bool]:
-    """What is appended to a list, packed; is it plain?"""
-    if len(values) == 1:
-        return pack_checked(values[0], depth=1)
-    packed = [pack_checked(value, depth=1) for value in values]
-    return b"".join([payload for payload, _ in packed]), all(is_item_plain for _, is_item_plain in packed)
