@@ -126,10 +126,12 @@ class Opened:
         self.refused: dict[str, BackpackError] = {}
         """By name: the letters that could not be adopted, or not be read, and why."""
         self.adopting = RLock()
-        """Held by who adopts letters, and by who must not be come in between by that. Under it nobody is told anything,
-        so it is taken after any other lock but the store's."""
+        """Held by who adopts letters, and by who must not be come in between by that. Who has letters at rest tells
+        subscribers under it: so it is taken before any lock that they may want."""
         self.is_adopting = False
         """Its holder wants no other letter to be adopted."""
+        self.not_adopting: set[int] = set()
+        """The threads that adopt nothing at present: they hold a lock that comes after `adopting`."""
         self.letters: dict[str, Letter] = {}
         """By name: the letters that a reader has opened already."""
         self._testified = 0

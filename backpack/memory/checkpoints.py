@@ -78,7 +78,7 @@ class Checkpoints:
         if name is not None:
             name = self._checked_name(name)
         memory = self._memory
-        with memory.shared.lock:
+        with memory.bp._letters_at_rest(), memory.shared.lock:
             before = self.all()
             taken = {one.name for one in memory.bp.checkpoints()} | {one.id for one in before}
             if name is not None and name in taken:
@@ -171,7 +171,7 @@ class Checkpoints:
         """
         checked_limit(keep)
         memory = self._memory
-        with memory.shared.lock:
+        with memory.bp._letters_at_rest(), memory.shared.lock:
             known = self.all()
             gone = known[: max(len(known) - keep, 0)]
             pinned = {one.name for one in memory.bp.checkpoints()}

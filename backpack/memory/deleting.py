@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def delete(memory: "Memory", entry: Entry) -> None:
     """One commit; history still has it. Cost: O(entries) the first time, then what changed since."""
-    with memory.shared.lock, memory.bp._letters_at_rest():
+    with memory.bp._letters_at_rest(), memory.shared.lock:
         rows = memory.statistics.rows()
         keys = [memory.keys.entries + entry.id]
         others = {row.digest for row in rows.values() if row.id != entry.id and not row.is_pruned}

@@ -6,7 +6,7 @@ for that is not known: so an entry is there as soon as it was posted.
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from heapq import merge
 
 from backpack.codec import unpack_value
@@ -35,11 +35,18 @@ class OpenedValues(StoreValues):
 
     def keys(self, prefix: str, *, newest_first: bool = False) -> Iterable[str]:
         self._look()
-        found, posted = super().keys(prefix, newest_first=newest_first), self._posted
-        if posted is None:
+        found, more = super().keys(prefix, newest_first=newest_first), list(self.posted(prefix))
+        if not more:
             return found
-        more = [key for key in posted if key.startswith(prefix) and key not in self._bp]
         return merge(found, more[::-1] if newest_first else more, reverse=newest_first)
+
+    def posted(self, prefix: str) -> Iterable[str]:
+        posted = self._posted
+        return [] if posted is None else [key for key in posted if key.startswith(prefix) and key not in self._bp]
+
+    def in_sight(self) -> AbstractContextManager[None]:
+        self._look()
+        return self._bp._adopting_nothing()
 
     def read_bytes(self, key: str, start: int, length: int) -> bytes:
         payload = None if key in self._bp else self._payload(key)
@@ -54,10 +61,11 @@ class OpenedValues(StoreValues):
 
     def _payload(self, key: str) -> bytes | None:
         """What a letter has; None when none has it, or the store has it by now."""
-        if self._posted is None:
+        posted = self._posted
+        if posted is None:
             return None
         with suppress(MissingFileError):
-            return self._posted.payload(key)
+            return posted.payload(key)
         self._look()  # the writer has adopted it
         return None
 

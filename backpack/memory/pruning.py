@@ -49,7 +49,7 @@ class MemoryPruneReport:
 def prune(memory: "Memory", keep_days: float, keep_entries: int, dry_run: bool) -> MemoryPruneReport:
     """Cost: O(entries), and with anything to take what `Backpack.purge` costs."""
     _check(keep_days, keep_entries)
-    with memory.shared.lock, memory.bp._letters_at_rest():
+    with memory.bp._letters_at_rest(), memory.shared.lock:
         rows = memory.statistics.rows()
         removed, emptied = _leaving(memory, rows, keep_days, keep_entries)
         gone = {entry.id for entry in (*removed, *emptied)}

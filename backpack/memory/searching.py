@@ -102,7 +102,7 @@ class Searching:
     def search(self, memory: "Memory", query: str, limit: int) -> list[Found]:
         """The entries that fit, best first, the newer first among equals."""
         wanted = parsed(query)
-        with self._lock:
+        with memory.values.in_sight(), self._lock:
             self._memory = memory
             if not wanted.terms or not limit:
                 return []
@@ -126,7 +126,7 @@ class Searching:
 
     def finish(self) -> None:
         """The store is about to be closed."""
-        with self._lock:
+        with self._bp._adopting_nothing(), self._lock:
             try:
                 self._index_before_close()
             except (sqlite3.Error, BackpackError):
@@ -160,9 +160,6 @@ class Searching:
 
     def _keep_up(self) -> None:
         """Have base and recent together say what the store says at present, and what was posted into its inbox."""
-        next(
-            iter(self._memory.values.keys(self._prefix)), None
-        )  # a writer adopts what was posted, a reader looks again
         self._keep_up_with_store()
         start = len(self._prefix)
         posted = {key[start:] for key in self._memory.values.posted(self._prefix)}

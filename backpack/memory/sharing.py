@@ -19,7 +19,7 @@ class Shared:
 
     def __init__(self) -> None:
         self.lock = RLock()
-        """Held by whoever takes contents away, from the decision to the end."""
+        """Held by whoever takes contents away, from the decision to the end; after having letters at rest."""
         self.ticks = Ticks()
         self._used: Counter[str] = Counter()
 

@@ -5,7 +5,7 @@ The rows are kept and brought up to date by what commits have changed since, so 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from backpack.memory.entry import Entry, entry_of
@@ -61,24 +61,26 @@ class Stats(TypeStats):
 class Statistics:
     """The rows of one memory, by id."""
 
-    __slots__ = ("_lock", "_memory", "_rows", "_seq", "_stats")
+    __slots__ = ("_lock", "_memory", "_posted", "_rows", "_seq", "_stats")
 
     def __init__(self, memory: "Memory") -> None:
         self._memory = memory
-        self._lock = Lock()
+        self._lock = RLock()
         self._rows: dict[str, Entry] = {}
         self._seq = 0
+        self._posted: frozenset[str] = frozenset()
+        """Keys of entries that are in no commit yet."""
         self._stats: Stats | None = None
 
     def rows(self) -> dict[str, Entry]:
         """All entries by id, as they are now. Cost: O(entries) the first time, then what changed."""
-        with self._lock:
+        with self._memory.values.in_sight(), self._lock:
             self._refresh()
             return dict(self._rows)
 
     def stats(self) -> Stats:
         """Counted when something changed."""
-        with self._lock:
+        with self._memory.values.in_sight(), self._lock:
             self._refresh()
             if self._stats is None:
                 self._stats = _counted(list(self._rows.values()), dict(self._memory.failures))
@@ -88,11 +90,12 @@ class Statistics:
         memory = self._memory
         head = memory.bp.head
         seq = 0 if head is None else head.seq
-        if seq == self._seq and isinstance(memory.values, StoreValues) and seq:
+        prefix = memory.keys.entries
+        posted = frozenset(memory.values.posted(prefix))
+        if (seq, posted) == (self._seq, self._posted) and isinstance(memory.values, StoreValues) and seq:
             if self._stats is not None and dict(memory.failures) != self._stats.failures:
                 self._stats = None
             return
-        prefix = memory.keys.entries
         names = {key[len(prefix) :] for key in memory.values.keys(prefix)}
         rows = self._rows
         changed = self._changed(seq)
@@ -102,7 +105,7 @@ class Statistics:
             if record is not None:
                 kept[id] = entry_of(id, record)
         self._rows = {id: kept[id] for id in sorted(kept)}
-        self._seq = seq
+        self._seq, self._posted = seq, posted
         self._stats = None
 
     def _changed(self, seq: int) -> set[str] | None:

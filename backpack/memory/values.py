@@ -1,6 +1,7 @@
 """Where records and contents are read: the present of a store."""
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from backpack.store.store import Backpack
@@ -19,6 +20,12 @@ class Values(Protocol):
 
     def posted(self, prefix: str) -> Iterable[str]:
         """Those of the keys that begin so which are in no commit yet: they stand in the inbox of the store."""
+        ...
+
+    def in_sight(self) -> AbstractContextManager[None]:
+        """Everything that was posted is in sight; inside, this thread adopts nothing more. Entered before a lock of the
+        memory is taken: whoever adopts tells subscribers, who may want that lock, and may have to wait for another
+        thread that holds letters at rest and wants it too."""
         ...
 
     def read_bytes(self, key: str, start: int, length: int) -> bytes:
@@ -43,6 +50,9 @@ class StoreValues:
 
     def posted(self, prefix: str) -> Iterable[str]:
         return ()
+
+    def in_sight(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def read_bytes(self, key: str, start: int, length: int) -> bytes:
         return self._bp.read_bytes(key, start=start, length=length)

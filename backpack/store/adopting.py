@@ -13,6 +13,7 @@ is what became of it before it goes. One thread adopts at a time; subscribers ar
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from threading import get_ident
 from typing import TYPE_CHECKING, Final
 
 from backpack.archive.letters import ADDED, AHEAD, TOGETHER, Letter
@@ -36,6 +37,8 @@ def adopt(store: "Backpack", opened: Opened) -> int:
     Never raises for what is wrong with letters or disk: it is kept in `opened.refused`, tried again next time unless
     the letter is damaged, and told by `health()`.
     """
+    if get_ident() in opened.not_adopting:
+        return 0
     told: list[Facts] = []
     with _alone(store, opened) as is_alone:
         if not is_alone:
@@ -71,9 +74,23 @@ def _alone(store: "Backpack", opened: Opened) -> Iterator[bool]:
 
 
 @contextmanager
+def adopting_nothing(opened: Opened) -> Iterator[None]:
+    """See `Backpack._adopting_nothing`."""
+    thread, threads = get_ident(), opened.not_adopting
+    if thread in threads:
+        yield
+        return
+    threads.add(thread)
+    try:
+        yield
+    finally:
+        threads.discard(thread)
+
+
+@contextmanager
 def letters_at_rest(store: "Backpack", opened: Opened) -> Iterator[None]:
     """See `Backpack._letters_at_rest`."""
-    adopt(store, opened)
+    store._adopt()
     with opened.adopting:
         before, opened.is_adopting = opened.is_adopting, True
         try:

@@ -1167,8 +1167,12 @@ class Backpack(MutableMapping[str, Any]):
 
     def _letters_at_rest(self) -> AbstractContextManager[None]:
         """Inside, letters are neither adopted nor discarded, but before: for who decides what nothing refers to, and
-        takes that away. A letter brings all that it needs."""
+        takes that away. A letter brings all that it needs. Wants no lock that a subscriber may wait for."""
         return nullcontext() if self._opened is None else doors.adopting.letters_at_rest(self, self._opened)
+
+    def _adopting_nothing(self) -> AbstractContextManager[None]:
+        """Inside, this thread adopts nothing: for who holds a lock that others take while they have letters at rest."""
+        return nullcontext() if self._opened is None else doors.adopting.adopting_nothing(self._opened)
 
     def _look_into_inbox(self) -> "Posted | None":
         """Have everything in sight that was posted: a writer adopts it, a reader is given what nobody has adopted yet,
