@@ -13,6 +13,7 @@ is what became of it before it goes. One thread adopts at a time; subscribers ar
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import ELOOP
 from threading import get_ident
 from typing import TYPE_CHECKING, Final
 
@@ -110,10 +111,17 @@ def _adopted(store: "Backpack", opened: Opened, told: list[Facts]) -> int:
             continue
         try:
             letter = opened.inbox.open(name)
-            if not has_been_adopted(store, letter):
-                told += _taken(store, letter)
+            is_new = not has_been_adopted(store, letter)
+            if is_new:
+                check_letter(letter)
         except MissingFileError:  # another thread was first
             continue
+        except BackpackError as error:  # damaged, or something that is no letter
+            opened.refused[name] = error
+            continue
+        try:
+            if is_new:
+                told += _taken(store, letter)
         except BackpackError as error:
             opened.refused[name] = error
             if isinstance(error, StorageError):  # the disk: it would refuse the others too
@@ -135,12 +143,17 @@ def has_been_adopted(store: "Backpack", letter: Letter) -> bool:
     return all(store.version(piece.key) for piece in letter.of(TOGETHER))
 
 
-def _taken(store: "Backpack", letter: Letter) -> Iterator[Facts]:
-    """Make commits of a letter. Everything in it is read and proved before the first of them."""
+def check_letter(letter: Letter) -> None:
+    """Read everything in it and prove that it can be committed. `CorruptionError`, `InvalidArgumentError`."""
     for piece in letter.pieces:
         checked_key(piece.key)
-    label = made_label(*letter.label)
+    made_label(*letter.label)
     letter.check()
+
+
+def _taken(store: "Backpack", letter: Letter) -> Iterator[Facts]:
+    """Make commits of a letter that was checked."""
+    label = made_label(*letter.label)
     for piece in letter.of(AHEAD):
         if not store._is_visible(piece.key):
             yield store._commit_stored(piece.key, letter.payload(piece), label)[0]
@@ -175,6 +188,11 @@ def discard_letters(opened: Opened, pattern: Pattern) -> None:
             continue
         except CorruptionError:
             inbox.remove(name)
+        except StorageError as error:
+            if error.errno not in (None, ELOOP):
+                raise
+            with suppress(StorageError):  # no file of ours: a link, a folder, which stays
+                inbox.remove(name)
         else:
             if any(pattern.matches(piece.key) for piece in letter.pieces):
                 inbox.remove(name)

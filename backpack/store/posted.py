@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from backpack.archive.letters import ADDED, Letter, Piece
 from backpack.archive.opened import Opened
 from backpack.errors import BackpackError, CorruptionError, MissingFileError
-from backpack.store.adopting import has_been_adopted
+from backpack.store.adopting import check_letter, has_been_adopted
 
 if TYPE_CHECKING:
     from backpack.store.store import Backpack
@@ -46,7 +46,8 @@ class Posted:
 def posted(store: "Backpack", opened: Opened) -> Posted | None:
     """The letters that are there and not adopted; None when there is none. A reader looks at the store again.
 
-    Letters that can't be read are told by `health()`. Cost: a look at the folder; a letter is opened once.
+    Letters that can't be read, or not be adopted, are told by `health()`. Cost: a look at the folder; a letter is read
+    once.
     """
     letters = []
     try:
@@ -60,11 +61,14 @@ def posted(store: "Backpack", opened: Opened) -> Posted | None:
         if letter is None and not isinstance(opened.refused.get(name), CorruptionError):
             try:
                 letter = opened.inbox.open(name)
+                check_letter(letter)
                 letter.let_go()
             except MissingFileError:  # adopted meanwhile
                 continue
             except BackpackError as error:
                 opened.refused[name] = error
+                continue
+            opened.refused.pop(name, None)
         if letter is not None:
             opened.letters[name] = letter
             letters.append(letter)

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Barrier, Thread
@@ -163,6 +164,44 @@ def test_a_damaged_letter_stays_is_told_and_stops_no_other(path: Path, bp: Backp
     bad.unlink()
     bp.flush()
     assert bp.health().ok
+
+
+@pytest.mark.parametrize("place", [0.0, 0.2, 0.5, 0.9])
+def test_a_flipped_bit_anywhere_in_a_letter_stops_no_reader_and_no_other_letter(
+    place: float, path: Path, bp: Backpack
+) -> None:
+    bad = posted(path, 1, values={"text": "x" * 300}, ahead={"parts.1": "y" * 300})
+    data = bytearray(bad.read_bytes())
+    data[int(place * len(data))] ^= 1
+    bad.write_bytes(data)
+    good = posted(path, 2)
+    with backpack.open(path, "r") as reader:
+        found = reader._look_into_inbox()
+        assert found is not None and list(found) == ["entries.2"]
+        assert reader.health().refused_letters == 1
+    assert bp._adopt() == 1
+    assert bad.exists() and not good.exists()
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
+def test_what_is_no_file_and_has_the_name_of_a_letter_stops_no_other(kind: str, path: Path, bp: Backpack) -> None:
+    good = posted(path, 2)
+    bad = path / "inbox" / f"{1:016x}-{1:016x}.letter"
+    make: dict[str, Any] = {
+        "folder": bad.mkdir,
+        "link": lambda: bad.symlink_to("/etc/passwd"),
+        "pipe": lambda: os.mkfifo(bad),
+    }
+    make[kind]()
+    with backpack.open(path, "r") as reader:
+        found = reader._look_into_inbox()
+        assert found is not None and list(found) == ["entries.2"]
+        assert reader.health().refused_letters == 1
+    assert bp._adopt() == 1
+    assert not good.exists() and bp["entries.2"] == {"number": 2}
+    assert f"inbox/{bad.name}" in bp.health().problem
+    bp.purge("entries.2")
+    assert os.path.lexists(bad) is (kind == "folder")
 
 
 def test_what_the_store_refuses_stays_until_it_has_room(path: Path) -> None:
