@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from contextlib import suppress
 from typing import Final
 
 from backpack.cli.codes import FINE
@@ -10,7 +9,6 @@ from backpack.cli.console import Console
 from backpack.cli.entries import entry_facts, entry_lines
 from backpack.cli.options import add_json_option, add_quiet_option, add_store_option, count_above_zero
 from backpack.cli.stores import opened
-from backpack.errors import CommitNotFoundError
 from backpack.memory import Entry, Memory
 from backpack.terminal.tables import WIDTH_MAX, terminal_width
 from backpack.terminal.values import json_text
@@ -53,15 +51,8 @@ def add_limit_options(parser: argparse.ArgumentParser) -> None:
 
 def listed(memory: Memory, args: argparse.Namespace, limit: int | None) -> list[Entry]:
     """The entries that fit. Those of a checkpoint were logged with its name, or are among its references."""
-    if args.checkpoint is None:
-        return memory.list(type=args.type, tag=args.tag, directory=args.directory, limit=limit)
-    ids: set[str] = set()
-    name = args.checkpoint
-    with suppress(CommitNotFoundError):  # else it is a name that entries were logged with
-        found = memory.checkpoints.load(name)
-        name, ids = found.id, set(found.references)
-    entries = memory.list(type=args.type, tag=args.tag, directory=args.directory)
-    return [one for one in entries if one.checkpoint in (name, args.checkpoint) or one.id in ids][:limit]
+    wanted = {"type": args.type, "tag": args.tag, "directory": args.directory, "checkpoint": args.checkpoint}
+    return memory.list(**wanted, limit=limit)
 
 
 def run(args: argparse.Namespace) -> int:

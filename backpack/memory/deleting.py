@@ -1,9 +1,11 @@
 """Taking one entry out; its content goes with it when no other entry has that."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from backpack.memory.content import WHOLE_SIZE_MAX, Content
 from backpack.memory.entry import Entry
+from backpack.memory.listing import named_content
 
 if TYPE_CHECKING:
     from backpack.memory.memory import Memory
@@ -15,9 +17,11 @@ def delete(memory: "Memory", entry: Entry) -> None:
         rows = memory.statistics.rows()
         keys = [memory.keys.entries + entry.id]
         others = {row.digest for row in rows.values() if row.id != entry.id and not row.is_pruned}
+        others |= spared_contents(memory, rows)
         is_last = not entry.is_pruned and entry.digest not in others
         if is_last:
             long = {row.digest for row in rows.values() if row.size > WHOLE_SIZE_MAX and row.digest in others}
+            long |= spared_contents(memory, rows)
             keys += content_keys(memory, entry.digest, long)
         with memory.bp.transaction(node=memory.acting_node()) as transaction:
             for key in keys:
@@ -27,6 +31,13 @@ def delete(memory: "Memory", entry: Entry) -> None:
             memory.operations_log.write(transaction, line)
         if is_last:
             memory.contents.drop(entry.digest)
+
+
+def spared_contents(memory: "Memory", rows: Mapping[str, Entry]) -> set[str]:
+    """The digests that records name which are none, such as those of a later format: their contents stay."""
+    prefix = memory.keys.entries
+    ids = {key[len(prefix) :] for key in memory.values.keys(prefix)} - rows.keys()
+    return {digest for digest in (named_content(memory, id) for id in ids) if digest is not None}
 
 
 def content_keys(memory: "Memory", digest: str, others: set[str]) -> list[str]:

@@ -2,16 +2,21 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
+from logging import getLogger
 from typing import TYPE_CHECKING, Final
 
+from backpack.errors import CommitNotFoundError, CorruptionError
 from backpack.memory.entry import Entry, entry_of
 from backpack.memory.extract import EXTRACT
 from backpack.memory.labels import place_of
 from backpack.store.names import checked_limit
 
 if TYPE_CHECKING:
+    from backpack.memory.checkpoint_record import MemoryCheckpoint
     from backpack.memory.memory import Memory
 
+_logger: Final = getLogger("backpack.memory")
 _SUMMARY_MAX: Final = 160
 
 
@@ -19,9 +24,31 @@ def entries(memory: "Memory") -> Iterator[Entry]:
     """All entries, newest first, read as they are asked for."""
     prefix = memory.keys.entries
     for key in memory.values.keys(prefix, newest_first=True):
-        record = memory.values.get(key)
-        if record is not None:  # else it was deleted meanwhile
-            yield entry_of(key[len(prefix) :], record)
+        entry = readable(memory, key[len(prefix) :])
+        if entry is not None:
+            yield entry
+
+
+def readable(memory: "Memory", id: str) -> Entry | None:
+    """The entry; None when it was deleted meanwhile, or its record is none: that is counted as a failure, once."""
+    try:
+        record = memory.values.get(memory.keys.entries + id)
+        return None if record is None else entry_of(id, record)
+    except CorruptionError:
+        if id not in memory.unreadable:
+            memory.unreadable.add(id)
+            memory.failures["entry"] += 1
+            _logger.warning("the record of an entry is damaged: id=%r", id)
+        return None
+
+
+def named_content(memory: "Memory", id: str) -> str | None:
+    """The digest that the record of an entry that can't be read names all the same: its content is somebody's."""
+    with suppress(CorruptionError):
+        record = memory.values.get(memory.keys.entries + id)
+        digest = record.get("digest") if isinstance(record, dict) else None
+        return digest if isinstance(digest, str) else None
+    return None
 
 
 def listed(
@@ -29,26 +56,54 @@ def listed(
     type: str | None,
     tag: str | None,
     directory: str | os.PathLike[str] | None,
-    checkpoint: str | None,
+    checkpoint: "str | MemoryCheckpoint | None",
     limit: int | None,
 ) -> list[Entry]:
-    """Those that fit all that is asked for. Cost: O(entries up to the last that is returned)."""
+    """Those that fit all that is asked for. Cost: O(entries up to the last that is returned).
+
+    Of a checkpoint: those that were logged with its name, and those that it refers to.
+    """
     checked_limit(limit)
     place = None if directory is None else place_of(directory)
     found: list[Entry] = []
     if limit == 0:
         return found
+    names, ids = (frozenset[str](), frozenset[str]()) if checkpoint is None else _of_checkpoint(memory, checkpoint)
     for entry in entries(memory):
         if (
             (type is None or entry.type == type)
             and (tag is None or tag in entry.tags)
             and (place is None or entry.directory == place)
-            and (checkpoint is None or entry.checkpoint == checkpoint)
+            and (checkpoint is None or entry.checkpoint in names or entry.id in ids)
         ):
             found.append(entry)
             if len(found) == limit:
                 break
     return found
+
+
+def shown_at(memory: "Memory", checkpoint: str) -> frozenset[str]:
+    """The ids of the entries that the state of the store at a checkpoint of the core has. Cost: O(keys)."""
+    prefix = memory.keys.entries
+    return frozenset(key[len(prefix) :] for key in memory.bp.snapshot(checkpoint) if key.startswith(prefix))
+
+
+def _of_checkpoint(memory: "Memory", checkpoint: "str | MemoryCheckpoint") -> tuple[frozenset[str], frozenset[str]]:
+    """The names that entries of a checkpoint may have been logged with, and the ids that it refers to.
+
+    A checkpoint of the core that the memory knows nothing of refers to the entries that were there when it was made.
+    """
+    if not isinstance(checkpoint, str):
+        return frozenset((checkpoint.id,)), frozenset(checkpoint.references)
+    if not checkpoint:
+        return frozenset((checkpoint,)), frozenset()
+    is_core = any(one.name == checkpoint for one in memory.bp.checkpoints())
+    if is_core and memory.keys.checkpoints + checkpoint not in memory.bp:
+        return frozenset((checkpoint,)), shown_at(memory, checkpoint)
+    with suppress(CommitNotFoundError):  # else it is a name that entries were logged with
+        found = memory.checkpoints.load(checkpoint)
+        return frozenset((checkpoint, found.id)), frozenset(found.references)
+    return frozenset((checkpoint,)), frozenset()
 
 
 def line_of(entry: Entry) -> str:

@@ -5,6 +5,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from backpack.errors import EntryNotFoundError, EntryPrunedError
@@ -80,7 +81,7 @@ class Memory:
         self.count_tokens = count_tokens
         self.limits = FetchLimits(max_fetch_lines, max_fetch_bytes)
         self.values: Values = values_of(bp) if values is None else values
-        self.operations_log = Operations(self.keys, self.values)
+        self.operations_log = Operations(self.keys, self.values, partial(listing.readable, self))
         self.sink: Sink = StoreSink(bp, self.operations_log) if sink is None else sink
         self.shared = shared_of(bp, namespace)
         self.contents = Contents(self.values, self.keys, Hot(hot_size_max, hot_time_s, clock), self._stamp)
@@ -88,6 +89,8 @@ class Memory:
         self.summarize = summarize
         self.failures: Counter[str] = Counter()
         """What failed in this process without costing an entry."""
+        self.unreadable: set[str] = set()
+        """The ids of the records that are none, and were told."""
         self.monotonic = real_clock.monotonic
         self.make_random = make_random
         self._ids = Ids(clock, make_random, self.shared.ticks)
@@ -282,16 +285,20 @@ class Memory:
         type: str | None = None,
         tag: str | None = None,
         directory: str | os.PathLike[str] | None = None,
-        checkpoint: str | None = None,
+        checkpoint: "str | MemoryCheckpoint | None" = None,
         limit: int | None = None,
     ) -> "builtins.list[Entry]":
-        """The entries that fit, newest first."""
+        """The entries that fit, newest first.
+
+        `checkpoint`: a checkpoint, its id or the beginning of it, `ckpt-latest`, or the name of one of `bp`: the
+        entries that were logged with its name, and those that it refers to.
+        """
         return listing.listed(self, type, tag, directory, checkpoint, limit)
 
     def refs(
         self,
         *,
-        checkpoint: str | None = None,
+        checkpoint: "str | MemoryCheckpoint | None" = None,
         directory: str | os.PathLike[str] | None = None,
         limit: int | None = None,
     ) -> "builtins.list[str]":

@@ -5,11 +5,11 @@ those lines are written behind, some at a time with a later commit; whoever read
 entries. So a log costs next to nothing more, and no line is lost when the process ends in between.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any, Final
 
-from backpack.memory.entry import Entry, entry_of
+from backpack.memory.entry import Entry
 from backpack.memory.keys import Keys
 from backpack.memory.values import Values
 from backpack.store.transaction import Transaction
@@ -23,9 +23,11 @@ BEHIND_MAX: Final = 256
 class Operations:
     """The log of one memory."""
 
-    __slots__ = ("_count", "_keys", "_values")
+    __slots__ = ("_count", "_keys", "_readable", "_values")
 
-    def __init__(self, keys: Keys, values: Values) -> None:
+    def __init__(self, keys: Keys, values: Values, readable: Callable[[str], Entry | None]) -> None:
+        """`readable`: the entry of an id; None when there is none that can be read."""
+        self._readable = readable
         self._keys = keys
         self._values = values
         self._count = count(1)
@@ -59,9 +61,9 @@ class Operations:
             id = key[len(prefix) :]
             if id <= last or len(found) == LINES_KEPT:
                 break
-            record = self._values.get(key)
-            if record is not None:
-                found.append(_logged(entry_of(id, record)))
+            entry = self._readable(id)
+            if entry is not None:
+                found.append(_logged(entry))
         return found[::-1]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from backpack.core.patterns import Exactly
 from backpack.errors import InvalidArgumentError
 from backpack.memory.content import WHOLE_SIZE_MAX
-from backpack.memory.deleting import parts_of
+from backpack.memory.deleting import parts_of, spared_contents
 from backpack.memory.entry import Entry, record_of
 from backpack.memory.statistics import report_of
 from backpack.store.erasing import erase
@@ -53,13 +53,10 @@ def prune(memory: "Memory", keep_days: float, keep_entries: int, dry_run: bool) 
         rows = memory.statistics.rows()
         removed, emptied = _leaving(memory, rows, keep_days, keep_entries)
         gone = {entry.id for entry in (*removed, *emptied)}
-        kept = {row.digest for row in rows.values() if row.id not in gone and not row.is_pruned}
-        kept_parts = {
-            part
-            for row in rows.values()
-            if row.size > WHOLE_SIZE_MAX and row.digest in kept
-            for part in parts_of(memory.contents.find(row.digest))
-        }
+        spared = spared_contents(memory, rows)
+        kept = spared | {row.digest for row in rows.values() if row.id not in gone and not row.is_pruned}
+        long = spared | {row.digest for row in rows.values() if row.size > WHOLE_SIZE_MAX and row.digest in kept}
+        kept_parts = {part for digest in long for part in parts_of(memory.contents.find(digest))}
         contents = _unneeded(memory, memory.keys.content, kept)
         parts = _unneeded(memory, memory.keys.parts, kept_parts | _used_parts(memory, contents))
         freed = 0

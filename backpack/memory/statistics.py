@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from backpack.memory.entry import Entry, entry_of
+from backpack.memory.entry import Entry
+from backpack.memory.listing import readable
 from backpack.memory.tokens import tokens_of_length
 from backpack.memory.values import StoreValues
 
@@ -101,9 +102,9 @@ class Statistics:
         changed = self._changed(seq)
         kept = {} if changed is None else {id: row for id, row in rows.items() if id in names and id not in changed}
         for id in names - kept.keys():
-            record = memory.values.get(prefix + id)
-            if record is not None:
-                kept[id] = entry_of(id, record)
+            entry = readable(memory, id)
+            if entry is not None:
+                kept[id] = entry
         self._rows = {id: kept[id] for id in sorted(kept)}
         self._seq, self._posted = seq, posted
         self._stats = None

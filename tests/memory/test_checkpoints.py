@@ -246,3 +246,24 @@ def test_an_unknown_level_is_refused(memory: Memory) -> None:
 @pytest.mark.parametrize("limit", [0, 1, 5, 6, 7, 50])
 def test_fitted_text_never_has_more_tokens(limit: int) -> None:
     assert len(fitted("line one\nline two\nline three and more\n" * 9, limit, len)) <= limit
+
+
+def test_lists_and_refs_know_the_references_of_a_checkpoint_however_it_is_named(memory: Memory) -> None:
+    one = memory.log("12 passed", title="pytest")
+    first = memory.checkpoint(name="first-of-all")
+    two, named = memory.log("13 passed"), memory.log("later", checkpoint="first-of-all")
+    second = memory.checkpoint()
+    for name in (first, first.id, "first-of"):
+        assert memory.list(checkpoint=name) == [named, one]
+    assert memory.list(checkpoint="ckpt-latest") == memory.list(checkpoint=second) == [named, two]
+    assert memory.refs(checkpoint="ckpt-latest") == memory.checkpoints.refs()
+    assert memory.list(checkpoint=second.id, limit=1) == [named]
+    assert memory.list(checkpoint="none") == memory.list(checkpoint="") == []
+    assert one.id in memory.call_tool("memory_list", {"checkpoint": first.id})
+
+
+def test_a_checkpoint_of_the_core_alone_refers_to_what_was_there(memory: Memory) -> None:
+    one = memory.log("before")
+    memory.bp.checkpoint("release")
+    memory.log("after")
+    assert memory.list(checkpoint="release") == [one]

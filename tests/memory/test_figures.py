@@ -6,6 +6,7 @@ import pytest
 
 import backpack
 from backpack import Backpack
+from backpack.errors import CorruptionError
 from backpack.memory import Memory
 from backpack.memory.hot import Hot
 from backpack.memory.operations import BEHIND_MAX, LINES_MAX
@@ -121,3 +122,27 @@ def test_a_fetch_of_what_is_hot_reads_no_content_again() -> None:
     memory.fetch(entry, lines=(1, 1))
     memory.fetch(entry, bytes=(0, 3))
     assert asked.count("content") == 1
+
+
+def test_a_record_that_is_none_is_left_out_and_counted_and_stops_nothing() -> None:
+    bp = Backpack()
+    memory = Memory(bp)
+    one, two = memory.log("fine", title="one"), memory.log("also", title="two")
+    whole = bp["memory.entries." + two.id]
+    bp.pack("memory.entries.notes", {"x": 1})
+    bp.pack("memory.entries." + two.id, {**whole, "format": 99})
+    assert memory.list() == [one] and len(memory.refs()) == 1
+    assert (memory.stats().entries, memory.stats().failures) == (1, {"entry": 2})
+    assert [line["id"] for line in memory.operations()] == [one.id]
+    assert [found.title for found in memory.prefetch("one")] == ["one"]
+    for _ in range(300):
+        memory.log("more")
+    memory.delete(one)
+    assert len(memory.prune(0, 1).removed) == 299
+    memory.checkpoint()
+    for id in (two.id, "mem-20990101-000000-00000000"):
+        bp.pack("memory.entries." + id, {**bp["memory.entries." + two.id], "format": 99})
+        with pytest.raises(CorruptionError):
+            memory.fetch(id)
+    bp.pack("memory.entries." + two.id, whole)
+    assert memory.read(two) == "also"
