@@ -1,7 +1,7 @@
 """A summary by rule, for what nobody summarised: the first and the last lines, those that look like errors, and counts.
 
-It says that it is one: it begins with `[extract]`. Cost: a few searches through the bytes. They take as long as zstd
-does, so of a content that is one record they go through its beginning and its end; of a stream through all of it.
+It says that it is one: it begins with `[extract]`. Cost: a search through the bytes for each sign of an error, up to the
+last line that is shown: a third of what zstd takes for them where there is none.
 """
 
 from typing import Final
@@ -11,8 +11,6 @@ _EDGE_LINES: Final = 3
 _ERRORS_MAX: Final = 5
 _LINE_MAX: Final = 160
 _EDGE_SIZE: Final = 4 * 1024
-_HEAD_SEARCHED: Final = 4 * 1024
-_TAIL_SEARCHED: Final = 4 * 1024
 _SIGNS: Final = (b"error", b"exception", b"fail", b"fatal", b"panic")
 
 
@@ -33,16 +31,6 @@ class Extract:
         self._tail = raw[-_EDGE_SIZE:] if len(raw) >= _EDGE_SIZE else (self._tail + raw)[-_EDGE_SIZE:]
         if len(self._errors) < _ERRORS_MAX:
             self._errors += error_lines(raw, _ERRORS_MAX - len(self._errors))
-
-    def add_whole(self, raw: bytes) -> None:
-        """All of the content at once: errors are looked for in its first and its last 4 KiB."""
-        if len(raw) <= _HEAD_SEARCHED + _TAIL_SEARCHED:
-            self.add(raw)
-            return
-        self._head, self._tail = raw[:_EDGE_SIZE], raw[-_EDGE_SIZE:]
-        self._errors = error_lines(raw[:_HEAD_SEARCHED], _ERRORS_MAX)
-        start = raw.find(b"\n", len(raw) - _TAIL_SEARCHED) + 1
-        self._errors += error_lines(raw[start or len(raw) - _TAIL_SEARCHED :], _ERRORS_MAX - len(self._errors))
 
     def text(self, lines: int, characters: int, tokens: int) -> str:
         """The summary."""
@@ -65,16 +53,23 @@ def error_lines(raw: bytes, limit: int) -> list[bytes]:
     if limit <= 0:
         return []
     lower = raw.lower()
-    starts: set[int] = set()
+    starts: list[int] = []
+    stop = len(lower)
+    """Behind it are no more of the first: there are enough before."""
     for sign in _SIGNS:
-        at = lower.find(sign)
+        at = lower.find(sign, 0, stop)
         for _ in range(limit):
             if at < 0:
                 break
-            starts.add(lower.rfind(b"\n", 0, at) + 1)
+            start = lower.rfind(b"\n", 0, at) + 1
+            if start not in starts:
+                starts.append(start)
             end = lower.find(b"\n", at)
-            at = -1 if end < 0 else lower.find(sign, end)
-    return [raw[start : start + 4 * _LINE_MAX].partition(b"\n")[0] for start in sorted(starts)[:limit]]
+            at = -1 if end < 0 else lower.find(sign, end, stop)
+        if len(starts) >= limit:
+            starts = sorted(starts)[:limit]
+            stop = starts[-1]
+    return [raw[start : start + 4 * _LINE_MAX].partition(b"\n")[0] for start in sorted(starts)]
 
 
 def first_line(raw: bytes, length: int) -> str:

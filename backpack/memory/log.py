@@ -67,7 +67,7 @@ class Draft:
         extract = self.extract
         if extract is None:
             extract = Extract()
-            extract.add_whole(self.head)
+            extract.add(self.head)
         return extract.text(content.lines, content.characters, content.tokens), True
 
 

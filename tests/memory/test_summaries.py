@@ -101,3 +101,13 @@ def test_threads_that_log_the_same_and_delete_lose_nothing() -> None:
     assert len(memory.list()) == 100
     assert all(memory.fetch(entry) for entry in memory.list())
     bp._check()
+
+
+def test_an_extract_has_the_first_lines_of_errors_wherever_they_stand() -> None:
+    memory = Memory(Backpack())
+    quiet = "".join(f"line {number} is fine and quiet\n" for number in range(500))
+    assert "ERROR: disk exploded" in memory.log(f"{quiet}ERROR: disk exploded\n{quiet}").summary
+    signs = ["panic one", "an Exception", "FAILED it", "fatal four", "error five", "error six", "panic seven"]
+    text = quiet + quiet.join(f"{sign}\n" for sign in signs) + quiet
+    shown = memory.log(text).summary.partition("errors:\n")[2].splitlines()
+    assert [line for line in shown if "line" not in line] == [*signs[:5], "..."]
