@@ -1,7 +1,7 @@
 """A summary by rule, for what nobody summarised: the first and the last lines, those that look like errors, and counts.
 
-It says that it is one: it begins with `[extract]`. Cost: a search through the bytes for each sign of an error, up to the
-last line that is shown: a third of what zstd takes for them where there is none.
+It says that it is one: it begins with `[extract]`. Cost: a search through the bytes for each sign of an error, up to
+the last line that is shown: a third of what zstd takes for them where there is none.
 """
 
 from typing import Final

@@ -368,7 +368,8 @@ class Memory:
     ) -> pruning.MemoryPruneReport:
         """Take old entries out, from history too: what fails both bounds and is pinned by no checkpoint.
 
-        Of a chunked entry above 30 days of age only the content goes. What went says the report.
+        Of a chunked entry above 30 days of age the content goes first, the rest with a later pruning. The report says
+        what went.
         """
         return pruning.prune(self, keep_days, keep_entries, dry_run)
 

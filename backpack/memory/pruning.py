@@ -1,18 +1,21 @@
 """Taking old entries out, from history and off the disk too.
 
 What goes fails both bounds, of age and of number, and is pinned by no checkpoint: neither one that the entry names and
-that is there, nor one of the memory that refers to it. Of a chunked entry above 30 days of age the content goes and the
-entry stays, with its summary; any other goes as a whole, and its title stays, so that a reference to it is told from
-one that never was. A content goes when no entry that stays has it, a part when no content has; so do contents and parts
-of a log that never came to its end.
+that is there, nor one of the memory that refers to it, nor one of the core alone whose state has it. Of a chunked entry
+above 30 days of age the content goes first and the entry stays, with its summary; a later pruning, that finds it
+without its content, takes the rest. Any other goes as a whole. Titles stay, so that a reference to what went is told
+from one that never was. A content goes when no entry that stays has it, a part when no content has; so do contents and
+parts of a log that never came to its end.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from backpack.core.patterns import Exactly
-from backpack.errors import InvalidArgumentError
+from backpack.errors import CommitNotFoundError, InvalidArgumentError
+from backpack.memory import listing
 from backpack.memory.content import WHOLE_SIZE_MAX
 from backpack.memory.deleting import parts_of, spared_contents
 from backpack.memory.entry import Entry, record_of
@@ -61,9 +64,8 @@ def prune(memory: "Memory", keep_days: float, keep_entries: int, dry_run: bool) 
         parts = _unneeded(memory, memory.keys.parts, kept_parts | _used_parts(memory, contents))
         freed = 0
         if dry_run:
-            freed = sum(
-                {row.digest: row.stored_size for row in (*removed, *emptied) if row.digest not in kept}.values()
-            )
+            leaving = [row for row in (*removed, *emptied) if row.digest not in kept and not row.is_pruned]
+            freed = sum({row.digest: row.stored_size for row in leaving}.values())
         elif removed or emptied or contents or parts:
             before = _taken(memory)
             _mark(memory, removed, emptied)
@@ -96,19 +98,24 @@ def _leaving(
     """The entries that go, and those whose content does; oldest first."""
     now = memory.now_ns()
     pins = {checkpoint.name for checkpoint in memory.bp.checkpoints()}
+    known: set[str] = set()
     referred: set[str] = set()
     prefix = memory.keys.checkpoints
     for key in list(memory.values.keys(prefix)):
-        pins.add(key[len(prefix) :])
+        known.add(key[len(prefix) :])
         referred.update(_referred(memory.values.get(key)))
+    for name in pins - known:  # made by `bp.checkpoint`
+        with suppress(CommitNotFoundError):  # taken away meanwhile
+            referred.update(listing.shown_at(memory, name))
+    pins |= known
     candidates = list(rows.values())[: max(0, len(rows) - keep_entries)]
     removed: list[Entry] = []
     emptied: list[Entry] = []
     for entry in candidates:
         age = now - entry.time_ns
-        if age <= keep_days * _DAY_NS or entry.checkpoint in pins or entry.id in referred or entry.is_pruned:
+        if age <= keep_days * _DAY_NS or entry.checkpoint in pins or entry.id in referred:
             continue
-        is_summary_kept = entry.tier == "chunks" and age > KEEP_CHUNKS_DAYS * _DAY_NS
+        is_summary_kept = entry.tier == "chunks" and age > KEEP_CHUNKS_DAYS * _DAY_NS and not entry.is_pruned
         (emptied if is_summary_kept else removed).append(entry)
     return removed, emptied
 

@@ -58,9 +58,9 @@ def test_checkpoints_pin_what_names_them_and_what_they_refer_to(clock: Clock) ->
     bp = Backpack()
     memory = Memory(bp, clock=clock)
     named = memory.log("named", checkpoint="before lunch")
+    bp.checkpoint("before lunch")
     unmade = memory.log("unmade", checkpoint="never made")
     referred, listed = memory.log("referred"), memory.log("listed")
-    bp.checkpoint("before lunch")
     bp.pack("memory.checkpoints.ckpt-1", {"references": [{"id": referred.id}, listed.id]})
     clock.now += 100 * DAY
     assert [id for id, _ in memory.prune(keep_entries=0).removed] == [unmade.id]
@@ -162,3 +162,34 @@ def test_nonsense_bounds_are_refused() -> None:
     for bad in ({"keep_days": -1}, {"keep_entries": -1}, {"keep_entries": 1.5}, {"keep_days": float("nan")}):
         with pytest.raises(InvalidArgumentError):
             memory.prune(**bad)  # type: ignore[arg-type]
+
+
+def test_of_an_old_chunked_entry_the_content_goes_first_and_the_rest_with_a_later_pruning(clock: Clock) -> None:
+    memory = Memory(Backpack(), clock=clock)
+    old = memory.log(CHUNKED, title="old")
+    clock.now += 25 * DAY
+    young = memory.log(CHUNKED + "x", title="young")
+    clock.now += 10 * DAY
+    first = memory.prune(keep_entries=0)
+    assert (first.emptied, first.removed) == (((old.id, "old"),), ((young.id, "young"),))
+    assert memory.fetch(old, summary_only=True)
+    with pytest.raises(EntryPrunedError, match="old"):
+        memory.fetch(old, chunk=0)
+    assert memory.prune(keep_entries=1) == memory.prune(keep_entries=1, keep_days=90)
+    second = memory.prune(keep_entries=0)
+    assert (second.emptied, second.removed) == ((), ((old.id, "old"),))
+    with pytest.raises(EntryPrunedError, match="old"):
+        memory.fetch(old, summary_only=True)
+
+
+def test_a_checkpoint_of_the_core_alone_pins_what_its_state_has(clock: Clock) -> None:
+    bp = Backpack()
+    memory = Memory(bp, clock=clock)
+    one = memory.log("alpha")
+    bp.checkpoint("release")
+    two = memory.log("beta", title="beta")
+    clock.now += 20 * DAY
+    assert memory.prune(keep_entries=0).removed == ((two.id, "beta"),)
+    assert memory.read(one) == "alpha"
+    bp.delete_checkpoint("release")
+    assert len(memory.prune(keep_entries=0).removed) == 1
