@@ -2,19 +2,19 @@
 
 What is bounded: memory (a part, and one line up to 64 KiB: of a longer one each 64 KiB are searched for themselves, so
 a match over such an edge is not seen); the length of the pattern; the time of the whole, looked at between lines;
-repeats inside of repeats with nothing fixed between them, `(a+)+`, which are refused, as they may take time exponential
-in the length of a line. What is not: one search of one line. `re` can't be interrupted, and other patterns may be slow
-too, such as `(a|aa)*$`; who takes patterns from strangers runs them in a process of its own.
+patterns that may backtrack without end, which are refused (`backtracking.py`). What is not: one search of one line, for
+`re` can't be interrupted, and `.*x` takes time quadratic in the length of a line. A pattern that the program itself has
+compiled is taken as it is.
 """
 
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
-from importlib import import_module
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from backpack.errors import FetchLimitError, InvalidArgumentError
 from backpack.limits import KIB
+from backpack.memory.backtracking import fault_of
 from backpack.memory.contents import View
 
 PATTERN_SIZE_MAX: Final = 1_000
@@ -35,23 +35,27 @@ class Span(NamedTuple):
 
 
 def compiled(pattern: "str | re.Pattern[str]") -> "re.Pattern[str]":
-    """The pattern, or `InvalidArgumentError` where it is none or may take for ever."""
-    text = pattern.pattern if isinstance(pattern, re.Pattern) else pattern
-    if not isinstance(text, str):
+    """The pattern, or `InvalidArgumentError` where it is none, or a text that may take for ever."""
+    if isinstance(pattern, re.Pattern):
+        return _of_text(pattern)
+    if not isinstance(pattern, str):
         raise InvalidArgumentError("a pattern is a str")
-    if len(text) > PATTERN_SIZE_MAX:
-        raise InvalidArgumentError(f"a pattern may have {PATTERN_SIZE_MAX} characters: size={len(text)}")
+    if len(pattern) > PATTERN_SIZE_MAX:
+        raise InvalidArgumentError(f"a pattern may have {PATTERN_SIZE_MAX} characters: size={len(pattern)}")
     try:
-        found = pattern if isinstance(pattern, re.Pattern) else re.compile(text)
-        tree: Any = import_module("re._parser").parse(text, found.flags & ~re.UNICODE)
+        found = re.compile(pattern)
+        fault = fault_of(pattern)
     except (re.error, RecursionError, OverflowError) as error:
-        reason = str(error)
-    else:
-        if not _explodes(tree):
-            return found
-        reason = "a repeat stands inside a repeat with nothing fixed beside it, so it may take for ever; write a+ for "
-        reason += "(a+)+, or make it possessive: (a++)+"
-    raise InvalidArgumentError(f"the pattern can't be used: {reason}")
+        fault = str(error)
+    if fault is None:
+        return found
+    raise InvalidArgumentError(f"the pattern can't be used: {fault}")
+
+
+def _of_text(pattern: "re.Pattern[str]") -> "re.Pattern[str]":
+    if not isinstance(pattern.pattern, str):
+        raise InvalidArgumentError("a pattern is a str")
+    return pattern
 
 
 def spans(
@@ -109,44 +113,3 @@ def _lines(view: View, search: Callable[[str], object]) -> Iterator[Span]:
     if start < stop:
         is_found = is_found or search(held.decode("utf-8", "replace")) is not None
         yield Span(number, start, stop, is_found)
-
-
-def _explodes(tree: Any) -> bool:
-    """Is there an unbounded repeat of what is nothing but repeats, of which one is unbounded?"""
-    for operator, argument in tree:
-        name = str(operator)
-        if name in ("MAX_REPEAT", "MIN_REPEAT"):
-            _, most, body = argument
-            if (str(most) == "MAXREPEAT" and _is_loose(body)) or _explodes(body):
-                return True
-        elif any(_explodes(body) for body in _bodies(name, argument)):
-            return True
-    return False
-
-
-def _is_loose(body: Any) -> bool:
-    """Is it made of repeats alone, with an unbounded one among them?"""
-    has_unbounded = False
-    for operator, argument in body:
-        name = str(operator)
-        if name in ("MAX_REPEAT", "MIN_REPEAT"):
-            has_unbounded = has_unbounded or str(argument[1]) == "MAXREPEAT"
-            continue
-        bodies = list(_bodies(name, argument))
-        if name in ("SUBPATTERN", "BRANCH") and any(_is_loose(one) for one in bodies):
-            has_unbounded = True
-        elif name != "AT":
-            return False
-    return has_unbounded
-
-
-def _bodies(name: str, argument: Any) -> Iterator[Any]:
-    """What stands inside a group, a choice or an assertion."""
-    if name == "SUBPATTERN":
-        yield argument[3]
-    elif name == "BRANCH":
-        yield from argument[1]
-    elif name in ("ASSERT", "ASSERT_NOT"):
-        yield argument[1]
-    elif name == "ATOMIC_GROUP":
-        yield argument

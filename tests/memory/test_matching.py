@@ -1,6 +1,7 @@
 """Patterns: the matching lines and those around, exactly; bounded; what may take for ever is refused."""
 
 import re
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -47,18 +48,57 @@ def test_a_very_long_line_is_searched_in_pieces() -> None:
     assert memory.fetch(entry, pattern="^b$") == "b"
 
 
-@pytest.mark.parametrize("pattern", ["(a+)+$", "(a*)*b", r"(\w+\s*)+:", "(?:(x+x+)+y)", "((a+)|(b+))*c", "(a+?)+"])
+REFUSED: Final = [
+    *[
+        "(a+)+$",
+        "(a*)*b",
+        r"(\w+\s*)+:",
+        "(?:(x+x+)+y)",
+        "((a+)|(b+))*c",
+        "(a+?)+",
+        "(a|aa)*$",
+        "(a|a)+b",
+        "^(.*a){12}b",
+    ],
+    *["(a*a)*b", "(a*){30}b", "(.+?,?)+;", "((a)*)*b", r"(\w+\s?)+x", "(a{1,9}){1,9}b", r"(\w+\w+,)+;", "(ab|a)*c"],
+    *[
+        ".*.*x",
+        r"\s*.*x",
+        "a+[ab]*$",
+        ".*a.*a.*a.*a.*b",
+        "(?=(a+)+b)",
+        "(?>(a+)+b)",
+        r"(a|ab)(c|bcd)*(d*)*e",
+        "(|a)+b",
+        "((,*?)?a){40}x",
+        "(a+|b)+c",
+    ],
+]
+ACCEPTED: Final = [
+    *[r"(foo\s+)*bar", "(a++)+$", "a+b+", r"^\s*(\d+,)+", "(?i)ERROR|fail", "(a|b)+", r"(\w+\.)+com", "(foo|bar)+"],
+    *[r"\d{1,3}(\.\d{1,3}){3}", r"error.*disk.*full", ".*x", r"\w+.*", "^.*$", r"def \w+\(.*\):", r"(\d+-\d+,)+;"],
+    *[r"\b(\w+) \1\b", r"([A-Z]\w*Error): .*", r"https?://[^\s/]+/", r"\((?:[^()]|\([^()]*\))*\)", "(a+,|b)+c"],
+]
+
+
+@pytest.mark.parametrize("pattern", REFUSED)
 def test_a_pattern_that_may_take_for_ever_is_refused(pattern: str) -> None:
     memory = Memory(Backpack())
     entry = memory.log("a" * 40)
     with pytest.raises(InvalidArgumentError, match="for ever"):
         memory.fetch(entry, pattern=pattern)
+    assert "for ever" in memory.call_tool("memory_fetch", {"id": entry.id, "pattern": pattern})
 
 
-@pytest.mark.parametrize("pattern", [r"(foo\s+)*bar", "(a++)+$", "a+b+", r"^\s*(\d+,)+", "(?i)ERROR|fail", "(a|b)+"])
+@pytest.mark.parametrize("pattern", ACCEPTED)
 def test_common_patterns_are_not(pattern: str) -> None:
     memory = Memory(Backpack())
     assert memory.fetch(memory.log("nothing"), pattern=pattern) in ("", "nothing")
+
+
+def test_a_pattern_that_the_program_has_compiled_is_taken_as_it_is() -> None:
+    memory = Memory(Backpack())
+    assert memory.fetch(memory.log("aab"), pattern=re.compile("(a|aa)*b")) == "aab"
 
 
 def test_what_is_no_pattern_says_why() -> None:
