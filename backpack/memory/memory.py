@@ -305,8 +305,8 @@ class Memory:
         """One line an entry, newest first: `[id] summary (tokens)`."""
         return [listing.line_of(entry) for entry in listing.listed(self, None, None, directory, checkpoint, limit)]
 
-    def search(self, query: str, limit: int = 10) -> "builtins.list[Found]":
-        """The entries that fit, best first: over contents, titles, summaries and tags.
+    def search(self, query: str, limit: int | None = 10) -> "builtins.list[Found]":
+        """The entries that fit, best first: over contents, titles, summaries and tags. `limit=None`: all of them.
 
         Words in `query` are all wanted; `"..."` are words in a row; `wor*` is how a word begins. Case and accents make
         no difference. Each hit has its entry, the chunk that fits best and a snippet. Cost: a search indexes what

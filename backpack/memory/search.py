@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from backpack.memory.memory import Memory
     from backpack.memory.searching import Found, Searching
 
+_ALL: Final = 1 << 62
 STEP: Final = 256
 """A close indexes when the store has passed a multiple of so many commits since it was opened."""
 
@@ -56,10 +57,10 @@ def search_of(memory: "Memory") -> Search:
     return memory.bp._follow(f"search of {memory.keys.namespace}", lambda: Search(memory))
 
 
-def search(memory: "Memory", query: str, limit: int) -> "list[Found]":
+def search(memory: "Memory", query: str, limit: int | None) -> "list[Found]":
     """See `Memory.search`."""
     checked_limit(limit)
-    return search_of(memory).find(memory, query, limit)
+    return search_of(memory).find(memory, query, _ALL if limit is None else limit)
 
 
 def _head_of(memory: "Memory") -> int:

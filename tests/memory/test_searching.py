@@ -577,3 +577,10 @@ def test_a_file_with_more_in_it_than_was_made_here_is_refused(path: Path) -> Non
     _trigger(path / "search.sqlite")
     with pytest.raises(sqlite3.DatabaseError, match="no index"):
         Index(str(path / "search.sqlite"))
+
+
+def test_without_a_limit_a_search_gives_all() -> None:
+    memory = Memory(Backpack())
+    for number in range(40):
+        memory.log(f"needle {number}")
+    assert len(memory.search("needle", None)) == 40 and len(memory.search("needle")) == 10
