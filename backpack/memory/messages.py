@@ -13,7 +13,9 @@ reasoning that providers sign or encrypt, subclasses of str and bytes, keys, mem
 """
 
 import copy
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from backpack.limits import VALUE_DEPTH_MAX
@@ -44,6 +46,10 @@ _MEDIA: Final = frozenset(("base64", "image", "audio", "video", "input_audio"))
 _MEDIA_FIELDS: Final = frozenset(("data", "base64", "file_data", "b64_json"))
 _MEDIA_MIMES: Final = ("image/", "audio/", "video/", "application/pdf", "application/octet-stream")
 _DATA_URL_HEAD: Final = 256
+_LOOKED_AT: Final = 4096
+_WIDTH: Final = 64
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
+_BASE64_END: Final = re.compile(r"[A-Za-z0-9+/_\-\r\n]*={0,2}[\r\n]*")
 _KINDS: Final = frozenset(_ROLES) | _RESULTS | _SIGNED | _MEDIA
 """What `type` may say that is understood here: it stays, whatever the limit, so that it is understood again."""
 
@@ -135,6 +141,9 @@ class _Walk:
 
     def _object(self, value: Any, scope: Any, role: str, is_kept: bool) -> Any:
         own: dict[str, Any] = value.__dict__
+        copied = _copied(value)
+        if copied is None:
+            return value
         parts: dict[str, dict[Any, Any]] = {"own": own}
         if isinstance(own.get(_KWARGS), dict):
             parts = {"kwargs": own[_KWARGS], "own": {**own, _KWARGS: None}}
@@ -152,8 +161,9 @@ class _Walk:
             made = {name: self._fields(part, scope, role, is_kept) for name, part in parts.items()}
         if "kwargs" in made:
             made["own"][_KWARGS] = made["kwargs"]
-        copied = value.model_copy() if hasattr(type(value), "model_copy") else copy.copy(value)
-        object.__setattr__(copied, "__dict__", made["own"])  # a new one: a copy may share its own with the original
+        fields = copied.__dict__
+        fields.clear()
+        fields.update(made["own"])
         if "extra" in made:
             object.__setattr__(copied, "__pydantic_extra__", made["extra"])
         return copied
@@ -173,9 +183,21 @@ class _Walk:
                 made[key] = item
                 continue
             field = key if type(key) is str else ""
-            is_still = is_kept or field in still or (refs is not None and field == refs)
+            is_still = is_kept or (field in still and not _is_plain_text(item)) or (refs is not None and field == refs)
             made[key] = self.value(item, scope, field, role, is_still)
         return made
+
+
+def _copied(value: Any) -> Any:
+    """A copy of a message object whose attributes are its own; None where there can't be one."""
+    try:
+        copied = value.model_copy() if hasattr(type(value), "model_copy") else copy.copy(value)
+        with suppress(AttributeError, TypeError):  # where it can't be set a copy has one of its own
+            object.__setattr__(copied, "__dict__", dict(copied.__dict__))
+        is_own = type(copied.__dict__) is dict and copied.__dict__ is not value.__dict__
+    except Exception:  # copying is somebody else's code: what it refuses is taken over as it stands
+        return None
+    return copied if is_own else None
 
 
 def _put(fields: dict[Any, Any], given: Any, refs: Any) -> None:
@@ -214,7 +236,7 @@ def _role(fields: Mapping[Any, Any]) -> str:
     if isinstance(role, str):
         return role
     kind = fields.get("type")
-    if not isinstance(kind, str):
+    if not isinstance(kind, str) or (kind == "function" and "function" in fields):  # a call, which the model wrote
         return ""
     return "tool" if kind in _RESULTS else _ROLES.get(kind, "")
 
@@ -229,6 +251,15 @@ def _is_medium(fields: Mapping[Any, Any]) -> bool:
         isinstance(mime, str) and mime.startswith(_MEDIA_MIMES)
         for mime in (fields.get("media_type"), fields.get("mime_type"), fields.get("mimeType"))
     )
+
+
+def _is_plain_text(item: Any) -> bool:
+    """Is it a text that can't be base64? Looks at its beginning and its end."""
+    if type(item) is not str:
+        return False
+    *lines, last = item[:_LOOKED_AT].splitlines() or [""]
+    is_wrapped = len({len(line) for line in lines}) <= 1 and (not lines or len(last) <= len(lines[0]))
+    return not (is_wrapped and all(map(_BASE64.fullmatch, (*lines, last))) and _BASE64_END.fullmatch(item[-_WIDTH:]))
 
 
 def _is_data_url(text: str | bytes) -> bool:

@@ -12,6 +12,7 @@ What a message had in `memory_refs` before stands, meanwhile, in the first refer
 
 import copy
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from backpack.errors import BackpackError, ClosedError, InvalidArgumentError
@@ -67,8 +68,13 @@ def offload(
     offloading = _Offloading(memory, limit, min(preview, limit), title, type, subtype, tags)
     try:
         return rewrite(value, offloading)
+    except InvalidArgumentError:
+        raise
     except _NotStored as failed:
         error = failed.error
+    except Exception as failure:  # of a class of somebody's in the message: the original is what there is
+        error = failure
+    offloading.take_back()
     return _kept(memory, value, error, on_error)
 
 
@@ -130,7 +136,7 @@ class _Message:
 class _Offloading:
     """Texts out."""
 
-    __slots__ = ("_limit", "_memory", "_preview", "_subtype", "_tags", "_title", "_type")
+    __slots__ = ("_limit", "_made", "_memory", "_preview", "_subtype", "_tags", "_title", "_type")
 
     def __init__(
         self,
@@ -149,6 +155,13 @@ class _Offloading:
         self._type = type
         self._subtype = subtype
         self._tags = tags
+        self._made: list[str] = []
+
+    def take_back(self) -> None:
+        """Delete the entries of texts whose message stays as it was: nothing refers to them."""
+        with suppress(BackpackError):  # what failed first is told
+            for id in self._made:
+                self._memory.delete(id)
 
     def begin(self, refs: Any) -> _Message:
         return _Message(refs)
@@ -170,6 +183,7 @@ class _Offloading:
             return text
         is_arguments = field == _ARGUMENTS and isinstance(text, str) and markers.is_json_object(text)
         entry = self._stored(text, role, is_arguments)
+        self._made.append(entry.id)
         if scope is not None:
             scope.made.append(_ref(entry))
         return markers.shorten(text, self._preview, entry.id, is_arguments=is_arguments, line_count=entry.lines)

@@ -1,11 +1,13 @@
 """Long texts leave a message and come back exactly; what is handed in is never touched; failures are seen."""
 
 import asyncio
+import base64
 import copy
 import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pydantic
@@ -492,3 +494,54 @@ def test_tasks_offload_and_hydrate_as_others_do(memory: Memory) -> None:
     memory.bp.close()
     assert asyncio.run(memory.aoffload(message)) is message
     assert memory.failures == {"offload": 1}
+
+
+class Uncopyable:
+    """A message that can't be copied."""
+
+    def __init__(self, content: str) -> None:
+        self.content = content
+
+    def __copy__(self) -> "Uncopyable":
+        raise RuntimeError("not me")
+
+
+class Stubborn(dict[str, Any]):
+    """A dict that can't be copied, which shows only once its texts are through."""
+
+    def __copy__(self) -> "Stubborn":
+        raise RuntimeError("nor me")
+
+
+def test_a_message_object_is_copied_or_stays_and_leaves_no_entry_that_nothing_refers_to() -> None:
+    memory = Memory(Backpack())
+    given = SimpleNamespace(role="user", content="x" * 7_000)
+    short = memory.offload(given)
+    assert len(short.content) < 1_000 and len(given.content) == 7_000 and memory.hydrate(short) == given
+    count = len(memory.list())
+    for kept in (Uncopyable("x" * 7_000), Stubborn(role="user", content="y" * 7_000)):
+        assert memory.offload(kept) is kept
+        assert len(memory.list()) == count
+    assert memory.stats().failures == {"offload": 1}
+
+
+def test_what_is_in_the_place_of_a_medium_and_is_no_base64_is_a_text() -> None:
+    memory = Memory(Backpack())
+    picture = base64.b64encode(bytes(range(256)) * 100).decode()
+    wrapped = base64.encodebytes(bytes(range(256)) * 100).decode()
+    for text in ("a,b\n" * 5_000, "a caption " * 2_000, "word\nlonger\n" * 2_000):
+        for fields in ({"format": "csv"}, {"mime_type": "application/octet-stream"}, {"type": "image"}):
+            message = {"role": "tool", "content": {**fields, "data": text}}
+            short = memory.offload(message)
+            assert len(short["content"]["data"]) < 1_000 and memory.hydrate(short) == message
+    for data in (picture, wrapped, wrapped.replace("\n", "\r\n")):
+        message = {"role": "user", "content": [{"type": "image", "mime_type": "image/png", "data": data}]}
+        assert memory.offload(message) == message
+
+
+def test_what_an_assistant_writes_into_a_call_is_output() -> None:
+    memory = Memory(Backpack())
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": json.dumps({"x": "y" * 9_000})}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    short = memory.offload(message)
+    assert short["memory_refs"][0]["type"] == "output" and memory.hydrate(short) == message
