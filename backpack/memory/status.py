@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 REFERENCES_MAX: Final = 50
 """Lines of references; `refs(directory=...)` has all."""
 
+_OURS: Final = re.compile(
+    r"<!-- backpack:status:(begin|end)\b[^>]*-->|## Status|### Done|### Context references|none yet|"
+    r"- (Task|Phase|Updated): .*|- \[x\] .*|- \[mem-[^\]]*\] .*|- and [0-9,]+ more|"
+)
 _LINE_MAX: Final = 500
 _BEGIN: Final = "<!-- backpack:status:begin: this part is rewritten, write above or below it -->"
 _END: Final = "<!-- backpack:status:end -->"
@@ -112,7 +116,7 @@ def replaced(data: bytes, lines: Sequence[str]) -> bytes:
     section = b"".join(line.encode("utf-8", "replace") + newline for line in (_BEGIN, *lines, _END))
     place = _place(data)
     if place is not None:
-        return data[: place[0]] + section + data[place[1] :]
+        return data[: place[0]] + section + _not_ours(data[place[0] : place[1]], newline) + data[place[1] :]
     if not data:
         return section
     gap = newline if data.endswith(b"\n") else newline * 2
@@ -127,6 +131,13 @@ def _place(data: bytes) -> tuple[int, int] | None:
         if is_pair and _NAME not in data[begin.end() : end.start()]:  # a marker that lost its line end: not ours now
             return begin.start(), end.end()
     return None
+
+
+def _not_ours(section: bytes, newline: bytes) -> bytes:
+    """The lines that somebody has written into a section: they are carried behind it, as they stand."""
+    lines = (line.rstrip(b"\r") for line in section.split(b"\n"))
+    theirs = [line for line in lines if not _OURS.fullmatch(line.decode("utf-8", "replace").rstrip())]
+    return b"".join(line + newline for line in theirs)
 
 
 def _section(status: Status, now: datetime, more: int) -> list[str]:

@@ -177,3 +177,20 @@ def test_many_references_are_counted_and_the_newest_shown(memory: Memory, tmp_pa
     status = memory.update_status(tmp_path, task="one")
     assert len(status.references) == 50 and entries[-1].id in status.references[0]
     assert "- and 10 more" in (tmp_path / "STATUS.md").read_text()
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_lines_of_a_person_inside_the_section_are_carried_behind_it(tmp_path: Path, newline: str) -> None:
+    memory = Memory(Backpack())
+    for number in range(60):
+        memory.log(f"entry {number}", directory=tmp_path)
+    memory.update_status(tmp_path, task="t", phase="p", done=["one"])
+    file = tmp_path / "STATUS.md"
+    text = file.read_text().replace("- Task: t\n", "- Task: t\n- [ ] mine, open\n  and indented\n- [x] mine, done\n")
+    file.write_bytes((text + "below\n").replace("\n", newline).encode())
+    for _ in range(2):
+        status = memory.update_status(tmp_path, phase="q")
+        assert status.done == ("mine, done", "one")
+        section, _, behind = file.read_bytes().decode().partition("<!-- backpack:status:end -->" + newline)
+        assert behind == newline.join(["- [ ] mine, open", "  and indented", "below", ""])
+        assert "and 10 more" in section and "mine, open" not in section
