@@ -11,13 +11,14 @@ from backpack.errors import ChunkNotFoundError, FetchLimitError, InvalidArgument
 from backpack.limits import KIB
 from backpack.memory.contents import View
 from backpack.memory.entry import Entry
-from backpack.memory.matching import CONTEXT_LINES_MAX, Span, compiled, spans
+from backpack.memory.matching import CONTEXT_LINES_MAX, Span, searching, spans
 from backpack.memory.references import Reference
 
 if TYPE_CHECKING:
     from backpack.memory.memory import Memory
 
 FETCH_LINES_MAX: Final = 2_000
+_NUMBERED_SIZE: Final = len("12: ") - len("12")
 FETCH_SIZE_MAX: Final = 64 * KIB
 
 Lines = tuple[int, int | None]
@@ -129,12 +130,15 @@ def matching_lines(
 ) -> list[tuple[int, bool, str]]:
     """What a fetch by pattern returns, line by line: its number from 1, is the pattern in it, the text without its end.
 
-    What is no UTF-8 is replaced. Costs and errors as of `fetch`.
+    What is no UTF-8 is replaced. Costs and errors as of `fetch`, but that the limit counts the numbers of lines too.
     """
     view = memory.view(entry)
+    found = _spans(memory, entry, view, pattern, context_lines)
+    numbered = sum(span.stop - span.start + len(str(span.number)) + _NUMBERED_SIZE for span in found)
+    memory.limits.check_size(entry, numbered)
     return [
         (span.number, span.is_match, line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "replace"))
-        for span in _spans(memory, entry, view, pattern, context_lines)
+        for span in found
         for line in (view.read(span.start, span.stop - span.start),)
     ]
 
@@ -153,7 +157,7 @@ def _spans(
     if type(context_lines) is not int or not 0 <= context_lines <= CONTEXT_LINES_MAX:
         raise InvalidArgumentError(f"context_lines is a whole number, 0 to {CONTEXT_LINES_MAX}")
     limits = memory.limits
-    search = compiled(pattern).search
+    search = searching(pattern)
     found: list[Span] = []
     count = size = 0
     for span in spans(view, search, context_lines, memory.monotonic):

@@ -58,6 +58,16 @@ def _of_text(pattern: "re.Pattern[str]") -> "re.Pattern[str]":
     return pattern
 
 
+def searching(pattern: "str | re.Pattern[str]") -> Callable[[str], object]:
+    """What searches a line without its newline. A carriage return at its end counts as one with it, so that `$` stands
+    before it, unless the pattern names it."""
+    found = compiled(pattern)
+    search = found.search
+    if "\r" in found.pattern or "\\r" in found.pattern:
+        return search
+    return lambda line: search(line.removesuffix("\r"))
+
+
 def spans(
     view: View, search: Callable[[str], object], context_lines: int, monotonic: Callable[[], float]
 ) -> Iterator[Span]:

@@ -24,7 +24,7 @@ def test_it_is_what_grep_does(lines: list[str], is_ended: bool, context: int, pa
     memory = Memory(Backpack())
     all_lines = text.split("\n")
     parts = [line + "\n" for line in all_lines[:-1]] + ([all_lines[-1]] if all_lines[-1] else [])
-    hits = [number for number, line in enumerate(parts) if re.search(pattern, line.removesuffix("\n"))]
+    hits = [number for number, line in enumerate(parts) if re.search(pattern, line.removesuffix("\n").removesuffix("\r"))]
     wanted = sorted({n for hit in hits for n in range(hit - context, hit + context + 1) if 0 <= n < len(parts)})
     expected = "".join(parts[number] for number in wanted)
     assert memory.fetch(memory.log(text), pattern=pattern, context_lines=context) == expected
@@ -128,3 +128,21 @@ def test_a_search_that_takes_too_long_ends() -> None:
 def test_bytes_give_bytes() -> None:
     memory = Memory(Backpack())
     assert memory.fetch(memory.log(b"\xff one\ntwo\n"), pattern="one") == b"\xff one\n"
+
+
+def test_the_end_of_a_line_is_before_its_carriage_return_unless_the_pattern_names_that() -> None:
+    memory = Memory(Backpack())
+    entry = memory.log("one fail\r\ntwo\r\nfail\n")
+    assert memory.fetch(entry, pattern="fail$") == "one fail\r\nfail\n"
+    assert memory.fetch(entry, pattern="fail\r$") == memory.fetch(entry, pattern=r"fail\r$") == "one fail\r\n"
+    assert memory.fetch(entry, pattern=re.compile("^two$")) == "two\r\n"
+
+
+def test_the_numbers_of_lines_count_where_they_are_returned() -> None:
+    memory = Memory(Backpack())
+    entry = memory.log(("y" * 31 + "\n") * 2_000)
+    assert len(memory.fetch(entry, pattern="y")) == 64_000
+    answer = memory.call_tool("memory_fetch", {"id": entry.id, "pattern": "y"})
+    assert answer.startswith("error: ") and len(answer) < 1_000
+    entry = memory.log(("y" * 23 + "\n") * 2_000)
+    assert len(memory.call_tool("memory_fetch", {"id": entry.id, "pattern": "y"})) < 65_536
