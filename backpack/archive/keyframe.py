@@ -22,7 +22,7 @@ from backpack.archive.columns import (
 )
 from backpack.archive.frames import KINDS
 from backpack.archive.index import Chunks, texts_of
-from backpack.archive.layout import CHUNK_COUNT, CHUNK_SIZE, KEYFRAME_COLUMNS, SEQ_MAX
+from backpack.archive.layout import KEYFRAME_COLUMNS, KEYS_COUNT, KEYS_SIZE, SEQ_MAX
 from backpack.archive.tablet import SEPARATOR, Shape, Tablet, pack_tablet
 
 _KEY_SIZE: Final = 12
@@ -80,7 +80,7 @@ class KeyChunks:
             for name in self._keyframe.names[first : first + _STEP]:
                 encoded = name.encode()
                 size += len(encoded) + _KEY_SIZE
-                if names and (size > CHUNK_SIZE or len(names) - starts[-1] == CHUNK_COUNT):
+                if names and (size > KEYS_SIZE or len(names) - starts[-1] == KEYS_COUNT):
                     starts.append(len(names))
                     size = len(encoded) + _KEY_SIZE
                 names.append(encoded)
@@ -166,12 +166,12 @@ def joined(chunks: Sequence[Keys]) -> Keyframe:
     count = sum(chunk.count for chunk in chunks)
     columns: list[memoryview[int]] = []
     for number in range(len(KEYS.columns)):
-        parts = [chunk.raw(number) for chunk in chunks]
-        widths = {width for width, _ in parts}
+        widths = {chunk.head[KEYS.widths_at + number] for chunk in chunks}
         if len(widths) > 1:
             raise ValueError("the columns of the keyframe do not belong together")
         width = max(widths, default=0)
-        columns.append(cast(memoryview(b"".join([data for _, data in parts])), width) if width else zeros(count))
+        data = b"".join([chunk.data[chunk.head[number] : chunk.head[number + 1]] for chunk in chunks])
+        columns.append(cast(memoryview(data), width) if width else zeros(count))
     keyframe = Keyframe(_names(chunks, count), *columns)
     if columns[2].itemsize > 1 or bytes(columns[2]).translate(None, _CODES):
         raise ValueError("the keyframe names a change of no kind")

@@ -91,9 +91,13 @@ BLOCK_SIZE_MAX: Final = 256 * KIB
 PAGE_COUNT: Final = 256
 """Commits of one page."""
 CHUNK_SIZE: Final = 4 * KIB
-"""Bytes of rows, ids or keys from which on a chunk is full: what a lookup decompresses."""
+"""Bytes of rows from which on a chunk is full: what a lookup decompresses."""
 CHUNK_COUNT: Final = 512
-"""Rows, ids or keys, likewise."""
+"""Rows or ids, likewise."""
+KEYS_SIZE: Final = 16 * KIB
+"""Bytes of keys from which on a chunk of a keyframe is full: most often it is read whole, so chunks are fewer."""
+KEYS_COUNT: Final = 1024
+"""Keys, likewise."""
 SECTION_SIZE_MAX: Final = 256 * MIB
 """What a table may take in memory."""
 SEQ_MAX: Final = 1 << 62

@@ -60,6 +60,8 @@ RESERVE_SIZE: Final = 4096
 
 LEVEL: Final = 3
 """Of zstd, for segments."""
+LEVEL_LAST: Final = 6
+"""Of zstd, for the log that is sealed at closing: 2 to 3 % less, for twice the time, when nobody commits beside it."""
 
 MERGES_MAX: Final = 1 << 62
 
@@ -395,7 +397,8 @@ class Opened:
         self._require_whole(index, log, is_last=is_last)
         if index.commit_count:
             keyframe = keyframe_after(self.archive, index, is_last=is_last)
-            info, part = self._sealed(f"{segment:012d}.seg", contents, keyframe)
+            level = LEVEL_LAST if is_last else LEVEL
+            info, part = self._sealed(f"{segment:012d}.seg", contents, keyframe, level)
             infos.append(info)
         apply_notes(self._sealed_checkpoints, index.notes)
         newest = self.archive.parts[-1].origins[1]
@@ -448,10 +451,12 @@ class Opened:
         assert writer is not None
         return Yielding(lambda: writer.last_seq)
 
-    def _sealed(self, name: str, contents: Contents, keyframe: Keyframe | None) -> tuple[SegmentInfo, Segment]:
+    def _sealed(
+        self, name: str, contents: Contents, keyframe: Keyframe | None, level: int = LEVEL
+    ) -> tuple[SegmentInfo, Segment]:
         """A new segment, whole and on disk for good."""
         cover = self.covers.fresh(cover_name(contents.origins))
-        chunks = seal(contents, store_id=self.manifest.store_id, cover=cover, keyframe=keyframe, level=LEVEL)
+        chunks = seal(contents, store_id=self.manifest.store_id, cover=cover, keyframe=keyframe, level=level)
         publish(self.folder, name, self._yielding().between(chunks))
         new = Segment(PooledFile(self.folder, name), self.cache, self.covers, self.manifest.store_id)
         info = SegmentInfo(

@@ -21,7 +21,7 @@ from typing import Final
 
 from backpack.blobs import layout
 from backpack.blobs.blob import Blob
-from backpack.blobs.frames import FRAME_SIZE
+from backpack.blobs.frames import FRAME_SIZE, LEVEL_FAST, LEVEL_SMALL, SMALL_SIZE_MAX
 from backpack.blobs.writing import BlobWriter
 from backpack.errors import CorruptionError, InvalidArgumentError, MissingFileError, StorageError
 from backpack.limits import MIB
@@ -101,7 +101,8 @@ class Blobs:
             return digest
 
         def write(file: File) -> bytes:
-            writer = BlobWriter(file, self._covers.fresh(layout.COVER_NAME), self._frame_size)
+            level = LEVEL_SMALL if len(payload) <= SMALL_SIZE_MAX else LEVEL_FAST
+            writer = BlobWriter(file, self._covers.fresh(layout.COVER_NAME), self._frame_size, level)
             writer.write(payload)
             writer.finish(digest)
             return digest

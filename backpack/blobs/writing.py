@@ -9,7 +9,7 @@ from struct import pack
 from typing import Final
 
 from backpack.blobs import layout
-from backpack.blobs.frames import FRAME_SIZE, squeeze
+from backpack.blobs.frames import FRAME_SIZE, LEVEL_FAST, squeeze
 from backpack.errors import InvalidArgumentError
 from backpack.limits import BLOB_SIZE_MAX
 from backpack.storage.cover import Cover
@@ -22,12 +22,24 @@ _WIDE: Final = "Q"
 class BlobWriter:
     """One blob on its way into a new file: `write` as often as there are bytes, then `finish`."""
 
-    __slots__ = ("_checksums", "_cover", "_file", "_frame_size", "_newlines", "_position", "_sizes", "_waiting", "size")
+    __slots__ = (
+        "_checksums",
+        "_cover",
+        "_file",
+        "_frame_size",
+        "_level",
+        "_newlines",
+        "_position",
+        "_sizes",
+        "_waiting",
+        "size",
+    )
 
-    def __init__(self, file: File, cover: Cover, frame_size: int = FRAME_SIZE) -> None:
+    def __init__(self, file: File, cover: Cover, frame_size: int = FRAME_SIZE, level: int = LEVEL_FAST) -> None:
         self._file = file
         self._cover = cover
         self._frame_size = frame_size
+        self._level = level
         self._waiting = bytearray()
         self._sizes = array(_NARROW)
         self._newlines = array(_NARROW)
@@ -75,7 +87,7 @@ class BlobWriter:
         return self._position
 
     def _put_frame(self, raw: bytes) -> None:
-        covered = self._cover.cover(squeeze(raw), layout.frame_place(len(self._sizes)))
+        covered = self._cover.cover(squeeze(raw, self._level), layout.frame_place(len(self._sizes)))
         self._sizes.append(len(covered))
         self._newlines.append(raw.count(b"\n"))
         self._checksums.append(layout.checksum(covered))

@@ -4,11 +4,13 @@ import argparse
 import sys
 from typing import Final
 
+from backpack import Backpack
 from backpack.cli.checkpoints import checkpoint_facts, checkpoint_line
 from backpack.cli.codes import FINE
 from backpack.cli.console import Console
 from backpack.cli.options import add_json_option, add_quiet_option, add_store_option, add_wait_option, variable_of
 from backpack.cli.stores import opened
+from backpack.errors import StoreLockedError
 from backpack.memory import Memory
 from backpack.terminal.values import json_text
 
@@ -42,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the checkpoint and say what it is; the exit code."""
-    with opened(args, "rw") as bp:
+    with _opened(args) as bp:
         made = Memory(bp).checkpoint(
             notes=args.notes,
             phase=args.phase,
@@ -57,3 +59,11 @@ def run(args: argparse.Namespace) -> int:
     else:
         console.line(made.id if args.ids_only else checkpoint_line(made))
     return FINE
+
+
+def _opened(args: argparse.Namespace) -> Backpack:
+    try:
+        return opened(args, "rw")
+    except StoreLockedError as error:
+        message, pid = str(error), error.pid
+    raise StoreLockedError(f"{message}, or make it in that process: memory.checkpoint(notes=...)", pid=pid)

@@ -17,6 +17,7 @@ from typing import Final, NoReturn
 from backpack import __version__
 from backpack.cli.codes import BAD_INPUT, FINE, INTERRUPTED, STORE_FAILED, code_of
 from backpack.cli.console import Console, OutputError
+from backpack.cli.saying import in_shell_words
 from backpack.cli.verbs import add_verbs
 from backpack.errors import BackpackError
 from backpack.terminal.words import printable
@@ -107,7 +108,7 @@ def _main(argv: Sequence[str]) -> int:
     try:
         code: int = args.run_command(args)
     except BackpackError as error:
-        return _complain(who, str(error), code_of(error))
+        return _complain(who, in_shell_words(str(error)), code_of(error))
     except BrokenPipeError:
         raise
     except OSError as error:  # not of the output: `Console` has an error of its own

@@ -8,6 +8,7 @@ VERBS: Final = {
     "list": ("memory_list", "the entries, newest first"),
     "search": ("memory_search", "the entries that fit a few words, best first"),
     "refs": ("memory_refs", "a line an entry for a prompt: [id] summary (tokens)"),
+    "delete": ("memory_delete", "take entries out"),
     "stats": ("memory_stats", "what the entries take, and keep out of the prompt"),
     "prune": ("memory_prune", "take old entries out, from history too"),
 }

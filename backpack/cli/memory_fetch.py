@@ -42,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--summary-only", action="store_true", help="the summary; reads no content")
     group.add_argument("--chunk", metavar="N", type=whole_number, help="a chunk of a long entry, from 0 on")
-    group.add_argument("--lines", metavar="A:B", type=lines_of, help="lines A to B; A: goes on to the end")
+    group.add_argument("--lines", metavar="A:B", type=lines_of, help="lines A to B, also A-B; A: goes on to the end")
     group.add_argument("--bytes", metavar="O:L", type=span_of, help="L bytes from offset O on")
     group.add_argument("--grep", metavar="RE", help="the lines in which a regular expression is found")
     parser.add_argument("--context", metavar="N", type=whole_number, default=0, help="lines around those of --grep")
@@ -73,8 +73,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def lines_of(text: str) -> tuple[int, int | None]:
-    """`10:40`, `10:`, `10`: the first and the last line."""
-    first, colon, last = text.partition(":")
+    """`10:40`, `10-40`, `10:`, `10`: the first and the last line."""
+    first, colon, last = text.partition(":" if ":" in text else "-")
     begin = whole_number(first or "1")
     end = begin if not colon else None if not last else whole_number(last)
     if begin < 1 or (end is not None and end < begin):

@@ -1,10 +1,12 @@
 """`backpack memory log`: a text, a file or what is piped in becomes an entry, whoever else writes to the store."""
 
 import argparse
+import os
 import sys
 import time
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final, cast
 
 import backpack
 from backpack.cli.codes import FINE
@@ -16,11 +18,11 @@ from backpack.cli.stores import is_store, path_of
 from backpack.errors import InvalidArgumentError, StoreLockedError
 from backpack.memory import log_beside
 from backpack.terminal.values import json_text
-from backpack.terminal.words import count_of
+from backpack.terminal.words import count_of, printable
 
 _DESCRIPTION: Final = """\
 A text, a file, or with --stdin what is piped in, as it comes and however long
-it is:
+it is; --stdin may be left out for a -:
 
     pytest 2>&1 | backpack memory log --stdin --tag pytest
 
@@ -28,16 +30,19 @@ It prints the id, the tokens and the chunks. The entry is put into the inbox of
 the store, so it works beside a process that writes, and survives a power loss
 when this ends. Readers see it at once; it becomes a commit at once when nobody
 writes to the store, else when that process looks for it or ends. A store that
-is not there is made."""
+is not there is made, which is told on standard error."""
 
 _INDENT: Final = 2
 _STEP_S: Final = 0.05
+_FIRST_SIZE: Final = 64 * 1024
+_NAME_MAX: Final = 4_096
+"""Bytes of a path, at most."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Describe the verb and add its options."""
     parser.description = _DESCRIPTION
-    parser.add_argument("text", metavar="TEXT", nargs="?", help="what to log")
+    parser.add_argument("text", metavar="TEXT", nargs="?", help="what to log; - is standard input")
     parser.add_argument("--file", metavar="FILE", help="log what stands in a file; - is standard input")
     parser.add_argument("--stdin", action="store_true", help="log what is piped in")
     parser.add_argument("--type", metavar="TYPE", default="output", help="what it is (default: output)")
@@ -84,28 +89,43 @@ class _Piped:
     """What is piped in, taken as it comes: a read that waits for all it asked for would not notice a Ctrl-C between two
     parts of it."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream: Any = stream
+    def __init__(self, stream: BufferedReader) -> None:
+        """`InvalidArgumentError` when nothing comes."""
+        self._stream = stream
+        self._first: bytes = self._stream.read1(_FIRST_SIZE)
+        if not self._first:
+            raise InvalidArgumentError("nothing was piped in, so there is nothing to log")
 
     def read(self, size: int) -> bytes:
         """Some bytes, at most so many; none at the end."""
-        found: bytes = self._stream.read1(size)
-        return found
+        found, self._first = self._first, b""
+        return found or self._stream.read1(size)
 
 
 def _content(args: argparse.Namespace) -> Any:
     if sum((args.text is not None, args.file is not None, args.stdin)) != 1:
         raise InvalidArgumentError("say what to log: a text, or --file FILE, or --stdin")
-    if args.text is not None:
+    if args.text is not None and args.text != "-":
+        _hint(args.text)
         return args.text
-    if args.stdin or args.file == "-":
+    if args.stdin or "-" in (args.file, args.text):
         if sys.stdin is None:
             raise InvalidArgumentError("there is no standard input")
-        return _Piped(sys.stdin.buffer)
+        return _Piped(cast(BufferedReader, sys.stdin.buffer))
     path = Path(args.file)
     if not args.file or "\0" in args.file or not path.exists() or path.is_dir():
         raise InvalidArgumentError(f"there is no such file: {args.file!r}")
     return path
+
+
+def _hint(text: str) -> None:
+    """Say so when a text is the name of a file, which somebody may have meant."""
+    if 0 < len(text) <= _NAME_MAX and "\0" not in text and os.path.isfile(text):
+        _note(f"this logs the name, not the file: for what is in it say --file {printable(text)}")
+
+
+def _note(text: str) -> None:
+    Console(sys.stderr).line(f"backpack memory log: note: {text}")
 
 
 def _make(path: str, key: bytes | None, seconds: float) -> None:
@@ -114,6 +134,7 @@ def _make(path: str, key: bytes | None, seconds: float) -> None:
     while not is_store(path):
         try:
             backpack.open(path, key=key).close()
+            _note(f"a new store was made: {printable(path)}")
         except StoreLockedError:
             if time.monotonic() >= end:
                 raise

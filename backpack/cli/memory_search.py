@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 from backpack.cli.codes import FINE
@@ -10,9 +11,10 @@ from backpack.cli.entries import entry_facts
 from backpack.cli.options import add_json_option, add_quiet_option, add_store_option, count_above_zero
 from backpack.cli.stores import opened
 from backpack.memory import Memory
-from backpack.terminal.tables import WIDTH_MAX, table, terminal_width
+from backpack.memory.searching import Found
+from backpack.terminal.tables import table, terminal_width
 from backpack.terminal.values import json_text
-from backpack.terminal.words import shown
+from backpack.terminal.words import around, columns_of, shown
 
 _DESCRIPTION: Final = """\
 Looks through contents, titles, summaries and tags. All words of QUERY are
@@ -20,6 +22,11 @@ wanted; "..." are words in a row, wor* is how a word begins."""
 
 _LIMIT: Final = 10
 _INDENT: Final = 2
+_UNCUT: Final = 1_000_000
+"""Columns of what is no terminal."""
+_GAPS: Final = 4
+_TITLE_PART: Final = 3
+"""A title gives way to what was found when it takes more than a third of what both have."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -42,15 +49,31 @@ def run(args: argparse.Namespace) -> int:
         found = Memory(bp).search(" ".join(args.query), limit=args.limit)
     if args.as_json:
         facts = [
-            {**entry_facts(one.entry), "chunk": one.chunk, "score": one.score, "snippet": one.snippet, "reference": ref}
+            {
+                **entry_facts(one.entry),
+                "chunk": one.chunk,
+                "line": one.line,
+                "score": one.score,
+                "snippet": one.snippet,
+                "reference": one.reference,
+            }
             for one in found
-            for ref in (one.reference,)
         ]
         console.line(json_text(facts, indent=_INDENT))
     elif args.ids_only:
         console.lines(one.id for one in found)
     elif found:
-        width = terminal_width(elsewhere=WIDTH_MAX)
-        rows = [[one.reference, shown(one.entry.title, width), shown(one.snippet, width)] for one in found]
-        console.lines(table(["reference", "title", "found"], rows, width, right="reference", firm="found"))
+        console.lines(_lines(found, terminal_width() if sys.stdout.isatty() else _UNCUT))
     return FINE
+
+
+def _lines(found: Sequence[Found], width: int) -> list[str]:
+    """A table. Of each passage that part is shown in which the words stand."""
+    rest = width - max(len(one.reference) for one in found) - _GAPS
+    titles = [shown(one.entry.title, rest // _TITLE_PART) for one in found]
+    room = rest - max(map(columns_of, titles))
+    rows = [
+        [one.reference, title, around(one.snippet, one.match_at, room)]
+        for one, title in zip(found, titles, strict=True)
+    ]
+    return table(["reference", "title", "found"], rows, width, whole="reference")

@@ -10,6 +10,7 @@ from backpack.cli.commits import commit_facts
 from backpack.cli.console import Console
 from backpack.cli.options import AT_HELP, add_json_option, add_label_options, add_store_option
 from backpack.cli.stores import opened
+from backpack.errors import KeyNotFoundError
 from backpack.terminal.tables import WIDTH_MAX, table, terminal_width
 from backpack.terminal.values import json_text
 from backpack.terminal.words import count_of, printable
@@ -39,6 +40,9 @@ def run(args: argparse.Namespace) -> int:
     console = Console(sys.stdout)
     with opened(args, "rw") as bp:
         seq = seq_of(bp, args.at, with_key="restore AT {key}")
+        for key in args.keys:
+            if not bp.version(key):
+                raise KeyNotFoundError(f"no such key, now or ever: key={key!r}", key=key)
         message = f"restores commit {seq}" if args.message is None else args.message
         commit = bp.restore(seq, keys=args.keys or None, node=args.node, message=message, tags=args.tags)
     if args.as_json:

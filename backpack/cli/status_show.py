@@ -2,12 +2,14 @@
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Final
 
 from backpack.cli.codes import FINE, FOUND
 from backpack.cli.console import Console
 from backpack.cli.options import add_json_option, add_store_option
 from backpack.cli.reports import report_facts
+from backpack.errors import InvalidArgumentError
 from backpack.memory.status import Status, read_status
 from backpack.terminal.values import json_text
 from backpack.terminal.words import printable
@@ -30,6 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the section; 1 when there is none."""
+    require_directory(args.directory)
     status = read_status(args.directory)
     console = Console(sys.stdout)
     if args.as_json:
@@ -39,6 +42,12 @@ def run(args: argparse.Namespace) -> int:
     else:
         Console(sys.stderr).line(f"backpack status show: note: nothing was written yet: {printable(args.directory)}")
     return FOUND if status is None else FINE
+
+
+def require_directory(directory: str) -> None:
+    """`InvalidArgumentError` when there is no such directory: what was typed is wrong, not the store."""
+    if not Path(directory).is_dir():
+        raise InvalidArgumentError(f"there is no such directory: directory={directory!r}; make it first")
 
 
 def status_lines(status: Status) -> list[str]:

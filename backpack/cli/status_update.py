@@ -8,7 +8,7 @@ from backpack.cli.codes import FINE
 from backpack.cli.console import Console
 from backpack.cli.options import add_json_option, add_store_option
 from backpack.cli.reports import report_facts
-from backpack.cli.status_show import status_lines
+from backpack.cli.status_show import require_directory, status_lines
 from backpack.cli.stores import opened
 from backpack.memory import Memory
 from backpack.terminal.values import json_text
@@ -36,6 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the section and show it; the exit code."""
+    require_directory(args.directory)
     with opened(args) as bp:
         status = Memory(bp).update_status(args.directory, task=args.task, phase=args.phase, done=args.done)
     console = Console(sys.stdout)

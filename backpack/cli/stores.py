@@ -18,6 +18,8 @@ from backpack.terminal.words import count_of, printable, size_shown
 VARIABLE: Final = "BACKPACK_STORE"
 DEFAULT: Final = ".backpack"
 _WAIT_STEP_S: Final = 0.05
+_OF_MEMORY: Final = frozenset(("memory", "checkpoint", "status"))
+"""Commands for which logging makes a store."""
 
 
 def path_of(args: argparse.Namespace) -> str:
@@ -35,7 +37,7 @@ def opened(args: argparse.Namespace, mode: Literal["r", "rw"] = "r", *, may_crea
     """
     path = path_of(args)
     if not may_create:
-        require_store(path)
+        require_store(path, "memory log" if args.command in _OF_MEMORY else "import")
     bp = waited_for(lambda: backpack.open(path, mode, key=key_of(args)), getattr(args, "wait", 0.0))
     if bp.recovery is not None:
         _tell_recovery(args.command, bp.recovery)
@@ -54,8 +56,8 @@ def waited_for(act: Callable[[], Backpack], seconds: float) -> Backpack:
         time.sleep(min(_WAIT_STEP_S, max(0.0, end - time.monotonic())))
 
 
-def require_store(path: str) -> None:
-    """`StoreNotFoundError` when there is nothing at the path, or an empty folder."""
+def require_store(path: str, command: str = "import") -> None:
+    """`StoreNotFoundError` when there is nothing at the path, or an empty folder; `command` would make one."""
     try:
         with os.scandir(path) as entries:
             is_there = any(True for _ in entries)
@@ -67,7 +69,8 @@ def require_store(path: str) -> None:
         raise InvalidArgumentError(f"the store can't be read: path={path!r}: {error.strerror}") from None
     if not is_there:
         raise StoreNotFoundError(
-            f"there is no store: path={path!r}; name one with --store or {VARIABLE}, or make one with backpack import",
+            f"there is no store: path={path!r}; name one with --store or {VARIABLE}, or make one with "
+            f"backpack {command}",
             path=path,
         )
 

@@ -2,7 +2,7 @@
 
 Whatever a model may write, no exception comes of it: what can't be done is a message that begins with `error: ` and
 says what to ask for instead. What the store itself can't do (a full disk, say) is told as well, and counted as a
-failure of `call_tool`.
+failure of `call_tool`. Of each result a digest is kept, so that offloading leaves it where it is (`answers.py`).
 """
 
 import base64
@@ -26,6 +26,7 @@ from backpack.memory.fetch import matching_lines
 from backpack.memory.references import reference_of
 from backpack.memory.tools import TOOLS, Parameter, Tool
 from backpack.memory.types import types
+from backpack.memory.wording import counted
 
 if TYPE_CHECKING:
     from backpack.memory.memory import Memory
@@ -59,7 +60,7 @@ def call_tool(memory: "Memory", name: object, arguments: object) -> str:
     failure: Exception
     try:
         tool = _tool_of(name)
-        return _printable(_CALLS[tool.name](memory, _arguments_of(tool, arguments)))
+        answer = _printable(_CALLS[tool.name](memory, _arguments_of(tool, arguments)))
     except _Refused as refused:
         return _printable(f"{ERROR}{refused}")
     except InvalidArgumentError as error:
@@ -68,6 +69,9 @@ def call_tool(memory: "Memory", name: object, arguments: object) -> str:
         message, failure = str(error), error
     except Exception as error:  # a model must get an answer, whatever went wrong in here
         message, failure = f"{type(error).__name__} in {tool.name}; try another call", error
+    else:
+        memory.shared.answers.add(answer)
+        return answer
     tell_failure(memory, "call_tool", failure)
     return _printable(f"{ERROR}{message}")
 
@@ -90,6 +94,7 @@ def _fetch(memory: "Memory", given: dict[str, Any]) -> str:
     given = {name: value for name, value in given.items() if value is not False}
     if "pattern" not in given and not given.get("context_lines"):
         given.pop("context_lines", None)
+    entry = None
     try:
         reference = reference_of(id)
         entry = memory.entry(reference)
@@ -101,18 +106,16 @@ def _fetch(memory: "Memory", given: dict[str, Any]) -> str:
             f"there is no entry {_quoted(id)}; memory_list shows the newest ids, memory_search finds entries by words"
         ) from None
     except EntryPrunedError as error:
-        raise _Refused(
-            f"the content of {error.id} ({_line(error.title)}) was removed on {error.when:%Y-%m-%d}; its summary is "
-            'still there: "summary_only": true'
-        ) from None
+        raise _Refused(_gone(error, has_summary=entry is not None)) from None
     except ChunkNotFoundError as error:
         raise _Refused(f"{error.id} has no chunk {error.chunk}: its chunks are 0 to {error.count - 1}") from None
     except FetchLimitError as error:
+        assert entry is not None
         raise _Refused(_too_much(memory, entry, error)) from None
     text = data if isinstance(data, str) else _of_bytes(entry, data)
     if text:
         return text
-    return f"(nothing there: {entry.id} has {entry.lines:,} lines, {entry.size:,} bytes)"
+    return f"(nothing there: {entry.id} has {_extent(entry)})"
 
 
 def _search(memory: "Memory", given: dict[str, Any]) -> str:
@@ -225,7 +228,7 @@ def _example(tool: Tool) -> str:
 def _numbered(entry: Entry, found: list[tuple[int, bool, str]]) -> str:
     """As grep shows it: `12: line` where the pattern is, `13- line` around it, `--` where lines are left out."""
     if not found:
-        return f"(no line of {entry.id} matches; it has {entry.lines:,} lines)"
+        return f"(no line of {entry.id} matches; it has {counted(entry.lines, 'line')})"
     shown = []
     last = None
     for number, is_match, line in found:
@@ -254,6 +257,16 @@ def _of_bytes(entry: Entry, data: bytes) -> str:
     return f"({len(data):,} bytes that are no text, in base64) {base64.b64encode(data).decode('ascii')}"
 
 
+def _gone(error: EntryPrunedError, *, has_summary: bool) -> str:
+    """What is left of an entry that pruning took."""
+    when = f"was removed on {error.when:%Y-%m-%d}"
+    if has_summary:
+        return (
+            f'the content of {error.id} ({_line(error.title)}) {when}; its summary is still there: "summary_only": true'
+        )
+    return f"{error.id} ({_line(error.title)}) {when}, nothing is left of it"
+
+
 def _too_much(memory: "Memory", entry: Entry, error: FetchLimitError) -> str:
     """What a model does about a limit: ask for a part that exists and fits."""
     if error.unit == "seconds":
@@ -267,15 +280,20 @@ def _too_much(memory: "Memory", entry: Entry, error: FetchLimitError) -> str:
     ways += ['a narrower "pattern"', '"summary_only": true']
     return (
         f"that is {error.size:,} {error.unit}, and one fetch gives at most {error.limit:,}. {entry.id} has "
-        f"{entry.lines:,} lines, {entry.size:,} bytes. Ask for less: {', '.join(ways)}"
+        f"{_extent(entry)}. Ask for less: {', '.join(ways)}"
     )
 
 
 def _line_of(entry: Entry) -> str:
     tags = "".join(f" #{_line(tag)}" for tag in entry.tags)
     gone = " (content removed, summary there)" if entry.is_pruned else ""
-    facts = f"{entry.type}, {entry.time:%Y-%m-%d %H:%M}, {entry.lines:,} lines, {entry.tokens:,} tokens{gone}"
+    extent = f"{counted(entry.lines, 'line')}, {counted(entry.tokens, 'token')}"
+    facts = f"{entry.type}, {entry.time:%Y-%m-%d %H:%M}, {extent}{gone}"
     return f"[{entry.id}] {facts}: {_line(entry.title)}{tags}"
+
+
+def _extent(entry: Entry) -> str:
+    return f"{counted(entry.lines, 'line')}, {counted(entry.size, 'byte')}"
 
 
 def _line(text: str) -> str:

@@ -1,11 +1,16 @@
 """What changed from one checkpoint to another."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final
 
 from backpack.memory.checkpoint_record import MemoryCheckpoint, by_name
+from backpack.memory.checkpoint_summary import told_shortly
 from backpack.store.differences import Diff, differing_paths
+
+_TITLES_MAX: Final = 100
+"""Entries of each kind whose titles are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +20,16 @@ class Changes:
     added: tuple[str, ...]
     changed: tuple[str, ...]
     removed: tuple[str, ...]
+    _details: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """By name: what is said of it behind a colon or a space."""
 
     def __bool__(self) -> bool:
         return bool(self.added or self.changed or self.removed)
 
     def lines(self) -> list[str]:
-        """One line a name, with a sign before it."""
+        """One line a name, with a sign before it: `~ city: Rome -> Oslo`; of an entry its title."""
         signs = (("+", self.added), ("~", self.changed), ("-", self.removed))
-        return [f"{sign} {name}" for sign, names in signs for name in names]
+        return [f"{sign} {name}{self._details.get(name, '')}" for sign, names in signs for name in names]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +80,31 @@ def difference(a: MemoryCheckpoint, b: MemoryCheckpoint, snapshots: Diff, prefix
         _changes(by_name(a.tasks), by_name(b.tasks)),
         _changes(by_name(a.dependencies), by_name(b.dependencies)),
         _changes(a.variables, b.variables),
-        Changes(ids(snapshots.added), ids(snapshots.changed), ids(snapshots.removed)),
+        Changes(ids(snapshots.added), ids(snapshots.changed), ids(snapshots.removed), _titles(snapshots, prefix)),
     )
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Changes:
+    changed = sorted(name for name in old.keys() & new.keys() if differing_paths(old[name], new[name]))
+    details = {name: _detail(told_shortly(name, state)) for name, state in {**old, **new}.items()}
+    for name in changed:
+        details[name] = _detail(f"{told_shortly(name, old[name])} -> {told_shortly(name, new[name])}")
     return Changes(
-        tuple(sorted(new.keys() - old.keys())),
-        tuple(sorted(name for name in old.keys() & new.keys() if differing_paths(old[name], new[name]))),
-        tuple(sorted(old.keys() - new.keys())),
+        tuple(sorted(new.keys() - old.keys())), tuple(changed), tuple(sorted(old.keys() - new.keys())), details
     )
+
+
+def _detail(said: str) -> str:
+    return f": {said}" if said else ""
+
+
+def _titles(snapshots: Diff, prefix: str) -> dict[str, str]:
+    """The titles of entries that differ, by id."""
+    titles = {}
+    for entries in (snapshots.added, snapshots.changed, snapshots.removed):
+        for key in islice((key for key in entries if key.startswith(prefix)), _TITLES_MAX):
+            record = entries[key].old if entries is snapshots.removed else entries[key].new
+            title = record.get("title") if isinstance(record, Mapping) else None
+            if isinstance(title, str) and title:
+                titles[key[len(prefix) :]] = f" {told_shortly('', title)}"
+    return titles

@@ -8,6 +8,7 @@ from typing import Any, Final
 from backpack.errors import InvalidArgumentError
 from backpack.memory.checkpoint_record import MemoryCheckpoint, by_name
 from backpack.memory.tokens import CountTokens
+from backpack.memory.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +22,15 @@ class Level:
     items: int
     """Tasks, variables and dependencies, of each."""
     references: int
+    has_previous: bool = False
+    """Does it name the checkpoint before?"""
 
 
 LEVELS: Final = {
     "minimal": Level(500, 300, 5, 0),
     "compact": Level(1_000, 800, 10, 8),
     "standard": Level(2_000, 2_000, 25, 25),
-    "full": Level(4_000, 6_000, 100, 100),
+    "full": Level(4_000, 6_000, 100, 100, has_previous=True),
 }
 
 _ITEM_SIZE: Final = 160
@@ -47,6 +50,8 @@ def summary_of(checkpoint: MemoryCheckpoint, references: Iterable[str], level: s
         f"made {checkpoint.time:%Y-%m-%d %H:%M:%S} UTC, phase: {_short(checkpoint.phase or 'none', _ITEM_SIZE)}",
         _counted(checkpoint),
     ]
+    if wanted.has_previous and checkpoint.previous is not None:
+        lines.append(f"previous: {_short(checkpoint.previous, _ITEM_SIZE)}")
     if checkpoint.notes:
         lines += ["", _cut(checkpoint.notes.strip(), wanted.notes)]
     lines += _section("Tasks", by_name(checkpoint.tasks), wanted.items)
@@ -67,7 +72,7 @@ def report_of(checkpoints: Sequence[MemoryCheckpoint]) -> str:
     lines = [
         "# Checkpoints",
         "",
-        f"{len(checkpoints):,} checkpoints, {entries:,} entries, {tokens:,} tokens kept out of the prompt",
+        f"{counted(len(checkpoints), 'checkpoint')}, {_sums(entries, tokens)} kept out of the prompt",
     ]
     if checkpoints:
         lines += ["", "| id | time (UTC) | phase | entries | tokens | notes |", "|---|---|---|---:|---:|---|"]
@@ -125,10 +130,20 @@ def _told(name: str, value: Any, depth: int = 0) -> str:
     return before + type(value).__name__
 
 
+def told_shortly(name: str, value: Any) -> str:
+    """What is known of a task, a variable or a dependency, on a line, without its name; empty when that is all."""
+    said = _told(name, value)
+    return _short("" if said == name else said.removeprefix(f"{name}: " if name else ""), _ITEM_SIZE)
+
+
 def _counted(checkpoint: MemoryCheckpoint) -> str:
     kinds = sorted(checkpoint.counts.items(), key=lambda one: (-one[1], one[0]))
     named = ", ".join(f"{count:,} {_short(kind, 40)}" for kind, count in kinds[:8])
-    return f"{checkpoint.entry_count:,} entries, {checkpoint.tokens:,} tokens" + (f" ({named})" if named else "")
+    return f"{_sums(checkpoint.entry_count, checkpoint.tokens)}" + (f" ({named})" if named else "")
+
+
+def _sums(entries: int, tokens: int) -> str:
+    return f"{counted(entries, 'entry', 'entries')}, {counted(tokens, 'token')}"
 
 
 def _cell(cell: object) -> str:

@@ -40,6 +40,10 @@ class Chunker:
         """There is no more."""
         self._cut(self._held, is_last=True)
 
+    def table(self) -> tuple[int, ...]:
+        """The sizes as a content has them: none where there is one chunk only."""
+        return tuple(self.sizes) if len(self.sizes) > 1 else ()
+
     def _cut(self, text: str, *, is_last: bool) -> None:
         at, size = 0, len(text)
         while at < size and (is_last or size - at > CHUNK_SIZE_MAX):
@@ -51,6 +55,11 @@ class Chunker:
                 self.tokens += self._count_tokens(chunk)
             at = stop
         self._held = text[at:]
+
+
+def has_chunks(tokens: int, lines: int, size: int) -> bool:
+    """Is a content more than one chunk may be? By lines or bytes also one that is not by its tokens."""
+    return tokens > CHUNK_TOKENS_MAX or lines > CHUNK_LINES_MAX or size > CHUNK_SIZE_MAX
 
 
 def chunk_end(text: str, start: int, count_tokens: CountTokens = estimate_tokens) -> int:

@@ -78,6 +78,16 @@ class View:
             raise damaged_content(self.content.digest)
         return self._starts[index] + offset
 
+    def line_number(self, offset: int) -> int:
+        """Which line a byte stands in, counted from 1. Cost: a part or less."""
+        if self._whole is not None:
+            return self._whole.count(b"\n", 0, offset) + 1
+        index = max(bisect_right(self._starts, min(offset, self.size - 1)) - 1, 0)
+        last = self._last
+        if last[0] != index:
+            last = self._last = (index, self._part(index, 0, self._starts[index + 1] - self._starts[index]))
+        return self._line_starts[index] + last[1].count(b"\n", 0, offset - self._starts[index]) + 1
+
     def _part(self, index: int, start: int, length: int) -> bytes:
         parts = self.content.parts
         assert parts is not None

@@ -59,6 +59,23 @@ def document_of(memory: "Memory", entry: Entry, chunk: int) -> Document | None:
     return Document(entry.id, chunk, "", "", "", text) if chunk else _first(entry, text, has_content=view is not None)
 
 
+def line_of_document(memory: "Memory", entry: Entry, document: Document, offset: int) -> int | None:
+    """The line of the entry, from 1, in which a character of a document's text stands; None when that line is longer
+    than a chunk, so that it could not be fetched. Cost: counting the newlines of a part of the content."""
+    view = _view_of(memory, entry)
+    text = document.text
+    begin, end = text.rfind("\n", 0, offset) + 1, text.find("\n", offset)
+    sizes = _sizes(view)
+    if view is None or (end < 0 and document.chunk < len(sizes) - 1):
+        return None
+    start = sum(sizes[: document.chunk]) + len(text[:begin].encode("utf-8", "replace"))
+    try:
+        number = view.line_number(start)
+        return number if view.line_start(number - 1) == start else None
+    except CorruptionError:
+        return None
+
+
 def _view_of(memory: "Memory", entry: Entry) -> View | None:
     """The content, where there is one that is searched."""
     if entry.kind == "bytes":

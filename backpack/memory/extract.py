@@ -4,14 +4,25 @@ It says that it is one: it begins with `[extract]`. Cost: a search through the b
 the last line that is shown: a third of what zstd takes for them where there is none.
 """
 
+import re
+from collections.abc import Iterable
 from typing import Final
 
+from backpack.memory.wording import counted
+
 EXTRACT: Final = "[extract]"
+_COUNTS: Final = re.compile(r"[0-9,]+ lines?, [0-9,]+ characters?, [0-9,]+ tokens?\Z")
 _EDGE_LINES: Final = 3
 _ERRORS_MAX: Final = 5
 _LINE_MAX: Final = 160
 _EDGE_SIZE: Final = 4 * 1024
 _SIGNS: Final = (b"error", b"exception", b"fail", b"fatal", b"panic")
+_SIGN: Final = re.compile("|".join(sign.decode("ascii") for sign in _SIGNS), re.IGNORECASE)
+_RULED: Final = re.compile(r"([=\-_*#~+])\1{2,}(.*?)\1{3,}")
+"""A line that begins and ends as a rule does: a heading, or how a run ended."""
+_ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*(?:[@-~]|\Z)|\][^\x07\x1b]*(?:\x07|\x1b\\|\Z)|[ -/]*[0-~]?)")
+"""What a terminal takes as commands: colours, the place of the cursor, titles of windows."""
+_HEADINGS: Final = ("errors:", "...")
 
 
 class Extract:
@@ -34,8 +45,9 @@ class Extract:
 
     def text(self, lines: int, characters: int, tokens: int) -> str:
         """The summary."""
+        counts = ", ".join((counted(lines, "line"), counted(characters, "character"), counted(tokens, "token")))
         head = [_line(line) for line in self._head.split(b"\n", _EDGE_LINES)[:_EDGE_LINES]]
-        said = [f"{EXTRACT} {lines:,} lines, {characters:,} characters, {tokens:,} tokens"]
+        said = [f"{EXTRACT} {counts}"]
         said += [line for line in head if line]
         errors = [line for line in map(_line, self._errors) if line not in said]
         if errors:
@@ -73,16 +85,50 @@ def error_lines(raw: bytes, limit: int) -> list[bytes]:
 
 
 def first_line(raw: bytes, length: int) -> str:
-    """The first line that is not blank, of at most so many characters."""
-    for line in raw[:_EDGE_SIZE].split(b"\n"):
-        text = _line(line)
-        if text:
-            return text if len(text) <= length else text[: length - 3].rstrip() + "..."
-    return ""
+    """The first line with a letter or digit in it, else the first that is not blank; of at most so many characters."""
+    lines = [text for text in map(_line, raw[:_EDGE_SIZE].split(b"\n")) if text]
+    text = next((one for one in lines if any(map(str.isalnum, one))), lines[0] if lines else "")
+    return text if len(text) <= length else text[: length - 3].rstrip() + "..."
+
+
+def short_extract(raw: bytes) -> str:
+    """The summary of a short content: its first line, and the one that says most where that is another."""
+    lines = [
+        text for text in map(_line, (raw[:_EDGE_SIZE] + b"\n" + raw[_EDGE_SIZE:][-_EDGE_SIZE:]).split(b"\n")) if text
+    ]
+    said = dict.fromkeys(one for one in (first_line(raw, _LINE_MAX), telling_line(lines)) if one)
+    return f"{EXTRACT} " + "\n".join(said) if said else EXTRACT
+
+
+def lines_of_extract(summary: str) -> list[str]:
+    """The lines of the content that an extract has."""
+    first, *rest = summary.removeprefix(EXTRACT).strip().split("\n")
+    return [line for line in (rest if _COUNTS.match(first) else [first, *rest]) if line not in _HEADINGS]
+
+
+def telling_line(lines: Iterable[str]) -> str:
+    """The line that says most: the last that looks like an error, else the last with letters; empty when there is none.
+
+    A ruled line is a heading, and passed over, unless it has a figure, as `=== 12 passed in 0.10s ===`: what stands
+    between the rules counts as a line with letters.
+    """
+    error = last = ""
+    for line in lines:
+        ruled = _RULED.fullmatch(line)
+        text = ruled[2].strip() if ruled else line
+        if not any(map(str.isalpha, text)):
+            continue
+        if ruled is None and _SIGN.search(text):
+            error = text
+        elif ruled is None or any(map(str.isdigit, text)):
+            last = text
+    return error or last
 
 
 def _line(line: bytes) -> str:
     """A line as a summary may have it: printable, stripped, clipped."""
     text = line[: 4 * _LINE_MAX + 4].decode("utf-8", "replace").strip()
+    if "\x1b" in text:
+        text = _ESCAPES.sub("", text).strip()
     text = text if text.isprintable() else "".join(one if one.isprintable() else " " for one in text).strip()
     return text if len(text) <= _LINE_MAX else text[: _LINE_MAX - 3] + "..."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
 
+from backpack.errors import InvalidArgumentError
 from backpack.limits import NAME_SIZE_MAX
 from backpack.memory.types import check_type
 from backpack.store.names import checked_text, made_label
@@ -51,5 +52,8 @@ def checked_labels(
 
 
 def place_of(directory: str | os.PathLike[str]) -> str:
-    """A directory as entries name it: as it was given, without a slash at its end."""
-    return checked_text("directory", str(PurePath(directory)), 4 * NAME_SIZE_MAX)
+    """A directory as entries name it: the absolute path, links followed, so that `.` is what it is from anywhere."""
+    text = checked_text("directory", str(PurePath(directory)), 4 * NAME_SIZE_MAX)
+    if "\0" in text:
+        raise InvalidArgumentError("a directory has no NUL in its path")
+    return checked_text("directory", os.path.realpath(text), 4 * NAME_SIZE_MAX)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from backpack.errors import CommitNotFoundError, CorruptionError
 from backpack.memory.entry import Entry, entry_of
-from backpack.memory.extract import EXTRACT
+from backpack.memory.extract import lines_of_extract, telling_line
 from backpack.memory.labels import place_of
+from backpack.memory.wording import counted
 from backpack.store.names import checked_limit
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _logger: Final = getLogger("backpack.memory")
 _SUMMARY_MAX: Final = 160
+_TAGS_MAX: Final = 80
 
 
 def entries(memory: "Memory") -> Iterator[Entry]:
@@ -107,9 +109,23 @@ def _of_checkpoint(memory: "Memory", checkpoint: "str | MemoryCheckpoint") -> tu
 
 
 def line_of(entry: Entry) -> str:
-    """`[id] summary (tokens)`, on one line."""
-    text = entry.title if entry.summary_is_extract and entry.title else entry.summary.removeprefix(EXTRACT)
-    text = " ".join(text.split()) or entry.title or entry.type
-    if len(text) > _SUMMARY_MAX:
-        text = text[: _SUMMARY_MAX - 3].rstrip() + "..."
-    return f"[{entry.id}] {text} ({entry.tokens:,} tokens)"
+    """`[id] summary #tag (tokens)`, on one line. Of an extract the line that says most, behind a title that is none of
+    its lines."""
+    text = _told(entry) if entry.summary_is_extract else entry.summary
+    text = _flat(text, _SUMMARY_MAX) or _flat(entry.title, _SUMMARY_MAX) or entry.type
+    tags = _flat("".join(f" #{tag}" for tag in entry.tags), _TAGS_MAX)
+    return f"[{entry.id}] {text}{' ' if tags else ''}{tags} ({counted(entry.tokens, 'token')})"
+
+
+def _told(entry: Entry) -> str:
+    lines = lines_of_extract(entry.summary)
+    text = telling_line(lines)
+    title = entry.title.removesuffix("...").rstrip()
+    is_given = bool(title) and not any(line.startswith(title) for line in lines)
+    return f"{entry.title}: {text}" if is_given and text else text or entry.title
+
+
+def _flat(text: str, size: int) -> str:
+    """On one line, at most so many characters."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= size else flat[: size - 3].rstrip() + "..."

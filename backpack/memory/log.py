@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from backpack.memory.chunking import Chunker
+from backpack.memory.chunking import Chunker, has_chunks
 from backpack.memory.content import WHOLE_SIZE_MAX, Content, compressed, digest_of
 from backpack.memory.content import record_of as content_record
 from backpack.memory.entry import Entry, Kind, record_of
-from backpack.memory.extract import EXTRACT, Extract, first_line
+from backpack.memory.extract import Extract, first_line, short_extract
 from backpack.memory.labels import Labels
 from backpack.memory.sharing import Use
 from backpack.memory.sources import Whole, decoded, found, is_file, name_of, slices, stream_of, whole_of
@@ -63,7 +63,7 @@ class Draft:
             return self.labels.summary, False
         content = self.content
         if tier_of(content.tokens) == "inline":
-            return f"{EXTRACT} {first_line(self.head, 2 * TITLE_MAX)}".rstrip(), True
+            return short_extract(self.head), True
         extract = self.extract
         if extract is None:
             extract = Extract()
@@ -143,7 +143,7 @@ def made_content(digest: str, whole: Whole, count_tokens: CountTokens) -> Conten
     characters = len(view) if text is None else len(text)
     tokens = tokens_of_length(characters) if text is None or count_tokens is estimate_tokens else count_tokens(text)
     sizes: tuple[int, ...] = ()
-    if tier_of(tokens) == "chunks":
+    if has_chunks(tokens, lines, len(view)):
         if text is None:
             chunker = Chunker(is_text=False)
             chunker.add(view.decode("latin-1"))
@@ -151,7 +151,7 @@ def made_content(digest: str, whole: Whole, count_tokens: CountTokens) -> Conten
             chunker = Chunker(count_tokens)
             chunker.add(text)
         chunker.finish()
-        sizes = tuple(chunker.sizes)
+        sizes = chunker.table()
     codec, data = compressed(whole.raw)
     return Content(digest, whole.kind, len(whole.raw), len(view), lines, characters, tokens, sizes, codec, data, None)
 

@@ -6,17 +6,18 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from backpack.errors import EntryNotFoundError, EntryPrunedError
-from backpack.memory import calling, deleting, fetch, listing, log, offloading, prefetching, pruning, tools
+from backpack.errors import EntryNotFoundError, EntryPrunedError, InvalidArgumentError
+from backpack.memory import calling, deleting, fetch, listing, log, offloading, prefetching, pruning, sending, tools
 from backpack.memory import clock as real_clock
 from backpack.memory import search as searches
 from backpack.memory.contents import Contents, View
 from backpack.memory.entry import Entry, entry_of, time_of
 from backpack.memory.fetch import FETCH_LINES_MAX, FETCH_SIZE_MAX, ByteRange, FetchLimits, Lines
 from backpack.memory.hot import HOT_SIZE_MAX, HOT_TIME_S, Hot
-from backpack.memory.ids import Ids
+from backpack.memory.ids import Ids, is_id
 from backpack.memory.keys import Keys
 from backpack.memory.labels import checked_labels
 from backpack.memory.opened_values import values_of
@@ -38,10 +39,12 @@ if TYPE_CHECKING:
     from backpack.memory.searching import Found
     from backpack.memory.status import Status
 
-Named = str | Entry | Reference
-"""What names an entry: its id, `mem://ID#L10-40`, or itself."""
+Named = str | Entry | Reference | Mapping[str, Any]
+"""What names an entry: its id or the beginning of it, `mem://ID#L10-40`, itself, or an item of `memory_refs`."""
 
 _READ_SIZE = 1 << 20
+_SHOWN_IDS = 3
+"""Of those that begin alike."""
 
 
 class Memory:
@@ -76,6 +79,11 @@ class Memory:
         `summarize`: asked for summaries that nobody gives: a text in, a summary out; may be a coroutine function.
         `hot_size_max`: bytes of decoded contents that are kept at hand, for `hot_time_s`. `clock`: seconds since 1970.
         """
+        if not isinstance(bp, Backpack):
+            raise InvalidArgumentError(
+                f"a memory is made of a store, not of a {type(bp).__name__}: Memory(backpack.open(path)), or "
+                "Memory(Backpack()) for one in memory"
+            )
         self.bp = bp
         self.keys = Keys(namespace)
         self.count_tokens = count_tokens
@@ -176,6 +184,18 @@ class Memory:
         """
         return offloading.hydrate(self, message)
 
+    def for_model(self, messages: Any) -> Any:
+        """A copy of messages as they go to a model: without `memory_refs`, which strict APIs refuse.
+
+        The ones that you keep have them, and are what `offload` and `hydrate` take. O(what there is).
+
+        >>> memory = Memory(Backpack())
+        >>> kept = memory.offload([{"role": "tool", "content": "line\\n" * 2_000}])
+        >>> [sorted(message) for message in memory.for_model(kept)]
+        [['content', 'role']]
+        """
+        return sending.for_model(messages)
+
     async def aoffload(
         self,
         message: Any,
@@ -265,7 +285,7 @@ class Memory:
 
         `EntryNotFoundError`; `EntryPrunedError` when pruning took all of it; `CorruptionError`.
         """
-        name = reference_of(id).id
+        name = self._whole_id(reference_of(id).id)
         record = self.values.get(self.keys.entries + name)
         if record is None:
             pruned = pruning.tombstone(self, name)
@@ -464,6 +484,17 @@ class Memory:
         prefix = self.keys.entries
         newest = next(iter(self.values.keys(prefix, newest_first=True)), None)
         return None if newest is None else newest[len(prefix) :]
+
+    def _whole_id(self, id: str) -> str:
+        """The id that begins so. `EntryNotFoundError` when there is none, or several."""
+        if is_id(id):
+            return id
+        prefix = self.keys.entries
+        found = [key[len(prefix) :] for key in islice(self.values.keys(prefix + id), _SHOWN_IDS)]
+        if len(found) == 1:
+            return found[0]
+        what = f"several entries begin so: id={id!r}: {', '.join(found)}; give more of the id"
+        raise EntryNotFoundError(what if found else f"no entry has an id that begins so: id={id!r}", id=id)
 
     def _stamp(self, key: str) -> int:
         return self.bp.version(key) if self.sink.has(key) else -1

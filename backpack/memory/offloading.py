@@ -6,7 +6,9 @@ for one only when the message's `memory_refs` name the entry (outside of message
 text is, character for character, what offloading makes of the entry's content. So a text of the user's that looks like
 a marker stays what it is.
 
-A message that was offloaded is one already: offloading it again changes nothing, and hydrating gives the original.
+A message that was offloaded is one already: offloading it again changes nothing, and hydrating gives the original. That
+holds for one whose entry is gone, too, as far as its figures show it: hydrating it is an error. What a tool of the
+memory answered is a slice of an entry, and stays.
 What a message had in `memory_refs` before stands, meanwhile, in the first reference, as `replaced`.
 """
 
@@ -123,11 +125,11 @@ class _NotStored(Exception):
 class _Message:
     """The references of one message, while its texts go through."""
 
-    __slots__ = ("given", "ids", "made", "seen")
+    __slots__ = ("given", "made", "refs", "seen")
 
     def __init__(self, given: Any) -> None:
         self.given = given
-        self.ids = frozenset(_ids(given))
+        self.refs = dict(_by_id(given))
         self.seen: set[str] = set()
         """Which of the given references a text really has."""
         self.made: list[dict[str, Any]] = []
@@ -169,17 +171,19 @@ class _Offloading:
     def text(self, text: str | bytes, field: str, role: str, scope: _Message | None) -> str | bytes:
         is_lost = False
         marker = markers.find(text)
-        if marker is not None and (scope is None or marker.id in scope.ids):
+        if marker is not None and (scope is None or marker.id in scope.refs):
             try:
-                content = self._memory.value(marker.id)
+                is_ours = markers.restores(text, marker, self._memory.value(marker.id))
             except BackpackError:
-                is_lost = True  # hydrating could not tell it from one of ours that is lost: so it is stored
-            else:
-                if markers.restores(text, marker, content):
-                    if scope is not None:
-                        scope.seen.add(marker.id)
-                    return text
+                is_ours = scope is not None and markers.fits(text, marker, scope.refs[marker.id])
+                is_lost = not is_ours  # hydrating would take it for one of ours that is gone: so it is stored
+            if is_ours:
+                if scope is not None:
+                    scope.seen.add(marker.id)
+                return text
         if len(text) <= self._limit and not is_lost:
+            return text
+        if isinstance(text, str) and not is_lost and self._memory.shared.answers.has(text):
             return text
         is_arguments = field == _ARGUMENTS and isinstance(text, str) and markers.is_json_object(text)
         entry = self._stored(text, role, is_arguments)
@@ -226,7 +230,7 @@ class _Hydrating:
 
     def text(self, text: str | bytes, field: str, role: str, scope: _Message | None) -> str | bytes:
         marker = markers.find(text)
-        if marker is None or (scope is not None and marker.id not in scope.ids):
+        if marker is None or (scope is not None and marker.id not in scope.refs):
             return text
         content = self._memory.value(marker.id)
         if not isinstance(content, str | bytes) or not markers.restores(text, marker, content):
@@ -250,11 +254,11 @@ class _Hydrating:
         return left or replaced
 
 
-def _ids(refs: Any) -> Iterable[str]:
+def _by_id(refs: Any) -> Iterable[tuple[str, dict[Any, Any]]]:
     if isinstance(refs, list | tuple):
         for ref in refs:
             if isinstance(ref, dict) and isinstance(ref.get("id"), str):
-                yield ref["id"]
+                yield ref["id"], ref
 
 
 def _ref(entry: "Entry") -> dict[str, Any]:

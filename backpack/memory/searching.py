@@ -23,13 +23,13 @@ from backpack.archive.derived import Derived
 from backpack.core.commit import Commit
 from backpack.errors import BackpackError, CommitNotFoundError, CommitPrunedError, CorruptionError, StorageError
 from backpack.limits import MIB
-from backpack.memory.documents import Document, document_of, documents_of, found_entry
+from backpack.memory.documents import Document, document_of, documents_of, found_entry, line_of_document
 from backpack.memory.entry import Entry
 from backpack.memory.index_file import IndexFile
 from backpack.memory.queries import Query, parsed
 from backpack.memory.ranking import ranked
 from backpack.memory.search_index import Connect, Index, Match
-from backpack.memory.snippets import Snippets
+from backpack.memory.snippets import Passage, Snippets
 
 if TYPE_CHECKING:
     from backpack.memory.memory import Memory
@@ -58,6 +58,11 @@ class Found:
     score: float
     """The higher, the better; it says nothing across searches."""
     snippet: str
+    match_at: int = 0
+    """Where in the snippet the first bracket of ours stands."""
+    line: int | None = None
+    """The line of the content, from 1, in which the first of the words stands; None when that is in the labels, or when
+    the line is longer than a chunk."""
 
     @property
     def id(self) -> str:
@@ -66,7 +71,9 @@ class Found:
 
     @property
     def reference(self) -> str:
-        """What to fetch: the entry, or the chunk of one that has several."""
+        """What to fetch: the line, or the chunk of an entry that has several, or the entry."""
+        if self.line is not None and self.entry.lines > 1:
+            return f"mem://{self.id}#L{self.line}"
         return f"mem://{self.id}#chunk={self.chunk}" if self.entry.chunk_count > 1 else f"mem://{self.id}"
 
 
@@ -411,10 +418,15 @@ class Searching:
         assert self._snippets is not None
         texts = self._snippets.of(query, together) | self._snippets.of(query, spread, is_spread=True)
         return [
-            Found(entries[number], match.chunk, match.score, texts[number])
+            self._hit(entries[number], match, (spread if match.is_spread else together)[number], texts[number])
             for number, match in enumerate(matches)
             if number in texts
         ]
+
+    def _hit(self, entry: Entry, match: Match, document: Document, passage: Passage) -> Found:
+        offset = passage.offset
+        line = None if offset is None else line_of_document(self._memory, entry, document, offset)
+        return Found(entry, match.chunk, match.score, passage.text, passage.at, line)
 
     # -- the store -----------------------------------------------------------------------------------------------
 

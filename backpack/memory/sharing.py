@@ -1,4 +1,5 @@
-"""What all memories over one store and namespace share in this process: who is logging which content right now.
+"""What all memories over one store and namespace share in this process: who is logging which content right now, and
+what tools have answered.
 
 A log looks whether its content is there and commits a little later. In between nothing may take that content away: so
 both sides, logging and taking away, go through here. Nobody waits for a disk while holding the lock but who takes away.
@@ -8,19 +9,21 @@ from collections import Counter
 from threading import RLock
 from weakref import WeakKeyDictionary
 
+from backpack.memory.answers import Answers
 from backpack.memory.ids import Ticks
 from backpack.store.store import Backpack
 
 
 class Shared:
-    """The digests in use, and the newest id."""
+    """The digests in use, the newest id, and the latest answers of tools."""
 
-    __slots__ = ("_used", "lock", "ticks")
+    __slots__ = ("_used", "answers", "lock", "ticks")
 
     def __init__(self) -> None:
         self.lock = RLock()
         """Held by whoever takes contents away, from the decision to the end; after having letters at rest."""
         self.ticks = Ticks()
+        self.answers = Answers()
         self._used: Counter[str] = Counter()
 
     def is_used(self, digest: str) -> bool:

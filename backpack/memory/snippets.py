@@ -7,6 +7,7 @@ now. Cost: tokenising those documents, 0.1 ms each at 4,000 tokens.
 
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from backpack.memory.documents import Document
@@ -22,6 +23,17 @@ _MARKS: Final = ("\ue000\ue001", "\ue001\ue000")
 """What stands for the brackets until it is known whether there are any: what hardly a text has."""
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What shows a hit, on one line, with the words that fit in brackets."""
+
+    text: str
+    at: int
+    """Where in it the first of them begins: the place of its bracket."""
+    offset: int | None
+    """The character of the document's text that it begins at; None when it stands in the labels."""
+
+
 class Snippets:
     """Makes snippets. Not for several threads at a time."""
 
@@ -29,7 +41,7 @@ class Snippets:
         self._base = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self._base.execute(f"CREATE VIRTUAL TABLE found USING fts5(title, summary, tags, text, tokenize='{TOKENIZER}')")
 
-    def of(self, query: Query, documents: Mapping[int, Document], *, is_spread: bool = False) -> dict[int, str]:
+    def of(self, query: Query, documents: Mapping[int, Document], *, is_spread: bool = False) -> dict[int, Passage]:
         """A passage of each document that has all terms (`is_spread`: one of them), the words that fit in brackets.
 
         Of its text if they stand there, else of its labels.
@@ -53,18 +65,36 @@ class Snippets:
             ).fetchall()
         finally:
             self._base.execute("ROLLBACK")
-        return {number: _shown(text if _MARKS[0] in text else label) for number, text, label in rows}
+        return {
+            number: _passage(text, writable(documents[number].text)) if _MARKS[0] in text else _passage(label, None)
+            for number, text, label in rows
+        }
 
     def close(self) -> None:
         """Idempotent."""
         self._base.close()
 
 
-def _shown(passage: str) -> str:
+def _passage(marked: str, text: str | None) -> Passage:
     """On one line, at most `SNIPPET_SIZE_MAX` characters, with the first word that fits among them."""
-    snippet = " ".join(passage.split()).replace(_MARKS[0], _OPEN).replace(_MARKS[1], _CLOSE)
+    offset = None if text is None else _offset(marked, text)
+    flat = " ".join(marked.split())
+    at = flat.find(_MARKS[0])
+    snippet = flat.replace(_MARKS[0], _OPEN).replace(_MARKS[1], _CLOSE)
     if len(snippet) <= SNIPPET_SIZE_MAX:
-        return snippet
-    start = max(snippet.find(_OPEN) - SNIPPET_SIZE_MAX // 4, 0)
+        return Passage(snippet, at, offset)
+    start = max(at - SNIPPET_SIZE_MAX // 4, 0)
     stop = start + SNIPPET_SIZE_MAX - 2
-    return (_GAP if start else "") + snippet[start:stop] + (_GAP if stop < len(snippet) else "")
+    shown = (_GAP if start else "") + snippet[start:stop] + (_GAP if stop < len(snippet) else "")
+    return Passage(shown, at - start + bool(start), offset)
+
+
+def _offset(marked: str, text: str) -> int | None:
+    """Where the first word that fits stands in the text that the passage is of. O(text)."""
+    plain = marked.replace(_MARKS[0], "").replace(_MARKS[1], "")
+    for begin in (0, len(_GAP)) if plain.startswith(_GAP) else (0,):
+        for end in (len(plain), len(plain) - len(_GAP)) if plain.endswith(_GAP) else (len(plain),):
+            found = text.find(plain[begin:end])
+            if found >= 0:
+                return found + marked.find(_MARKS[0]) - begin
+    return None

@@ -8,13 +8,13 @@ that nothing points to, which `prune` takes away. Memory: a few parts, whatever 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from backpack.memory.chunking import Chunker
+from backpack.memory.chunking import Chunker, has_chunks
 from backpack.memory.content import PART_SIZE, PARTS, Content, Digest, Parts, digest_of
 from backpack.memory.entry import Kind
 from backpack.memory.extract import Extract
 from backpack.memory.sharing import Use
 from backpack.memory.sources import decoded, decoded_or_none
-from backpack.memory.tokens import CountTokens, estimate_tokens, tier_of, tokens_of_length
+from backpack.memory.tokens import CountTokens, estimate_tokens, tokens_of_length
 
 if TYPE_CHECKING:
     from backpack.memory.memory import Memory
@@ -90,8 +90,8 @@ class Streaming:
         chunker.finish()
         is_estimate = kind == "bytes" or self._count_tokens is estimate_tokens
         tokens = tokens_of_length(sum(characters)) if is_estimate else chunker.tokens
-        chunk_sizes = tuple(chunker.sizes) if tier_of(tokens) == "chunks" else ()
         lines = sum(self._newlines) + (self._last != _LF)
+        chunk_sizes = chunker.table() if has_chunks(tokens, lines, size) else ()
         parts = Parts(tuple(self._digests), tuple(self._sizes), tuple(self._newlines), tuple(characters))
         return Content(
             self._digest.of(kind), kind, size, size, lines, sum(characters), tokens, chunk_sizes, PARTS, b"", parts

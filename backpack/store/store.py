@@ -554,8 +554,8 @@ class Backpack(MutableMapping[str, Any]):
     ) -> Commit | None:
         """Make the present (or those keys) equal the snapshot: a new commit, history stays. None when it is so already.
 
-        A value that is not within reach raises `ValueUnavailableError`, unless `unavailable` says what to put there; a
-        key that never was, `KeyNotFoundError`.
+        A value that is not within reach raises `ValueUnavailableError`, unless `unavailable` says what to put there. A
+        key that never was is no error: it is absent then and now.
 
         >>> bp = Backpack({"a": 1})
         >>> _ = bp.pack("a", 2)
@@ -1365,9 +1365,6 @@ class Backpack(MutableMapping[str, Any]):
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         named = None if keys is None else list(dict.fromkeys(checked_key(key) for key in keys))
         with self._changing:
-            for key in named or ():
-                if sight is None and not self._engine.version(key):  # a node is not told which keys there are
-                    raise KeyNotFoundError(f"no such key, now or ever: key={key!r}", key=key)
             # both are let go of before the commit: else they would keep theirs from being pruned, and a commit under a
             # hard limit might be refused for that alone
             requests = travel.restore_requests(self._view(self._engine.timeline.head), look(), named, substitute)

@@ -19,17 +19,18 @@ def terminal_width(*, elsewhere: int = WIDTH_MIN) -> int:
 
 
 def table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], width: int, *, right: str = "", firm: str = ""
+    head: Sequence[str], rows: Sequence[Sequence[str]], width: int, *, right: str = "", firm: str = "", whole: str = ""
 ) -> list[str]:
     """Lines with aligned columns, no wider than `width`: the widest columns give way first.
 
     `right` names the heads of columns that are numbers, separated by spaces: they stand to the right and are not cut.
-    `firm` names a column that gives way only when others are a third as wide.
+    `whole` names one that is not cut and stands to the left, `firm` one that gives way only when others are a third as
+    wide.
     """
     aligned = set(right.split())
     cells = [list(head), *(list(row) for row in rows)]
     widths = [max(columns_of(row[column]) for row in cells) for column in range(len(head))]
-    flexible = [column for column, name in enumerate(head) if name not in aligned]
+    flexible = [column for column, name in enumerate(head) if name not in aligned and name != whole]
     while flexible and sum(widths) + _GAP * (len(head) - 1) > width:
         widest = max(flexible, key=lambda column: widths[column] / (3 if head[column] == firm else 1))
         if widths[widest] <= _COLUMN_MIN:

@@ -89,6 +89,14 @@ def cut(text: str, width: int) -> str:
     return "".join(kept).rstrip(" .") + "..."[: max(0, width)]
 
 
+def around(text: str, at: int, width: int) -> str:
+    """A line of at most `width` columns, safe for any terminal, with the letter at a place well within it."""
+    if columns_of(printable(text)) <= width:
+        return printable(text)
+    start = max(0, at - width // 3)
+    return cut(("..." if start else "") + printable(text[start:]), width)
+
+
 def text_of_atom(value: Any) -> str:
     """A value that is no container: as JSON has it, else as Python writes it."""
     if isinstance(value, int) and value.bit_length() > _INTEGER_BITS_MAX:  # Python refuses to write it out

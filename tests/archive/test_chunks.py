@@ -47,9 +47,9 @@ class CountedFile:
 def small_chunks(size: int = 40, count: int = 3) -> Iterator[None]:
     """Chunks of two or three rows."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("chunking", "keyframe"):
-            patch.setattr(f"backpack.archive.{module}.CHUNK_SIZE", size)
-            patch.setattr(f"backpack.archive.{module}.CHUNK_COUNT", count)
+        for module, kind in (("chunking", "CHUNK"), ("keyframe", "KEYS")):
+            patch.setattr(f"backpack.archive.{module}.{kind}_SIZE", size)
+            patch.setattr(f"backpack.archive.{module}.{kind}_COUNT", count)
         yield
 
 

@@ -11,7 +11,7 @@ import zstandard
 
 from backpack.blobs import layout
 from backpack.blobs.blob import Blob
-from backpack.blobs.frames import squeeze
+from backpack.blobs.frames import LEVEL_SMALL, squeeze
 from backpack.blobs.store import Blobs
 from backpack.errors import CorruptionError, WrongKeyError
 from backpack.storage.cover import PLAIN, Covers
@@ -98,7 +98,7 @@ def test_a_file_that_gets_shorter_while_it_is_read_is_named() -> None:
 def forged(
     *,
     content: bytes = CONTENT,
-    frame: Callable[[int, bytes], bytes] = lambda number, raw: squeeze(raw),
+    frame: Callable[[int, bytes], bytes] = lambda number, raw: squeeze(raw, LEVEL_SMALL),
     page: Callable[[list[int], list[int]], None] = lambda sizes, newlines: None,
     page_bytes: Callable[[bytes], bytes] = bytes,
     directory: Callable[[layout.Directory], layout.Directory] = lambda directory: directory,

@@ -13,6 +13,7 @@ import pytest
 
 import backpack
 from backpack.memory import Memory
+from backpack.terminal.words import columns_of
 
 from .stores import Calls, Captured, files_of
 
@@ -63,7 +64,7 @@ def test_log_keeps_what_is_said_of_it(calls: Calls) -> None:
     facts = calls.json(words)
     assert facts["tags"] == ["a", "b"]
     said = [facts[name] for name in ("type", "title", "summary", "checkpoint", "directory")]
-    assert said == ["tool_output", "T", "S", "C", "src"]
+    assert said == ["tool_output", "T", "S", "C", str(Path("src").resolve())]
     assert calls("memory list -q --type tool_output --tag b --directory src --checkpoint C").strip() == facts["id"]
     assert calls("memory list -q --tag c") == ""
 
@@ -262,3 +263,140 @@ def test_an_interrupted_log_leaves_nothing(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait() == 130
     assert [file.name for file in (tmp_path / "store" / "inbox").iterdir()] == ["posters"]
+
+
+# -- search --------------------------------------------------------------------------------------------------------
+
+
+def test_search_shows_what_was_found_whole_where_it_is_piped(calls: Calls) -> None:
+    text = "".join(f"line {number} of what came before\n" for number in range(3)) + "the needle" + " and so on" * 9
+    id = logged(calls, text, "--title", "a title of some length, " * 4)
+    head, rule, line = calls("memory search needle").splitlines()
+    assert head.startswith("reference  ") and rule.startswith("-" * len(f"mem://{id}#L4"))
+    assert (
+        line.startswith(f"mem://{id}#L4  a title of some length") and "..." not in line and "the [needle] and" in line
+    )
+    assert calls.json("memory search needle")[0]["line"] == 4
+
+
+@pytest.mark.parametrize("columns", [80, 100, 160])
+def test_search_shows_the_hit_on_a_terminal(calls: Calls, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    ids = [
+        logged(calls, "word " * 30 + "needle" + " word" * 30, "--title", "title " * 20),
+        logged(calls, "needle" + " word" * 30),
+        logged(calls, "[x] " * 9 + "日本語 " * 9 + " needle"),
+    ]
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    lines = calls("memory search needle").splitlines()[2:]
+    assert sorted(line.split()[0] for line in lines) == sorted(f"mem://{id}" for id in ids)
+    assert all("[needle]" in line and columns_of(line) <= columns for line in lines)
+
+
+# -- what is easily got wrong --------------------------------------------------------------------------------------
+
+
+def test_delete_takes_all_that_are_named_or_none(calls: Calls) -> None:
+    one, two, three, four = (logged(calls, f"text {number}") for number in range(4))
+    assert "no such entry" in calls.refused(f"memory delete {one} mem-20200101-000000-00000000", code=1)
+    assert "as a whole" in calls.refused(f"memory delete {one}#L1", code=2)
+    assert len(calls("memory list -q").split()) == 4
+    assert calls(f"memory delete {one}") == f"{one}  deleted  text 0\n"
+    assert calls(f"memory delete -q mem://{two} {two}") == f"{two}\n"
+    assert calls.json(f"memory delete {three}") == {"deleted": [three]}
+    assert calls("memory list -q").split() == [four]
+    with backpack.open(calls.store):
+        assert f"pid={os.getpid()}" in calls.refused(f"memory delete {four} --wait 0", code=3)
+
+
+def test_log_takes_a_dash_for_what_is_piped_in_and_refuses_nothing(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for words in (["-"], ["--stdin"], ["--file", "-"]):
+        piped(monkeypatch, b"")
+        assert "nothing was piped in" in calls.refused(["memory", "log", *words], code=2)
+        assert not calls.store.exists()
+    piped(monkeypatch, b"piped " * 50_000)
+    id = logged(calls, "-")
+    assert calls(["memory", "fetch", id]) == "piped " * 50_000
+
+
+def test_log_tells_of_a_new_store_and_of_a_text_that_names_a_file(calls: Calls, tmp_path: Path) -> None:
+    logged(calls, "text")
+    assert calls.err == f"backpack memory log: note: a new store was made: {calls.store}\n"
+    logged(calls, "text")
+    assert calls.err == ""
+    (tmp_path / "out.log").write_text("much")
+    id = logged(calls, str(tmp_path / "out.log"))
+    assert calls.err.count("\n") == 1 and f"--file {tmp_path / 'out.log'}" in calls.err
+    assert calls(["memory", "fetch", id]) == str(tmp_path / "out.log")
+
+
+def test_a_directory_is_the_same_however_it_is_named(
+    calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work" / "src").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "work")
+    monkeypatch.chdir(tmp_path / "work")
+    id = logged(calls, "text", "--directory", ".")
+    for name in (".", str(tmp_path / "work"), "src/..", "../work/", str(tmp_path / "link")):
+        assert calls(["memory", "list", "-q", "--directory", name]).strip() == id
+        assert id in calls(["status", "update", name, "--task", "t"])
+    monkeypatch.chdir(tmp_path)
+    assert calls("memory list -q --directory .") == ""
+
+
+def test_fetch_takes_lines_and_ids_as_they_are_shown(calls: Calls) -> None:
+    id = logged(calls, "1\n2\n3\n4\n5\n")
+    other = logged(calls, "other")
+    assert (
+        calls(["memory", "fetch", id, "--lines", "2-3"]) == calls(["memory", "fetch", id, "--lines", "2:3"]) == "2\n3\n"
+    )
+    assert calls(["memory", "fetch", id, "--lines", "4-"]) == "4\n5\n"
+    for name in (f"[{id}]", f"[... 12 characters, 3 lines more: mem://{id} ...]", f"[mem://{id}]", id[:-1]):
+        assert calls(["memory", "fetch", name]) == "1\n2\n3\n4\n5\n"
+    assert calls(["memory", "fetch", f"{id[:-2]}#L2"]) == "2\n"
+    reason = calls.refused(["memory", "fetch", id[:12]], code=1)
+    assert "several entries begin so" in reason and id in reason and other in reason
+    assert "no entry has that name" in calls.refused(["memory", "fetch", id[:7]], code=1)
+    assert "no entry has an id that begins so" in calls.refused(["memory", "fetch", "mem-19700101"], code=1)
+
+
+def test_errors_speak_of_options_and_commands(calls: Calls, tmp_path: Path) -> None:
+    for words in ("memory list", "memory search x", "checkpoint load", "checkpoint now"):
+        assert "make one with backpack memory log" in calls.refused(words, code=2)
+    assert "make one with backpack import" in calls.refused("log", code=2)
+    with backpack.open(calls.store) as bp:
+        memory = Memory(bp, clock=lambda: 1_600_000_000.0)
+        old = memory.log("x\n" * 9_000)
+        new = Memory(bp).log("y\n" * 3_000).id
+    calls("memory prune --keep-entries 0 --keep-days 1")
+    for words, code, said in (
+        (
+            f"memory fetch {new} --lines 1:2500",
+            2,
+            "--lines A:B of up to 2000 lines, --bytes O:L of up to 65536, or --chunk",
+        ),
+        (f"memory fetch {new}#L1 --chunk 0", 2, "one slice, by an option or in the reference"),
+        (f"memory fetch {new} --grep y --context 9999", 2, "--context is a whole number"),
+        (f"memory fetch {old}", 1, "its summary is there: --summary-only"),
+        ("memory fetch mem-20200101-000000-00000000", 1, "backpack memory list shows what there is"),
+        ("memory log text --type tset", 2, "there are: chunk"),
+        ("checkpoint load", 1, "make one with backpack checkpoint now"),
+        (f"status update {tmp_path}", 2, "name it with --task"),
+    ):
+        reason = calls.refused(words, code=code)
+        assert said in reason
+        assert not re.search(r"register_type|task=|lines=\(|bytes=\(|chunk=n|\w\(\)|summary_only|context_lines", reason)
+
+
+def test_a_status_of_a_directory_that_is_missing_is_bad_input(calls: Calls, tmp_path: Path) -> None:
+    logged(calls, "text")
+    for words in ("show", "update"):
+        assert "no such directory" in calls.refused(["status", words, str(tmp_path / "none")], code=2)
+
+
+def test_checkpoint_now_beside_a_writer_names_the_way_out(calls: Calls) -> None:
+    with backpack.open(calls.store):
+        reason = calls.refused("checkpoint now --wait 0", code=3)
+        assert f"pid={os.getpid()}" in reason and "make it in that process: memory.checkpoint(notes=...)" in reason

@@ -18,6 +18,9 @@ _FILE: Final = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _OPTIONS: Final = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
+_ENTRY: Final = re.compile(r"\bmem-\d{8}-\d{6}-[0-9a-f]{8}\b")
+"""The first that was shown last is meant where a command has `mem-...`."""
+
 _VARYING: Final = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d)?"), "TIME"),
     (re.compile(r"^(commit|parent) (\d+) [a-z0-9]{12}\b", re.MULTILINE), r"\1 \2 ID"),
@@ -51,16 +54,17 @@ def test_what_is_shown_of_commands_is_what_happens(
     runs = _FILE.search(document("docs/command-line.md"))
     assert runs is not None
     (tmp_path / "trips.jsonl").write_text(runs[1])
-    code, count = 0, 0
+    code, count, entry = 0, 0, ""
     for command, shown in commands(name):
         if command == "echo $?":
             assert shown == f"{code}\n"
             continue
-        program, *arguments = shlex.split(command)
+        program, *arguments = shlex.split(command.replace("mem-...", entry))
         assert program == "backpack"
         code, count = main(arguments), count + 1
         output = capsys.readouterr()
         happened = output.out + output.err
+        entry = next(iter(_ENTRY.findall(happened)), entry)
         assert doctest.OutputChecker().check_output(masked(shown), masked(happened), _OPTIONS), f"{command}\n{happened}"
     assert count >= count_min
 

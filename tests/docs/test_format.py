@@ -47,6 +47,7 @@ def test_numbers_of_the_page_are_those_of_the_code() -> None:
     assert f"blocks of {layout.LARGE_BLOCK_SIZE // KIB} KiB" in text
     assert f"up to {layout.PAGE_COUNT} commits" in text
     assert f"{layout.CHUNK_SIZE // KIB} KiB before compression, at most {layout.CHUNK_COUNT} items" in text
+    assert f"of keys {layout.KEYS_SIZE // KIB} KiB, at most {layout.KEYS_COUNT:,}" in text
     assert f"zstd, {blob_frames.FRAME_SIZE // KIB} KiB" in text
     assert f"of up to {blob_layout.PAGE_FRAMES} frames" in text
     assert f"Above {opened.SEGMENT_SIZE // MIB} MiB" in text

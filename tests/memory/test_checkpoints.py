@@ -172,7 +172,7 @@ def test_lines_of_references_are_newest_first_without_those_that_are_gone(memory
     made = memory.checkpoint()
     memory.delete(two)
     assert memory.checkpoints.refs() == memory.checkpoints.refs(made) == [
-        f"[{three.id}] three (2 tokens)", f"[{one.id}] one (1 tokens)",
+        f"[{three.id}] three (2 tokens)", f"[{one.id}] one (1 token)",
     ]  # fmt: skip
 
 
@@ -192,7 +192,7 @@ def test_a_report_has_a_row_for_each_and_the_sums(memory: Memory) -> None:
     memory.checkpoint(notes="with | a bar\nand a line", phase="build")
     memory.checkpoint()
     report = memory.checkpoints.report()
-    assert "2 checkpoints, 1 entries, 1,000 tokens" in report and "with \\| a bar and a line" in report
+    assert "2 checkpoints, 1 entry, 1,000 tokens" in report and "with \\| a bar and a line" in report
     assert "0 checkpoints" in Memory(Backpack()).checkpoints.report()
 
 
@@ -267,3 +267,32 @@ def test_a_checkpoint_of_the_core_alone_refers_to_what_was_there(memory: Memory)
     memory.bp.checkpoint("release")
     memory.log("after")
     assert memory.list(checkpoint="release") == [one]
+
+
+def test_a_difference_tells_what_it_was_and_what_it_is(memory: Memory) -> None:
+    gone = memory.log("gone")
+    a = memory.checkpoint(
+        variables={"city": "Rome", "nights": 3, "plan": {"a": [1]}},
+        tasks=["book", {"id": "pay", "state": "open"}],
+        dependencies={"numpy": "1.0"},
+    )
+    memory.delete(gone)
+    new = memory.log("...", title="pytest\nof the parser")
+    b = memory.checkpoint(
+        variables={"city": "Oslo", "nights": 3, "plan": {"a": [2]}, "note": "long\n" * 90},
+        tasks=["pay", {"id": "pay", "state": "done"}],
+        dependencies={},
+    )
+    lines = str(memory.checkpoints.diff(a, b)).splitlines()
+    assert lines[0] == f"{a} -> {b}"
+    for line in ("~ city: Rome -> Oslo", "~ plan: a: 1 -> a: 2", "- book", "- numpy: 1.0"):
+        assert f"  {line}" in lines
+    assert f"  + {new} pytest of the parser" in lines and f"  - {gone} gone" in lines
+    assert any(line.startswith("  + note: long long") and len(line) < 200 for line in lines)
+    assert memory.checkpoints.diff(a, b) == memory.checkpoints.diff(a, b)
+
+
+def test_the_full_summary_names_the_checkpoint_before(memory: Memory) -> None:
+    first, second = memory.checkpoint(), memory.checkpoint()
+    assert f"previous: {first}" in memory.checkpoints.summary("full", second).splitlines()
+    assert "previous" not in memory.checkpoints.summary("full", first) + memory.checkpoints.summary("minimal", second)

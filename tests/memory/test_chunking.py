@@ -74,3 +74,22 @@ def test_a_counter_of_tokens_that_is_given_is_asked() -> None:
     assert (entry.tokens, entry.tier, entry.chunk_count) == (9_000, "chunks", 3)
     assert "".join(str(memory.fetch(entry, chunk=number)) for number in range(3)) == "word " * 9_000
     assert memory.log("word " * 499).tier == "inline"
+
+
+@pytest.mark.parametrize("lines", [1_999, 2_000, 2_001, 4_000, 4_001])
+def test_every_chunk_of_many_short_lines_can_be_fetched(lines: int) -> None:
+    memory = Memory(Backpack())
+    for last in ("noise\n", "no end"):
+        for content in ("\n" * (lines - 1) + last, ("\n" * (lines - 1) + last).encode()):
+            entry = memory.log(content)
+            assert (entry.lines, entry.tier) == (lines, "whole") and entry.chunk_count == -(-lines // 2_000)
+            chunks = [memory.fetch(entry, chunk=number) for number in range(entry.chunk_count)]
+            assert type(content)().join(chunks) == content  # type: ignore[arg-type]
+
+
+def test_every_chunk_of_a_few_long_words_can_be_fetched() -> None:
+    memory = Memory(Backpack(), count_tokens=words)
+    for text in ("x" * 65_536, "x" * 65_537, "é" * 70_000, "x\n" * 3_990, "y" * 400_000):
+        entry = memory.log(text)
+        assert entry.tier != "chunks"
+        assert "".join(str(memory.fetch(entry, chunk=number)) for number in range(entry.chunk_count)) == text

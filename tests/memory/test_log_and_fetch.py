@@ -138,9 +138,9 @@ def test_both_limits_hold_for_every_kind_of_slice_and_are_configurable() -> None
     entry = memory.log("\n" * 5_000)
     with pytest.raises(FetchLimitError, match="lines=2001 limit=2000"):
         memory.fetch(entry, bytes=(0, 2_001))
-    with pytest.raises(FetchLimitError, match="lines=5000"):
-        memory.fetch(entry, chunk=0)
     small = Memory(memory.bp, max_fetch_lines=3, max_fetch_bytes=10)
+    with pytest.raises(FetchLimitError, match="bytes=2000 limit=10"):
+        small.fetch(entry, chunk=0)
     other = small.log("12345\n12345\n")
     assert small.fetch(other, lines=(1, 1)) == "12345\n"
     with pytest.raises(FetchLimitError, match="bytes=12 limit=10"):
@@ -200,3 +200,21 @@ def test_entries_stay_over_closing_and_opening(tmp_path: Path) -> None:
         assert memory.fetch(entry, summary_only=True) == "s"
         assert memory.refs() == [f"[{entry}] s (12 tokens)"]
         assert memory.read(entry) == "kept\n" * 9
+
+
+def test_an_entry_is_named_by_what_shows_it(bp: Backpack) -> None:
+    memory = Memory(bp)
+    kept = memory.offload({"role": "tool", "content": "a line\n" * 2_000})
+    (ref,) = kept["memory_refs"]
+    marker = kept["content"].splitlines()[-1]
+    for name in (ref, marker, f"[{ref['id']}]", ref["id"][:-1], ref["id"][:8]):
+        assert memory.entry(name).id == ref["id"]
+        assert memory.fetch(name, lines=(1, 1)) == "a line\n"
+    with pytest.raises(InvalidArgumentError, match="NoneType"):
+        memory.entry({"title": "x"})
+
+
+def test_a_memory_of_a_path_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    for path in (tmp_path, str(tmp_path)):
+        with pytest.raises(InvalidArgumentError, match=r"Memory\(backpack.open\(path\)\)"):
+            Memory(path)  # type: ignore[arg-type]

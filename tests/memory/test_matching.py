@@ -24,7 +24,8 @@ def test_it_is_what_grep_does(lines: list[str], is_ended: bool, context: int, pa
     memory = Memory(Backpack())
     all_lines = text.split("\n")
     parts = [line + "\n" for line in all_lines[:-1]] + ([all_lines[-1]] if all_lines[-1] else [])
-    hits = [number for number, line in enumerate(parts) if re.search(pattern, line.removesuffix("\n").removesuffix("\r"))]
+    searched = [line.removesuffix("\n").removesuffix("\r") for line in parts]
+    hits = [number for number, line in enumerate(searched) if re.search(pattern, line)]
     wanted = sorted({n for hit in hits for n in range(hit - context, hit + context + 1) if 0 <= n < len(parts)})
     expected = "".join(parts[number] for number in wanted)
     assert memory.fetch(memory.log(text), pattern=pattern, context_lines=context) == expected

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 import backpack
 from backpack import Backpack, DiskFullError, Event
-from backpack.errors import CorruptionError, EntryNotFoundError, InvalidArgumentError
+from backpack.errors import CorruptionError, EntryNotFoundError, EntryPrunedError, InvalidArgumentError
 from backpack.memory import Memory
+from backpack.memory.answers import ANSWERS_MAX
 from backpack.memory.sink import StoreSink
 
 BIG = "".join(f"line {number} of a long output\n" for number in range(400))
@@ -50,7 +51,7 @@ def test_a_text_of_6000_characters_stays_and_one_of_6001_goes(memory: Memory) ->
     assert memory.list() == []
     short = check(memory, "é" * 6_001)
     (entry,) = memory.list()
-    assert short == "é" * 800 + f"\n[... 5201 characters, 1 lines more: mem://{entry.id} ...]"
+    assert short == "é" * 800 + f"\n[... 5201 characters, 1 line more: mem://{entry.id} ...]"
 
 
 def test_the_marker_counts_what_is_left_out(memory: Memory) -> None:
@@ -69,10 +70,9 @@ def test_lines_left_out_are_those_of_the_rest(memory: Memory, newline: str, end:
         text = f"line 00000{newline}" * 10 + end
         rest = text[min(preview, 60) :]
         lines = rest.count("\n") + (not rest.endswith("\n"))
-        assert f" characters, {lines} lines more" in check(memory, text, preview=preview, limit=60)
-        assert f" bytes, {lines} lines more".encode() in check(
-            memory, text.encode("utf-16-be")[1::2], preview=preview, limit=60
-        )
+        more = f", {lines} line{'' if lines == 1 else 's'} more"
+        assert f" characters{more}" in check(memory, text, preview=preview, limit=60)
+        assert f" bytes{more}".encode() in check(memory, text.encode("utf-16-be")[1::2], preview=preview, limit=60)
 
 
 def test_no_preview_leaves_the_marker_alone(memory: Memory) -> None:
@@ -297,9 +297,10 @@ def test_text_that_looks_like_a_marker_stays(memory: Memory) -> None:
 
 def test_a_marker_of_another_store_stays_what_it_was(memory: Memory) -> None:
     foreign = Memory(Backpack()).offload({"role": "tool", "content": BIG})
-    before = copy.deepcopy(foreign)
-    assert memory.hydrate(memory.offload(foreign)) == before == foreign
     text = foreign["content"]
+    for ref in ({**foreign["memory_refs"][0], "size": 4}, {"id": foreign["memory_refs"][0]["id"]}):
+        unlike = {**foreign, "memory_refs": [ref]}
+        assert memory.hydrate(memory.offload(unlike)) == unlike
     assert memory.hydrate(memory.offload(text)) == text
     with pytest.raises(EntryNotFoundError):
         memory.hydrate(foreign)
@@ -545,3 +546,95 @@ def test_what_an_assistant_writes_into_a_call_is_output() -> None:
     message = {"role": "assistant", "content": None, "tool_calls": [call]}
     short = memory.offload(message)
     assert short["memory_refs"][0]["type"] == "output" and memory.hydrate(short) == message
+
+
+# -- what a model fetched ---------------------------------------------------------------------------------------
+
+
+def test_what_a_tool_answered_stays_however_often_it_is_offloaded(memory: Memory) -> None:
+    ref = memory.offload({"role": "tool", "content": BIG * 3})["memory_refs"][0]["id"]
+    for arguments in ({"id": ref, "chunk": 0}, {"id": ref, "lines": [1, 900]}, {"id": ref, "pattern": "output"}):
+        answer = memory.call_tool("memory_fetch", arguments)
+        assert len(answer) > 6_000
+        for shape in (
+            {"role": "tool", "tool_call_id": "c", "content": answer},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": answer}]},
+        ):
+            assert memory.offload(shape) == shape
+            assert Memory(memory.bp).offload([shape, shape]) == [shape, shape]
+    assert len(memory.list()) == 1
+
+
+def test_a_text_that_was_changed_since_a_tool_answered_it_goes(memory: Memory) -> None:
+    entry = memory.log(BIG)
+    answer = memory.call_tool("memory_fetch", {"id": entry.id})
+    assert memory.offload(answer) == answer
+    assert len(memory.offload(answer + ".")) < 1_000
+
+
+def test_of_the_answers_of_tools_the_latest_are_known(memory: Memory) -> None:
+    answers = memory.shared.answers
+    for number in range(ANSWERS_MAX + 1):
+        answers.add(f"answer {number}")
+        assert answers.has("answer 0") or number == 0  # who is asked about stays
+    assert len(answers) == ANSWERS_MAX
+    assert answers.has("answer 0") and not answers.has("answer 1") and answers.has("answer 2")
+
+
+# -- what is sent -----------------------------------------------------------------------------------------------
+
+
+def test_a_model_is_sent_messages_without_references(memory: Memory) -> None:
+    messages = [
+        {"role": "user", "content": "run the tests"},
+        {"role": "tool", "tool_call_id": "c", "content": BIG},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "d", "content": BIG}]},
+        Message(content=BIG),
+    ]
+    kept = memory.offload(messages)
+    before = copy.deepcopy(kept)
+    sent = memory.for_model(kept)
+    assert "memory_refs" not in repr(sent) and kept == before
+    assert [one["content"] for one in sent[:2]] == [one["content"] for one in kept[:2]]
+    assert sent[3].content == kept[3].content and sent[3].additional_kwargs == {}
+    assert memory.hydrate(kept) == messages
+
+
+def test_a_value_without_references_is_sent_as_it_is(memory: Memory) -> None:
+    for value in ("text", b"bytes", None, 3, [], {"role": "user", "content": ["a", 1, None]}):
+        assert memory.for_model(value) == value
+
+
+# -- what is gone -----------------------------------------------------------------------------------------------
+
+
+def test_a_message_whose_entry_is_gone_stays_as_it_is(memory: Memory) -> None:
+    shown = [
+        memory.offload({"role": "tool", "content": BIG}),
+        memory.offload({"role": "tool", "content": OTHER}, preview=0),
+        memory.offload({"role": "tool", "content": BIG.encode()}),
+        memory.offload({"arguments": json.dumps({"path": "a.py", "text": BIG})}),
+    ]
+    other = Memory(Backpack())
+    for one in shown:
+        assert other.offload(one) == one and other.offload([one], limit=50) == [one]
+        with pytest.raises(EntryNotFoundError):
+            other.hydrate(other.offload(one))
+        memory.delete(one["memory_refs"][0]["id"])
+        assert memory.offload(one) == one
+        with pytest.raises(EntryNotFoundError):
+            memory.hydrate(memory.offload(one))
+    assert memory.list() == other.list() == []
+
+
+def test_a_message_whose_entry_was_pruned_stays_as_it_is() -> None:
+    now = [1_800_000_000.0]
+    memory = Memory(Backpack(), clock=lambda: now[0])
+    shown = memory.offload([{"role": "tool", "content": BIG}, {"role": "tool", "content": BIG * 2}])
+    now[0] += 40 * 86_400
+    report = memory.prune(7, 0)
+    assert len(report.removed) == len(report.emptied) == 1
+    assert memory.offload(shown) == shown
+    for one in shown:
+        with pytest.raises(EntryPrunedError):
+            memory.hydrate(memory.offload(one))

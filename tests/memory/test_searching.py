@@ -143,12 +143,34 @@ def test_hits_are_grouped_by_entry_and_name_the_best_chunk() -> None:
     memory = Memory(Backpack())
     lines = [f"line {number} of a long log\n" for number in range(5_000)]
     lines[4_000] = "the needle is here\n"
-    entry = memory.log("".join(lines), title="log")
+    entry = memory.log("".join(lines), title="report")
     (found,) = memory.search("needle")
     assert found.id == entry.id and 0 < found.chunk < entry.chunk_count
-    assert found.reference == f"mem://{entry.id}#chunk={found.chunk}"
-    assert "needle" in str(memory.fetch(found.reference))
+    assert found.line == 4_001 and found.reference == f"mem://{entry.id}#L4001"
+    assert memory.fetch(found.reference) == "the needle is here\n"
+    (found,) = memory.search("report")
+    assert found.line is None and found.reference == f"mem://{entry.id}#chunk=0"
     assert len(memory.search("log")) == 1
+
+
+def test_a_hit_names_its_line_wherever_it_stands(memory: Memory) -> None:
+    for count, place in ((3, 0), (3, 2), (9_000, 8_999), (120_000, 3), (120_000, 77_777)):
+        lines = [f"zeile {number} ünd\r\n" for number in range(count)]
+        lines[place] = f"[ERROR] … a needle{count}x{place}\n"
+        entry = memory.log("".join(lines))
+        (found,) = memory.search(f"needle{count}x{place}")
+        assert found.reference == f"mem://{entry}#L{place + 1}"
+        assert memory.fetch(found.reference) == lines[place]
+        assert found.snippet[found.match_at :].startswith("[needle")
+
+
+def test_a_hit_in_a_line_that_is_too_long_names_the_chunk(memory: Memory) -> None:
+    entry = memory.log("short\n" + "x " * 40_000 + "needle" + " y" * 40_000 + "\nshort")
+    (found,) = memory.search("needle")
+    assert found.line is None and found.reference == f"mem://{entry}#chunk={found.chunk}"
+    assert "needle" in str(memory.fetch(found.reference))
+    single = memory.log("only one line with a noodle")
+    assert [one.reference for one in memory.search("noodle")] == [f"mem://{single}"]
 
 
 def test_words_in_different_chunks_of_an_entry_are_found_together() -> None:

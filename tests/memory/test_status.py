@@ -31,9 +31,9 @@ def test_a_new_file_is_readable_text(memory: Memory, tmp_path: Path) -> None:
     lines = (tmp_path / "STATUS.md").read_text().splitlines()
     assert lines[1:-1] == [
         "## Status", "", "- Task: migrate the database", "- Phase: build", "- Updated: 2027-01-15 08:00:00 UTC", "",
-        "### Done", "", "- [x] schema", "", "### Context references", "", f"- [{entry.id}] ran the tests (1 tokens)",
+        "### Done", "", "- [x] schema", "", "### Context references", "", f"- [{entry.id}] ran the tests (1 token)",
     ]  # fmt: skip
-    assert read_status(tmp_path) == status and status.references == (f"[{entry.id}] ran the tests (1 tokens)",)
+    assert read_status(tmp_path) == status and status.references == (f"[{entry.id}] ran the tests (1 token)",)
 
 
 def test_what_is_not_named_stays_and_done_is_added_to(memory: Memory, tmp_path: Path) -> None:

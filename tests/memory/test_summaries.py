@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import re
+from typing import Any
 
 import pytest
 
@@ -111,3 +113,44 @@ def test_an_extract_has_the_first_lines_of_errors_wherever_they_stand() -> None:
     text = quiet + quiet.join(f"{sign}\n" for sign in signs) + quiet
     shown = memory.log(text).summary.partition("errors:\n")[2].splitlines()
     assert [line for line in shown if "line" not in line] == [*signs[:5], "..."]
+
+
+# -- the line of a reference ----------------------------------------------------------------------------------------
+
+RUN = "==== test session starts ====\nplatform linux\nrootdir: /x\n\ntests/test_a.py ..F [100%]\n"
+
+
+def told(content: str, **labels: Any) -> str:
+    memory = Memory(Backpack())
+    memory.log(content, **labels)
+    (line,) = memory.refs()
+    return re.sub(r"^\[mem-\S+\] | \([0-9,]+ tokens?\)$", "", line)
+
+
+@pytest.mark.parametrize("filler", [0, 1_000])
+def test_a_reference_shows_the_line_that_says_most(filler: int) -> None:
+    run = RUN + "ok\n" * filler
+    assert (
+        told(run + "E  ValueError: no\nFAILED test_a - no\n==== 1 failed, 2 passed in 0.1s ====\n")
+        == "FAILED test_a - no"
+    )
+    assert told(run + "---- coverage ----\n===== 12 passed in 0.10s ====\n") == "12 passed in 0.10s"
+    assert told(run + "all done\n----\n12 34\n") == "all done"
+    assert told("=====\n" + "-----\n" * filler) == "====="
+    assert told("one line") == "one line"
+    assert told(run + "FAILED test_a\n", title="pytest") == "pytest: FAILED test_a"
+    assert told(run, title="pytest", summary="mine") == "mine"
+
+
+def test_a_reference_shows_tags_and_counts_as_people_do() -> None:
+    memory = Memory(Backpack())
+    entry = memory.log("x", tags=["ci", "nightly"])
+    assert memory.refs() == [f"[{entry}] x #ci #nightly (1 token)"]
+    assert memory.log("x" * 5_000).summary.startswith("[extract] 1 line, 5,000 characters, 1,250 tokens")
+
+
+def test_commands_for_a_terminal_are_no_part_of_titles_and_summaries() -> None:
+    memory = Memory(Backpack())
+    entry = memory.log("\x1b]0;window\x07\x1b[1;31mFAILED\x1b[0m \x1b[38;5;12mtest_a\x1b[K\n\x1b[32mgreen\x1b(B")
+    assert (entry.title, entry.summary) == ("FAILED test_a", "[extract] FAILED test_a")
+    assert memory.log("-----\n Report\n-----\n").title == "Report"

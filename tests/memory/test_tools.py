@@ -217,7 +217,7 @@ def test_a_list_is_a_line_an_entry_newest_first(memory: Memory) -> None:
     second = memory.log("two", type="tool_output", title="x" * 1_000)
     lines = memory.call_tool("memory_list").splitlines()
     assert [line[1:29] for line in lines] == [second.id, first.id]
-    assert lines[1].endswith("1 lines, 1 tokens: first line #a") and len(lines[0]) < 300
+    assert lines[1].endswith("1 line, 1 token: first line #a") and len(lines[0]) < 300
     assert memory.call_tool("memory_list", {"tag": "a"}).splitlines() == lines[1:]
     assert memory.call_tool("memory_list", '{"limit": 1}').splitlines() == lines[:1]
     assert "no entries like that" in memory.call_tool("memory_list", {"tag": "b"})
@@ -271,3 +271,19 @@ def test_nothing_that_a_model_writes_is_an_exception(name: Any, arguments: Any) 
     answer = memory.call_tool(name, arguments)
     assert isinstance(answer, str) and answer and answer.encode("utf-8")
     assert memory.failures == {}
+
+
+# -- what is gone -----------------------------------------------------------------------------------------------
+
+
+def test_of_what_was_pruned_only_the_summary_that_is_there_is_named() -> None:
+    now = [1_800_000_000.0]
+    memory = Memory(Backpack(), clock=lambda: now[0])
+    short, long = memory.log("short", title="one"), memory.log("a line\n" * 4_000, title="two")
+    now[0] += 40 * 86_400
+    memory.prune(7, 0)
+    removed = error(memory, "memory_fetch", {"id": short.id})
+    assert removed == f"error: {short.id} (one) was removed on 2027-02-24, nothing is left of it"
+    emptied = error(memory, "memory_fetch", {"id": long.id})
+    assert emptied.endswith('its summary is still there: "summary_only": true')
+    assert memory.call_tool("memory_fetch", {"id": long.id, "summary_only": True}).startswith("[extract]")
