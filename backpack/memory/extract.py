@@ -14,6 +14,7 @@ EXTRACT: Final = "[extract]"
 _COUNTS: Final = re.compile(r"[0-9,]+ lines?, [0-9,]+ characters?, [0-9,]+ tokens?\Z")
 _EDGE_LINES: Final = 3
 _ERRORS_MAX: Final = 5
+_LAST_ERRORS: Final = 2
 _LINE_MAX: Final = 160
 _EDGE_SIZE: Final = 4 * 1024
 _SIGNS: Final = (b"error", b"exception", b"fail", b"fatal", b"panic")
@@ -49,7 +50,7 @@ class Extract:
         head = [_line(line) for line in self._head.split(b"\n", _EDGE_LINES)[:_EDGE_LINES]]
         said = [f"{EXTRACT} {counts}"]
         said += [line for line in head if line]
-        errors = [line for line in map(_line, self._errors) if line not in said]
+        errors = [line for line in map(_line, self._first_and_last_errors()) if line not in said]
         if errors:
             said += ["errors:", *errors]
         last = self._tail[:-1] if self._tail.endswith(b"\n") else self._tail
@@ -58,6 +59,15 @@ class Extract:
         if tail and lines > _EDGE_LINES:
             said += ["...", *tail]
         return "\n".join(said)
+
+    def _first_and_last_errors(self) -> list[bytes]:
+        """The first ones; where there may be more, the last that stand close to the end take the places of some."""
+        first = self._errors
+        if len(first) < _ERRORS_MAX:
+            return first
+        last = error_lines(self._tail[self._tail.find(b"\n") + 1 :], _EDGE_SIZE)[-_LAST_ERRORS:]
+        last = [line for line in last if line not in first]
+        return first[: _ERRORS_MAX - len(last)] + last
 
 
 def error_lines(raw: bytes, limit: int) -> list[bytes]:

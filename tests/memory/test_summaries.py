@@ -113,6 +113,8 @@ def test_an_extract_has_the_first_lines_of_errors_wherever_they_stand() -> None:
     text = quiet + quiet.join(f"{sign}\n" for sign in signs) + quiet
     shown = memory.log(text).summary.partition("errors:\n")[2].splitlines()
     assert [line for line in shown if "line" not in line] == [*signs[:5], "..."]
+    shown = memory.log(text.removesuffix(quiet)).summary.partition("errors:\n")[2].splitlines()
+    assert [line for line in shown if "line" not in line][:5] == [*signs[:4], signs[6]]
 
 
 # -- the line of a reference ----------------------------------------------------------------------------------------
