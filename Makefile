@@ -20,25 +20,30 @@ LONG_EXAMPLES ?= 400
 CORE_COVERAGE ?= 97
 
 # The tests whose branches are counted; counting would make the others, such as the crashes of the archive, several times
-# slower. The two kinds run side by side.
+# slower. These, those that crash and harm stores, and the rest run side by side.
 CORE_TESTS := tests/core tests/contract tests/store
+DISK_TESTS := tests/archive tests/blobs tests/storage
 
-.PHONY: demo test core-tests other-tests check long bench clean
+.PHONY: demo test core-tests disk-tests other-tests check long bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
 	@$(BIN)/backpack demo
 
 test: check
-	$(MAKE) --no-print-directory --jobs=2 core-tests other-tests
+	$(MAKE) --no-print-directory --jobs=3 core-tests disk-tests other-tests
 	$(BIN)/python -m benchmarks --smallest
 
 core-tests: $(VENV)/tools
 	BACKPACK_HYPOTHESIS_EXAMPLES=$(EXAMPLES) $(BIN)/python -m coverage run --source=backpack/core -m pytest $(CORE_TESTS)
 	$(BIN)/python -m coverage report --fail-under=$(CORE_COVERAGE)
 
+disk-tests: $(VENV)/tools
+	BACKPACK_HYPOTHESIS_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -p no:cacheprovider $(DISK_TESTS)
+
 other-tests: $(VENV)/tools
-	BACKPACK_HYPOTHESIS_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -p no:cacheprovider $(patsubst %,--ignore=%,$(CORE_TESTS))
+	BACKPACK_HYPOTHESIS_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -p no:cacheprovider \
+		$(patsubst %,--ignore=%,$(CORE_TESTS) $(DISK_TESTS))
 
 check: $(VENV)/tools
 	$(BIN)/ruff check .
