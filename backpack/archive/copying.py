@@ -16,7 +16,7 @@ from backpack.archive.dormant import Newest, newest_of
 from backpack.archive.gathering import gathered
 from backpack.archive.keyframing import made
 from backpack.archive.layout import cover_name
-from backpack.archive.manifest import CleanMark, Manifest, SegmentInfo, publish_clean, publish_manifest
+from backpack.archive.manifest import CleanMark, Manifest, publish_clean, publish_manifest
 from backpack.archive.merging import merged
 from backpack.archive.scanning import Log
 from backpack.archive.sealing import seal
@@ -72,17 +72,7 @@ def write_store(
     cover = covers.fresh(cover_name(contents.origins))
     publish(folder, name, seal(recorded, store_id=manifest.store_id, cover=cover, keyframe=lambda: made(None, newest)))
     segment = Segment(PooledFile(folder, name), Cache(), covers, manifest.store_id)
-    manifest.segments = [
-        SegmentInfo(
-            name,
-            segment.origins,
-            segment.first_seq,
-            segment.last_seq,
-            segment.commit_count,
-            segment.size,
-            segment.has_keyframe,
-        )
-    ]
+    manifest.segments = [segment.info(name)]
     manifest.next_segment = segment.origins[1] + 1
     manifest.last_log = segment.origins[1]
     manifest.head, manifest.first_seq, manifest.last_ns = head, first_seq, last_ns

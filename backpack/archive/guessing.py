@@ -34,15 +34,7 @@ def guessed(folder: Folder, make_random: Callable[[int], bytes]) -> Manifest | N
     kept: list[SegmentInfo] = []
     for _, segment, name in sorted(found, key=lambda one: -one[0]):  # of two for the same commits the newer
         if all(segment.last_seq < one.first_seq or segment.first_seq > one.last_seq for one in kept):
-            info = SegmentInfo(
-                name,
-                segment.origins,
-                segment.first_seq,
-                segment.last_seq,
-                segment.commit_count,
-                segment.size,
-                segment.has_keyframe,
-            )
+            info = segment.info(name)
             kept.append(info)
     kept.sort(key=lambda one: one.first_seq)
     manifest = Manifest(store_id, [(make_random(16), 1)], kept)

@@ -459,15 +459,7 @@ class Opened:
         chunks = seal(contents, store_id=self.manifest.store_id, cover=cover, keyframe=keyframe, level=level)
         publish(self.folder, name, self._yielding().between(chunks))
         new = Segment(PooledFile(self.folder, name), self.cache, self.covers, self.manifest.store_id)
-        info = SegmentInfo(
-            name,
-            new.origins,
-            new.first_seq,
-            new.last_seq,
-            new.commit_count,
-            new.size,
-            new.has_keyframe,
-        )
+        info = new.info(name)
         return info, new
 
     def merge(self) -> bool:

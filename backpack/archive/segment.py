@@ -16,6 +16,7 @@ from backpack.archive.frames import damaged
 from backpack.archive.inspecting import Fault, faults_of
 from backpack.archive.keyframe import Keyframe, joined
 from backpack.archive.layout import INDEX, KEYFRAME, PAGES
+from backpack.archive.manifest import SegmentInfo
 from backpack.archive.pages import Page
 from backpack.archive.pieces import Pieces, believing
 from backpack.archive.rows import Rows
@@ -42,6 +43,12 @@ class Segment:
         self.pieces = Pieces(file, cache, covers, store_id, end=end)
         self._found = _NOTHING
         """`(origin, number, start, stop)` of the source that was found last. Replaced as a whole, so any thread may."""
+
+    def info(self, name: str) -> SegmentInfo:
+        """How a manifest lists the file of that name."""
+        return SegmentInfo(
+            name, self.origins, self.first_seq, self.last_seq, self.commit_count, self.size, self.has_keyframe
+        )
 
     @property
     def name(self) -> str:

@@ -29,12 +29,6 @@ KEY = bytes(range(32))
 
 
 @pytest.fixture(scope="module")
-def sealed() -> Truth:
-    with small_segments():
-        return made(count=60)
-
-
-@pytest.fixture(scope="module")
 def logged() -> Truth:
     with small_segments(100_000):
         return made(is_closed=False, count=45)
