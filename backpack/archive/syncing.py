@@ -111,7 +111,6 @@ class Syncer:
 
     def _step(self, goal: Goal) -> bool:
         """Is the goal reached? If not: wait for the round of another thread to end, or sync as the one that does."""
-        condition = self._condition
         is_leading = False  # known before anything can interrupt: else a Ctrl-C would leave a round that never ends
         synced = -1
         failure: StorageError | None = None
@@ -122,7 +121,7 @@ class Syncer:
                 if self.failure is not None:
                     raise failed_error(self.failure)
                 if self._is_syncing:
-                    condition.wait()
+                    self._condition.wait()
                     return False
                 self._begun += 1
                 self._ceiling = _NEVER
