@@ -14,6 +14,9 @@ from itertools import islice
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast
 
+from backpack.archive.archive import Stored, engine_over
+from backpack.archive.opened import Health
+from backpack.archive.visiting import look_again
 from backpack.codec import pack_checked, pack_value, unpack_value
 from backpack.core.addresses import At, pruned_error, resolve
 from backpack.core.chain import Mark, is_visible, size_of
@@ -46,12 +49,15 @@ from backpack.limits import (
     PRUNE_PERCENTAGE_DEFAULT,
     VALUE_SIZE_LIMIT_DEFAULT,
 )
-from backpack.store import doors, tasks, travel
+from backpack.store import tasks, travel
+from backpack.store.adopting import adopt, adopting_nothing, letters_at_rest
+from backpack.store.archived import Archived
 from backpack.store.attribution import attributed_node, attributed_to
 from backpack.store.compacting import compact, tend
 from backpack.store.differences import Diff, diff_of
 from backpack.store.erasing import erase
 from backpack.store.events import Callback, Event, Events, Subscription
+from backpack.store.export import read_export, write_export
 from backpack.store.growing import KnownItems, append_items, append_request, packed_items
 from backpack.store.history import History
 from backpack.store.inherited import expect_forks
@@ -66,9 +72,11 @@ from backpack.store.names import (
     made_label,
 )
 from backpack.store.node import Node
+from backpack.store.posted import posted
 from backpack.store.records import Checkpoint, CompactReport, File, Item, Lines, PurgeReport
 from backpack.store.remembered import Remembered
 from backpack.store.sight import Sight
+from backpack.store.slicing import bytes_of, text_of
 from backpack.store.snapshot import RAISE, Snapshot
 from backpack.store.spans import add_spans
 from backpack.store.state import State
@@ -362,7 +370,7 @@ class Backpack(MutableMapping[str, Any]):
         >>> Backpack({"log": "one\\ntwo\\nthree"}).read_text("log", lines=(2, 3))
         'two\\nthree'
         """
-        return doors.slicing.text_of(self._content_at(key, at), lines, self._archive)
+        return text_of(self._content_at(key, at), lines, self._archive)
 
     def read_bytes(self, key: str, at: At | None = None, start: int = 0, length: int | None = None) -> bytes:
         """So many bytes (None: all) from there, of bytes or of the UTF-8 of a text; fewer only at the end.
@@ -372,7 +380,7 @@ class Backpack(MutableMapping[str, Any]):
         >>> Backpack({"page": b"%PDF-1.7 and more"}).read_bytes("page", start=1, length=3)
         b'PDF'
         """
-        return doors.slicing.bytes_of(self._content_at(key, at), start, length)
+        return bytes_of(self._content_at(key, at), start, length)
 
     # -- the mapping -------------------------------------------------------------------------------------------
 
@@ -586,7 +594,9 @@ class Backpack(MutableMapping[str, Any]):
         """
         if path is not None:
             self._require_open()
-            return doors.moving.fork_to(self, at, path, key)
+            from backpack.store.moving import fork_to  # which opens stores, and so imports this file
+
+            return fork_to(self, at, path, key)
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         self._require_open()
         with self._lock:
@@ -886,11 +896,13 @@ class Backpack(MutableMapping[str, Any]):
             raise InvalidArgumentError("the export of a store in memory can't be encrypted: leave key= out")
         if self._archive is not None:
             self._adopt()
-            doors.moving.export_to(self, file, key)
+            from backpack.store.moving import export_to  # which opens stores, and so imports this file
+
+            export_to(self, file, key)
             return
         with self._lock:
             image = freeze(self._engine, self._last_ns)
-        doors.export.write_export(image, file)
+        write_export(image, file)
 
     @classmethod
     def load(cls, file: File, *, key: "Key | None" = None) -> "Backpack":
@@ -906,12 +918,14 @@ class Backpack(MutableMapping[str, Any]):
         >>> loaded.head == bp.head, loaded.pack("a", 2).seq
         (True, 2)
         """
-        first, second = doors.export.read_export(file, os.urandom(16))
+        first, second = read_export(file, os.urandom(16))
         if isinstance(first, Engine):
             assert isinstance(second, int)
             return cls._from_engine(first, second)
         assert isinstance(second, dict)
-        return doors.moving.load_from(first, second, key)
+        from backpack.store.moving import load_from  # which opens stores, and so imports this file
+
+        return load_from(first, second, key)
 
     # -- asyncio -----------------------------------------------------------------------------------------------
 
@@ -965,11 +979,11 @@ class Backpack(MutableMapping[str, Any]):
 
     async def aread_text(self, key: str, at: At | None = None, lines: Lines | None = None) -> str:
         """As `read_text`; what has to be read from disk is read by another thread."""
-        return await tasks.sliced(self, key, at, lambda content: doors.slicing.text_of(content, lines, self._archive))
+        return await tasks.sliced(self, key, at, lambda content: text_of(content, lines, self._archive))
 
     async def aread_bytes(self, key: str, at: At | None = None, start: int = 0, length: int | None = None) -> bytes:
         """As `read_bytes`, in the same way."""
-        return await tasks.sliced(self, key, at, lambda content: doors.slicing.bytes_of(content, start, length))
+        return await tasks.sliced(self, key, at, lambda content: bytes_of(content, start, length))
 
     async def aflush(self) -> None:
         """As `flush`, without blocking the loop."""
@@ -1015,7 +1029,7 @@ class Backpack(MutableMapping[str, Any]):
         if opened is None or opened.writer is not None:
             return False
         with self._lock:
-            is_new = doors.archiving.look_again(opened)
+            is_new = look_again(opened)
             if is_new is None:
                 return False
             engine, archive = opened.engine(self._engine.limits), opened.archive
@@ -1030,7 +1044,7 @@ class Backpack(MutableMapping[str, Any]):
     def health(self) -> "Health":
         """How the store fares: what failed in the background, how much waits to be sealed or synced."""
         self._require_open()
-        return doors.archiving.Health(True, "", 0, 0) if self._opened is None else self._opened.health()
+        return Health(True, "", 0, 0) if self._opened is None else self._opened.health()
 
     @property
     def recovery(self) -> "Recovery | None":
@@ -1090,9 +1104,9 @@ class Backpack(MutableMapping[str, Any]):
     def _fork_archived(self, archive: "Archive", seq: int, substitute: bytes | None) -> "Backpack":
         """A fork that has what was archived up to `seq` before it. Wants the lock."""
         engine = self._engine
-        state = doors.archiving.Archived(archive, engine, seq, self._require_open)
+        state = Archived(archive, engine, seq, self._require_open)
         past = archive.until(seq, travel.replacements(state, engine.large_size, substitute))
-        twin = doors.archiving.engine_over(past, engine.limits, Epoch(os.urandom(16), seq + 1, engine.epoch))
+        twin = engine_over(past, engine.limits, Epoch(os.urandom(16), seq + 1, engine.epoch))
         for name, (pinned, notes) in engine.pins.checkpoints.items():
             if pinned <= seq:
                 twin.pins.add(name, pinned, notes)
@@ -1163,16 +1177,16 @@ class Backpack(MutableMapping[str, Any]):
     def _adopt(self) -> int:
         """Commit what others have posted into the inbox; how many letters. What is refused stays there and is told by
         `health()`. Cost when there is nothing: a look at the folder."""
-        return 0 if self._opened is None or self._opened.writer is None else doors.adopting.adopt(self, self._opened)
+        return 0 if self._opened is None or self._opened.writer is None else adopt(self, self._opened)
 
     def _letters_at_rest(self) -> AbstractContextManager[None]:
         """Inside, letters are neither adopted nor discarded, but before: for who decides what nothing refers to, and
         takes that away. A letter brings all that it needs. Wants no lock that a subscriber may wait for."""
-        return nullcontext() if self._opened is None else doors.adopting.letters_at_rest(self, self._opened)
+        return nullcontext() if self._opened is None else letters_at_rest(self, self._opened)
 
     def _adopting_nothing(self) -> AbstractContextManager[None]:
         """Inside, this thread adopts nothing: for who holds a lock that others take while they have letters at rest."""
-        return nullcontext() if self._opened is None else doors.adopting.adopting_nothing(self._opened)
+        return nullcontext() if self._opened is None else adopting_nothing(self._opened)
 
     def _look_into_inbox(self) -> "Posted | None":
         """Have everything in sight that was posted: a writer adopts it, a reader is given what nobody has adopted yet,
@@ -1180,7 +1194,7 @@ class Backpack(MutableMapping[str, Any]):
         if self._opened is None or self._opened.writer is not None:
             self._adopt()
             return None
-        return doors.posted.posted(self, self._opened)
+        return posted(self, self._opened)
 
     def _require_open(self) -> None:
         if self._is_closed:
@@ -1332,7 +1346,7 @@ class Backpack(MutableMapping[str, Any]):
         engine = self._engine
         if self._archive is None or not seq or engine.timeline.has(seq):
             return self._view(seq)
-        return doors.archiving.Archived(self._archive, engine, seq, self._require_open)
+        return Archived(self._archive, engine, seq, self._require_open)
 
     def _listed(
         self, key: str | None, node: str | None, tag: str | None, start: int, stop: int, limit: int | None
@@ -1414,7 +1428,7 @@ class Backpack(MutableMapping[str, Any]):
             return 0
         if not isinstance(content, Pieces) or self._archive is None:
             return form_size(content)
-        stored = [one for one in content.sources if isinstance(one, doors.archiving.Stored)]
+        stored = [one for one in content.sources if isinstance(one, Stored)]
         blobs = {digest for one in stored for digest in one.value.blobs}
         return sum(map(self._archive.blobs.size_of, blobs)) if blobs else content.size
 
