@@ -158,6 +158,8 @@ class Backpack(MutableMapping[str, Any]):
         """The files of an opened store."""
         self._archive = archive
         """What has left memory: of an opened store, or of the one that this is a fork of."""
+        self._origin: Backpack | None = None
+        """Of a fork that reads the files of an opened store: that store, which must not be lost before it."""
         self._is_durable = False
         """Does a commit wait until it is on disk for good?"""
         self._recovery: Recovery | None = None
@@ -608,7 +610,9 @@ class Backpack(MutableMapping[str, Any]):
             replaced = travel.replacements(self._state(seq), self._engine.large_size, substitute)
             twin = fork(self._engine, seq, os.urandom(16), replaced)
             past = twin.past = None if self._archive is None else self._archive.awake()
-            return self._from_engine(twin, self._last_ns, None, past)
+            store = self._from_engine(twin, self._last_ns, None, past)
+            store._origin = self._origin
+            return store
 
     def replay(
         self,
@@ -1110,7 +1114,9 @@ class Backpack(MutableMapping[str, Any]):
         for name, (pinned, notes) in engine.pins.checkpoints.items():
             if pinned <= seq:
                 twin.pins.add(name, pinned, notes)
-        return self._from_engine(twin, self._last_ns, None, past)
+        store = self._from_engine(twin, self._last_ns, None, past)
+        store._origin = self
+        return store
 
     def _follow(self, name: str, make: Callable[[], _Following]) -> _Following:
         """The follower of that name; made when there is none. It is told of a purge and of the close."""
