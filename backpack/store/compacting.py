@@ -19,7 +19,7 @@ def compact(store: "Backpack", wanted: "Retention", dry_run: bool, now_ns: int) 
         return CompactReport(0, 0, store._engine.timeline.first, dry_run)
     retention = wanted or opened.retention
     archive = opened.archive
-    with store._changing:
+    with store._lock, store._change():
         before, size = archive.commit_count, archive.archive_bytes + archive.blob_bytes
         if not dry_run:
             opened.settle()
@@ -31,7 +31,7 @@ def compact(store: "Backpack", wanted: "Retention", dry_run: bool, now_ns: int) 
     boundary = first_kept(opened.archive, retention, now_ns)
     if boundary > archive.first_seq:
         with ExitStack() as leaving:
-            with store._changing:
+            with store._lock, store._change():
                 checkpoints = _leave(store, opened, boundary, leaving)
             opened.rebase(boundary, checkpoints)
     with store._lock:

@@ -30,7 +30,7 @@ def erase(store: "Backpack", pattern: Pattern, dry_run: bool, sight: Sight | Non
     commit = None
     held = 0
     erased: set[str] = set()
-    with store._changing:
+    with store._lock, store._change():
         known: Iterable[str] = [] if archive is None else keys_of(archive, pattern)
         if opened is None:
             known = sorted({*known, *pattern.select(store._engine.names)})

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from threading import RLock
+from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast
 
 from backpack.archive.archive import Stored, engine_over
@@ -169,8 +169,9 @@ class Backpack(MutableMapping[str, Any]):
         engine.pins.make_view = partial(Remembered, self._lock)
         self._view: Callable[[int], Remembered] = engine.pins.view  # type: ignore[assignment]
         self._is_barred = False
-        """No change may begin: one is under way in this very thread, or the store is closed."""
-        self._changing = _Changing(self)
+        """No change may begin: a `pack` is under way in this very thread, or the store is closed or a reader's."""
+        self._gate = Lock()
+        """Held during any other change."""
         self._last_ns = last_ns
         self._labels: dict[str | None, Label] = {None: NO_LABEL}
         self._events = Events()
@@ -218,7 +219,7 @@ class Backpack(MutableMapping[str, Any]):
         if label is None or node is None:
             label = self._label(node, message, tags)
         with self._lock:  # not acquire and release: Ctrl-C between the two would leave it locked
-            if self._is_barred:
+            if self._is_barred or self._gate.locked():
                 raise self._barred_error()
             try:
                 self._is_barred = True
@@ -669,7 +670,7 @@ class Backpack(MutableMapping[str, Any]):
         name = checked_checkpoint_name(name)
         checked_text("note", notes, MESSAGE_SIZE_MAX, may_be_empty=True)
         self._require_open()
-        with self._changing:
+        with self._lock, self._change():
             if name in self._engine.pins.checkpoints:
                 raise CheckpointExistsError(
                     f"the checkpoint exists: name={name!r}; delete it or choose another", name=name
@@ -704,7 +705,7 @@ class Backpack(MutableMapping[str, Any]):
         if not isinstance(name, str):
             raise InvalidArgumentError(f"a checkpoint name must be a str, not {type(name).__name__}")
         self._require_open()
-        with self._changing:
+        with self._lock, self._change():
             if name not in self._engine.pins.checkpoints:
                 raise CommitNotFoundError(f"there is no checkpoint of that name: {name!r}", at=name)
             if self._opened is not None:
@@ -728,7 +729,7 @@ class Backpack(MutableMapping[str, Any]):
     def prune(self) -> int:
         """Prune now, down to the share of the budget that pruning leaves; how many commits left."""
         self._require_open()
-        with self._changing:
+        with self._lock, self._change():
             pruned = self._engine.pruner.run()
         self._tell_pruned()
         return pruned
@@ -746,7 +747,7 @@ class Backpack(MutableMapping[str, Any]):
         100
         """
         self._require_open()
-        with self._changing:
+        with self._lock, self._change():
             self._engine.set_limits(self._engine.limits.changed(limits))
             self._engine.pruner.enforce()
         self._tell_pruned()
@@ -821,7 +822,7 @@ class Backpack(MutableMapping[str, Any]):
         """Take a bad value out of sight, but not out of history, until it is released or packed over."""
         checked_text("reason", reason, MESSAGE_SIZE_MAX, may_be_empty=True)
         label = self._label(node, None, ())
-        with self._changing:
+        with self._lock, self._change():
             if not self._is_visible(key):
                 raise KeyNotFoundError(f"nothing to quarantine: key={key!r}", key=key)
             facts = self._engine.commit((Request(key, "quarantine", reason=reason),), label, self._now())
@@ -837,7 +838,7 @@ class Backpack(MutableMapping[str, Any]):
         """Bring a quarantined value back into sight. Refused with `QuarantineError` when the key is in none, or was
         packed over since."""
         label = self._label(node, None, ())
-        with self._changing:
+        with self._lock, self._change():
             chain = self._engine.chain_of(key)
             last = None if chain is None else chain.last
             if not isinstance(last, Mark) or last.kind != "quarantine":
@@ -947,7 +948,7 @@ class Backpack(MutableMapping[str, Any]):
         grown = known.grown if payload is known.payload else None
 
         def change() -> Facts:
-            with self._changing:
+            with self._lock, self._change():
                 return self._commit_one(key, payload, is_plain, grown, label, self._now())
 
         is_short = is_at_hand and len(payload) <= self._engine.large_size
@@ -1161,6 +1162,7 @@ class Backpack(MutableMapping[str, Any]):
             self._lock.release()
         else:
             lock = self._lock = self._history.lock = RLock()
+            self._gate = Lock()
             self._engine.pins.make_view = partial(Remembered, lock)
             for link in list(self._engine.pins.views.values()):
                 view = link()
@@ -1211,6 +1213,13 @@ class Backpack(MutableMapping[str, Any]):
         if self._is_forked:
             return ClosedError("the store was opened by another process, and this is a fork of it: open it here")
         return ClosedError("the store is closed: open it again")
+
+    def _change(self) -> Lock:
+        """The gate of a change, unless none may begin: to be held, with the lock, while changing. Both are locks of
+        CPython itself, which Ctrl-C finds held or free and never in between."""
+        if self._is_barred or self._gate.locked():
+            raise self._barred_error()
+        return self._gate
 
     def _barred_error(self) -> BackpackError:
         if self._is_closed:
@@ -1384,7 +1393,7 @@ class Backpack(MutableMapping[str, Any]):
             raise InvalidArgumentError("keys must be a list of str, not one str")
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         named = None if keys is None else list(dict.fromkeys(checked_key(key) for key in keys))
-        with self._changing:
+        with self._lock, self._change():
             # both are let go of before the commit: else they would keep theirs from being pruned, and a commit under a
             # hard limit might be refused for that alone
             requests = travel.restore_requests(self._view(self._engine.timeline.head), look(), named, substitute)
@@ -1396,7 +1405,7 @@ class Backpack(MutableMapping[str, Any]):
 
     def _clear(self, sight: Sight | None, node: str | None, message: str | None, tags: Iterable[str]) -> Commit | None:
         label = self._label(node, message, tags)
-        with self._changing:
+        with self._lock, self._change():
             keys = [key for key in self._engine.visible if sight is None or sight.can_read(key)]
             forbidden = [] if sight is None else [key for key in keys if not sight.can_write(key)]
             requests = [Request(key, "delete") for key in keys]
@@ -1420,7 +1429,7 @@ class Backpack(MutableMapping[str, Any]):
     def _commit_stored(self, key: str, payload: bytes, label: Label) -> tuple[Facts, int]:
         """The same of a packed value; the facts of the commit, and how many bytes it takes."""
         archive = self._archive
-        with self._changing:
+        with self._lock, self._change():
             if self._opened is None or archive is None or len(payload) <= self._engine.large_size:
                 return self._engine.commit_payloads({key: payload}, label, self._now()), len(payload)
             content, size = archive.put_aside(payload)
@@ -1439,13 +1448,13 @@ class Backpack(MutableMapping[str, Any]):
         return sum(map(self._archive.blobs.size_of, blobs)) if blobs else content.size
 
     def _delete(self, key: str, label: Label) -> Facts:
-        with self._changing:
+        with self._lock, self._change():
             if not self._is_visible(key):
                 raise KeyNotFoundError(f"nothing to delete: key={key!r}", key=key)
             return self._engine.commit((Request(key, "delete"),), label, self._now())
 
     def _commit_transaction(self, payloads: dict[str, bytes | Growth], is_whole: bool, label: Label) -> Facts | None:
-        with self._changing:
+        with self._lock, self._change():
             if is_whole:
                 return self._engine.commit_payloads(payloads, label, self._now())  # type: ignore[arg-type]
             requests = [
@@ -1541,25 +1550,3 @@ class Backpack(MutableMapping[str, Any]):
         """Every invariant of every structure, or AssertionError."""
         with self._lock:
             self._engine.check()
-
-
-class _Changing:
-    """The lock, for a change: refuses when the store is closed, or when the thread that asks is changing it already."""
-
-    __slots__ = ("_store",)
-
-    def __init__(self, store: Backpack) -> None:
-        self._store = store
-
-    def __enter__(self) -> None:
-        store = self._store
-        store._lock.acquire()
-        if store._is_barred:
-            store._lock.release()
-            raise store._barred_error()
-        store._is_barred = True
-
-    def __exit__(self, *_: object) -> None:
-        store = self._store
-        store._is_barred = store._is_closed
-        store._lock.release()
