@@ -7,7 +7,7 @@
                          NotTextError, CheckpointExistsError, QuarantineError, ReadOnlyError, ReentryError,
                          ClosedError
       ask for rights     AccessDeniedError
-      make room          HistoryFullError, DiskFullError
+      make room          HistoryFullError, DiskFullError, ContextOverflowError
       mend the store     UnknownTypeError, WrongKeyError, CorruptionError, StorageError, MissingFileError,
                          StoreLockedError, StoreNotFoundError
       mend the machine   SearchUnavailableError
@@ -172,6 +172,14 @@ class HistoryFullError(BackpackError, MemoryError):
     """`hard_limit` is set and nothing prunable makes room; nothing was changed. Facts: `size`, `limit`."""
 
     size: int
+    limit: int
+
+
+class ContextOverflowError(BackpackError, ValueError):
+    """What has to be sent as it stands is more than the limit. Facts: `what`, `tokens`, `limit` (both in tokens)."""
+
+    what: str
+    tokens: int
     limit: int
 
 
