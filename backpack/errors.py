@@ -7,7 +7,7 @@
                          NotTextError, CheckpointExistsError, QuarantineError, UsageError, ReadOnlyError,
                          ReentryError, ClosedError
       ask for rights     AccessDeniedError
-      make room          HistoryFullError, DiskFullError, BudgetExceededError
+      make room          HistoryFullError, DiskFullError, BudgetExceededError, ContextOverflowError
       mend the store     UnknownTypeError, WrongKeyError, CorruptionError, StorageError, MissingFileError,
                          StoreLockedError, StoreNotFoundError
       mend the machine   SearchUnavailableError, MissingExtraError
@@ -188,6 +188,14 @@ class BudgetExceededError(BackpackError, RuntimeError):
     spent: Decimal
     estimate: Decimal
     limit: Decimal
+
+
+class ContextOverflowError(BackpackError, ValueError):
+    """What has to be sent as it stands is more than the limit. Facts: `what`, `tokens`, `limit` (both in tokens)."""
+
+    what: str
+    tokens: int
+    limit: int
 
 
 # -- mend the store ----------------------------------------------------------------------------------------
