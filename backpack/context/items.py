@@ -1,7 +1,7 @@
 """What a tool returned, as items: a list of hits, rows or paragraphs, each of which can be shortened or left out.
 
     a JSON list                              its entries
-    a JSON object with a list in it          the entries of `items`, `results`, `data`, ... or of the longest list
+    a JSON object that is mostly a list      the entries of `items`, `results`, `data`, ... or of the longest list
     JSON lines                               the lines
     any other JSON                           one item
     text                                     its paragraphs
@@ -22,8 +22,12 @@ Form = Literal["list", "object", "lines", "single", "text"]
 _LISTS: Final = ("items", "results", "data", "records", "documents", "hits", "matches", "rows", "entries", "values")
 _BETTER_HIGH: Final = ("score", "relevance", "similarity", "relevance_score", "_score", "confidence")
 _BETTER_LOW: Final = ("rank", "position", "distance")
+_SCORES: Final = frozenset((*_BETTER_HIGH, *_BETTER_LOW))
 _NAMES: Final = ("url", "link", "uri", "id", "_id", "doc_id", "document_id")
 _TEXTS: Final = ("text", "content", "snippet", "body")
+_HOLDER_SIZE_MIN: Final = 400
+"""Characters that may stand around a list, however short it is; else at most half of the text."""
+
 _GLOBAL: Final = ("url", "link", "uri")
 """Names that mean the same thing wherever they stand; an id does so only among things with the same fields."""
 
@@ -39,6 +43,12 @@ class Item:
     """Higher is better."""
     identity: str
     """Equal for items that say the same."""
+
+    def says_all_of(self, other: "Item") -> bool:
+        """Is the other one this one, but for its scores?"""
+        if not isinstance(self.value, dict) or not isinstance(other.value, dict):
+            return True
+        return _unscored(self.value) == _unscored(other.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,7 @@ class Parsed:
             return dumped([*values, *rest])
         if self.form == "lines":
             return "\n".join(map(dumped, [*values, *rest]))
-        if self.form == "object":
+        if self.form == "object" and values:
             return dumped({**self.holder, self.field: list(values), **_more(self.holder, more)})
         if not values:
             return dumped({"more": more})
@@ -81,9 +91,9 @@ def parse(text: str) -> Parsed:
         return Parsed("list", tuple(map(_item, value)), {})
     if isinstance(value, dict):
         field = _field(value)
-        if field is None:
-            return Parsed("single", (_item(value),), {})
         holder = {name: part for name, part in value.items() if name != field}
+        if field is None or len(dumped(holder)) > max(_HOLDER_SIZE_MIN, len(text) // 2):
+            return Parsed("single", (_item(value),), {})
         return Parsed("object", tuple(map(_item, value[field])), holder, field)
     lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) > 1 and lines[0].lstrip().startswith(("{", "[")):
@@ -180,15 +190,18 @@ _SCORE_MAX: Final = 1e300
 
 def _identity(value: dict[str, Any]) -> str:
     """What makes two items the same: an address, an id among things of the same fields, a text; else all of it."""
-    scores = (*_BETTER_HIGH, *_BETTER_LOW)
     for name in _NAMES:
         if isinstance(value.get(name), str | int) and value[name] != "":
-            fields = () if name in _GLOBAL else sorted(field for field in value if field not in scores)
+            fields = () if name in _GLOBAL else sorted(field for field in value if field not in _SCORES)
             return dumped([name, value[name], *fields])
     for name in _TEXTS:
         if isinstance(value.get(name), str) and value[name]:
             return dumped([name, " ".join(value[name].split())])
-    return dumped({name: part for name, part in value.items() if name not in scores}, sort_keys=True)
+    return dumped(_unscored(value), sort_keys=True)
+
+
+def _unscored(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: part for name, part in value.items() if name not in _SCORES}
 
 
 def _more(beside: dict[str, Any], more: str) -> dict[str, str]:

@@ -55,7 +55,18 @@ def compact_results(
 class _Turn:
     """The results of one turn, parsed and ranked once."""
 
-    __slots__ = ("_count", "_floor", "_markers", "_offload", "_order", "_parsed", "_sizes", "_staying", "_texts")
+    __slots__ = (
+        "_count",
+        "_floor",
+        "_lossy",
+        "_markers",
+        "_offload",
+        "_order",
+        "_parsed",
+        "_sizes",
+        "_staying",
+        "_texts",
+    )
 
     def __init__(
         self, texts: Sequence[str], sizes: Sequence[int], count: Count, floor: int, offload: Offload | None
@@ -67,7 +78,7 @@ class _Turn:
         self._offload = offload
         self._markers: dict[int, str] = {}
         self._parsed = [parse(text) for text in texts]
-        self._staying = _merged(self._parsed)
+        self._staying, self._lossy = _merged(self._parsed)
         self._order = _ranked(self._parsed, self._staying)
 
     def compacted(self, room: int) -> list[str]:
@@ -84,10 +95,14 @@ class _Turn:
 
     def _written(self, number: int, taken: dict[Place, Any]) -> str:
         parsed = self._parsed[number]
-        values = [taken[number, at] for at in range(len(parsed.items)) if (number, at) in taken]
+        places = [(number, at) for at in range(len(parsed.items))]
+        values = [taken[place] for place in places if place in taken]
         if values == [item.value for item in parsed.items]:
             return self._texts[number]
-        marker = self._marker(number, len(parsed.items) - len(values))
+        staying = [self._staying[place].value for place in places if place in self._staying]
+        if values == staying and values and number not in self._lossy:
+            return parsed.written(values, "")
+        marker = self._marker(number, len(staying) - len(values))
         made = parsed.written(values, marker)
         return made if self._count(made) < self._sizes[number] else self._texts[number]
 
@@ -99,16 +114,24 @@ class _Turn:
         return self._markers[number]
 
 
-def _merged(results: Sequence[Parsed]) -> dict[Place, Item]:
-    """The items that stay: of those that say the same the first place, with the best score."""
+def _merged(results: Sequence[Parsed]) -> tuple[dict[Place, Item], set[int]]:
+    """The items that stay: of those that say the same the first place, with the best score. And the results of which
+    something went that isn't said by what stays."""
     first: dict[str, Place] = {}
     staying: dict[Place, Item] = {}
+    lossy: set[int] = set()
     for number, parsed in enumerate(results):
         for at, item in enumerate(parsed.items):
             place = first.setdefault(item.identity, (number, at))
-            if place not in staying or _is_better(item.score, staying[place].score):
+            if place not in staying:
                 staying[place] = item
-    return staying
+                continue
+            known = staying[place]
+            if _is_better(item.score, known.score):
+                staying[place] = item
+            if not known.says_all_of(item):
+                lossy.add(place[0] if staying[place] is item else number)
+    return staying, lossy
 
 
 def _is_better(one: float | None, other: float | None) -> bool:
