@@ -102,11 +102,17 @@ def _written(digest: Digest, exact: Sequence[str], target_tokens: int, count: Co
         [counted(line, times) for line, times in digest.calls.items()], min(int(room * _CALLS_PART), left)
     )
     left -= costs.of_lines(calls)
-    talk = costs.heaviest({f"- {line}": value for line, value in digest.talk.items()}, left)
+    weights = {f"- {line}": value for line, value in digest.talk.items()}
+    talk = costs.heaviest(weights, left)
+    is_filled = False
     while True:
         lines = [*first, *_section("Errors", errors), *facts, *_section("Calls", calls), *_section("Talk", talk)]
         text = "\n".join(lines)
         over = count(text) - target_tokens
+        if over < 0 and not is_filled:  # lines come to less as a whole than one by one
+            is_filled = True
+            talk = costs.heaviest(weights, left - over)
+            continue
         if over <= 0 or len(lines) == len(first):
             return text
         for part in (talk, calls, facts, errors):  # what was counted line by line may come to more as a whole
@@ -170,7 +176,7 @@ def _fact_lines(digest: Digest, room: int, costs: _Costs) -> list[str]:
         for kind, facts in waiting.items():
             share = min(left, int(pool * shares[kind]))
             while facts:
-                cost = costs.of(facts[-1][2] + ";") + (_HEADING if not taken[kind] else 0)
+                cost = costs.of(facts[-1][2] + ";") - 1 + (_HEADING if not taken[kind] else 0)
                 if cost > share:
                     break
                 share -= cost

@@ -33,16 +33,21 @@ KINDS: Final = (
 
 WORD_SIZE_MAX: Final = 200
 
-_WORD: Final = re.compile(r"[$€£¥]?\d{1,3}(?:,\d{3}){1,6}(?:\.\d{1,9})?(?![\w,])|[^\s,;\"'`()\[\]{}<>|\\]+")
 _MONTH: Final = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sep(?:t(?:ember)?)?"
     r"|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)"
 )
-_WRITTEN_DATE: Final = re.compile(
-    rf"\b{_MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?\b(?:,? \d{{4}}\b)?"
-    rf"|\b\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTH}\b(?:,? \d{{4}}\b)?"
+_WORD: Final = re.compile(
+    rf"({_MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?\b(?:,? \d{{4}}\b)?"
+    rf"|\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTH}\b(?:,? \d{{4}}\b)?)"
+    r"|[$€£¥]?\d{1,3}(?:,\d{3}){1,6}(?:\.\d{1,9})?(?![\w,])"
+    r"|[^\s,;\"'`()\[\]{}<>|\\]+"
 )
-_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?:T[\d:.]{4,20}(?:Z|[+-]\d{2}:?\d{2})?)?|\d{1,4}[/.]\d{1,2}[/.]\d{2,4}")
+"""A date in words, a number with commas, or what stands between spaces and punctuation."""
+
+_DATE: Final = re.compile(
+    r"\d{4}-\d{2}-\d{2}(?:T[\d:.]{4,20}(?:Z|[+-]\d{2}:?\d{2})?)?|\d{1,4}/\d{1,2}/\d{2,4}|\d{1,2}\.\d{1,2}\.\d{4}"
+)
 _TIME: Final = re.compile(r"(\d{1,2}:\d{2})(?::00)?((?::\d{2})?(?:\+\d)?(?:[aApP]\.?[mM]\.?)?)|\d{1,2}[ap]m")
 _EMAIL: Final = re.compile(r"[\w.%+-]+@[\w-]+(?:\.[\w-]+)+")
 _AMOUNT: Final = re.compile(
@@ -64,9 +69,12 @@ _BEHIND: Final = ".:!?*~…-_"
 
 
 def facts_in(text: str) -> Iterator[tuple[str, str]]:
-    """Each fact: its kind and how it is written, in the order of the text but for written dates, which come last."""
+    """Each fact: its kind and how it is written, in the order of the text."""
     for found in _WORD.finditer(text):
         word = found[0]
+        if found[1]:
+            yield "dates", word
+            continue
         if not 1 < len(word) <= WORD_SIZE_MAX or (text.startswith('":', found.end()) and not _DIGIT.search(word)):
             continue  # the name of a field is no fact
         if "=" in word and "://" not in word:
@@ -74,8 +82,6 @@ def facts_in(text: str) -> Iterator[tuple[str, str]]:
                 yield from _fact(part)
         else:
             yield from _fact(word)
-    for date in _WRITTEN_DATE.finditer(text):
-        yield "dates", date[0]
 
 
 def _fact(word: str) -> Iterator[tuple[str, str]]:

@@ -88,7 +88,7 @@ class View:
     refs: tuple[str, ...] = ()
     """Ids of entries of the memory, from `memory_refs` and from texts."""
     is_leading: bool = False
-    """Does it belong to the next item (reasoning, that a provider wants back with what follows)?"""
+    """Is it an item that goes with the next one that the model wrote: reasoning, a call among calls?"""
     raw: Any = None
 
     @property
@@ -116,9 +116,10 @@ def view(message: Any) -> View:
     texts: list[str] = []
     calls: list[Call] = []
     results: list[Result] = []
+    is_leading = False
     if kind.endswith("_call") and "call_id" in fields:
         calls.append(_item_call(fields, kind))
-        role = "assistant"
+        role, is_leading = "assistant", True
     elif kind.endswith("_output") and "call_id" in fields:
         results.append(_result(fields, _text_of(fields, "call_id"), fields.get("output")))
         role = "tool"
@@ -137,7 +138,7 @@ def view(message: Any) -> View:
     if results and role == "user" and not any(texts) and not _has_media(fields):
         role = "tool"
     text = "\n".join(part for part in (*texts, *(result.text for result in results)) if part)
-    return View(role, text, tuple(calls), tuple(results), _refs(fields, text), raw=message)
+    return View(role, text, tuple(calls), tuple(results), _refs(fields, text), is_leading, message)
 
 
 def _fields(value: Any) -> Mapping[Any, Any]:
@@ -278,9 +279,19 @@ def canonical(arguments: Any) -> str:
     """Arguments as JSON with sorted keys, so that equal ones are equal texts; a text that is no JSON as it stands."""
     try:
         value = json.loads(arguments) if isinstance(arguments, str | bytes) else arguments
-        return json.dumps({} if value is None else value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return dumped({} if value is None else value, sort_keys=True, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError):
         return _plain(arguments, _DEPTH_MAX)
+
+
+def dumped(value: Any, **how: Any) -> str:
+    """A value as JSON in one line, characters as they are; escaped where one of them is none (half of a pair)."""
+    text = json.dumps(value, ensure_ascii=False, **how)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, **how)
+    return text
 
 
 def _has_media(fields: Mapping[Any, Any]) -> bool:
