@@ -2,7 +2,7 @@
 
     BackpackError
       ask differently    KeyNotFoundError, CommitNotFoundError, CommitPrunedError, ValueUnavailableError,
-                         EntryNotFoundError, EntryPrunedError, ChunkNotFoundError, FetchLimitError
+                         EntryNotFoundError, EntryPrunedError, ChunkNotFoundError, FetchLimitError, SessionNotFoundError
       mend the call      InvalidKeyError, InvalidArgumentError, UnstorableValueError, NotAListError,
                          NotTextError, CheckpointExistsError, QuarantineError, UsageError, ReadOnlyError,
                          ReentryError, ClosedError
@@ -100,6 +100,12 @@ class FetchLimitError(BackpackError, ValueError):
     unit: str
     size: int
     limit: int
+
+
+class SessionNotFoundError(BackpackError, LookupError):
+    """No session has that id, or the beginning of it is that of several. Facts: `id`."""
+
+    id: str
 
 
 # -- mend the call -----------------------------------------------------------------------------------------
