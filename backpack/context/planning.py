@@ -6,6 +6,7 @@ What must stay, whatever the strategy:
     the latest user question
     the last `messages_to_keep` messages, system messages not counted
     all of a group of which one message stays
+    calls that have no result yet
 
 A plan is made of views and counts alone: nothing is read, written or sent. O(n log n) in the messages.
 """
@@ -125,7 +126,14 @@ def _protected(
         if any(place in found for place in group):
             for place in group:
                 found.setdefault(place, "group")
+        elif _is_unanswered([views[place] for place in group]):
+            found.update(dict.fromkeys(group, "unanswered"))
     return found
+
+
+def _is_unanswered(members: Sequence[View]) -> bool:
+    """Are there calls whose results are still to come? They must find their calls when they do."""
+    return sum(len(one.calls) for one in members) > sum(len(one.results) for one in members)
 
 
 def _checked(made: Plan, request: Request, strategy: Strategy) -> tuple[list[int], list[int], list[int]]:
