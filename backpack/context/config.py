@@ -41,7 +41,6 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 PreserveRule: TypeAlias = "str | Callable[[Any], object] | Preserve"
 _COUNT_MAX: Final = 1 << 53
-_REARMING: Final = 8
 
 
 class _Default(int):
@@ -192,12 +191,8 @@ class ContextConfig:
         """What may be sent of a window, so that the answer finds room."""
         return max(0, window - self.answer_reserve)
 
-    def trigger(self, window: int, left_tokens: int = 0) -> int | None:
-        """The tokens above which compression runs; None is never, by threshold.
-
-        `left_tokens` are those that the last compression left. Where that is close to the threshold (a strategy kept
-        much), the next one waits until an eighth of the threshold came on top: else each message would compress.
-        """
+    def trigger(self, window: int) -> int | None:
+        """The tokens above which compression runs; None is never, by threshold."""
         tokens, percent = self.compression_threshold, self.threshold_percent
         is_any = any(is_set(figure) for figure in (tokens, percent))
         found = []
@@ -205,11 +200,7 @@ class ContextConfig:
             found.append(int(tokens))
         if percent is not None and percent < 100 and (is_set(percent) or not is_any):
             found.append(int(window * percent / 100))
-        if not found:
-            return None
-        threshold = min(found)
-        waiting = min(left_tokens + threshold // _REARMING, self.limit(window))
-        return max(threshold, waiting) if left_tokens else threshold
+        return min(found, default=None)
 
     def summary_tokens(self, tokens: int) -> int:
         """The size that a summary of so many tokens aims at."""

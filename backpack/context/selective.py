@@ -4,6 +4,7 @@ What it keeps is wanted, not a must: when that leaves less than the limit, the o
 what stays comes down to the target. So the newest stays longest.
 """
 
+from collections import deque
 from typing import Final
 
 from backpack.context.groups import Group
@@ -18,16 +19,15 @@ class Selective:
     def plan(self, request: Request) -> Plan:
         """Keeps what `wanted` says as far as there is room. O(messages and their text)."""
         reasons = wanted(request)
-        kept = [group for group in request.open if group in reasons]
+        kept = deque(group for group in request.open if group in reasons)
         size = sum(map(request.cost, kept))
         rest = sum(map(request.cost, request.open)) - size
         fixed = request.protected_tokens
         if fixed + size + request.summary_of(rest) > request.limit_tokens:
             room = min(request.target_tokens, request.limit_tokens) - fixed
             while kept and size + request.summary_of(rest) > room:
-                cost = request.cost(kept[0])
+                cost = request.cost(kept.popleft())
                 size, rest = size - cost, rest + cost
-                del reasons[kept.pop(0)]
         places = sorted(place for group in kept for place in group)
         staying = frozenset(places)
         return Plan(

@@ -127,11 +127,3 @@ def test_the_governor_is_off_unless_set_and_has_two_figures() -> None:
     assert ContextConfig(governor=Governor(warn=5, pointer=6)).governing == Governor(5, 6)
     with pytest.raises(InvalidArgumentError, match="pointer"):
         Governor(warn=10, pointer=5)
-
-
-def test_a_compression_that_left_much_waits_for_an_eighth_more() -> None:
-    config = ContextConfig(compression_threshold=40_000)
-    assert config.trigger(100_000, left_tokens=15_000) == 40_000
-    assert config.trigger(100_000, left_tokens=39_000) == 44_000
-    assert config.trigger(100_000, left_tokens=99_000) == 100_000
-    assert config.trigger(20_000, left_tokens=39_000) == 40_000

@@ -152,6 +152,21 @@ def test_a_repeated_call_stays_where_the_last_messages_have_it() -> None:
     assert made.dropped == (0, 1) and made.kept == (2, 3, 4) and made.notes and made.summary_tokens
 
 
+def test_repeated_calls_among_the_last_messages_all_stay() -> None:
+    made = planned([user("a"), calls("1"), result("1", "x"), calls("2"), result("2", "x")], messages_to_keep=4)
+    assert made.kept == (0, 1, 2, 3, 4) and made.is_empty and made.notes == ()
+
+
+def test_a_summary_by_ratio_is_never_smaller_than_the_one_before() -> None:
+    views = views_of([said("word " * 96), *talk(4)])
+    tokens = [words(one) for one in views]
+    sizes = [
+        plan(views, tokens, ContextConfig(messages_to_keep=2, **settings), LIMIT, previous_tokens=900).summary_tokens
+        for settings in ({"compression_ratio": 0.5}, {"compression_ratio": 0.95}, {"compression_target_tokens": 300})
+    ]
+    assert sizes == [900, int(0.95 * (100 + 12 + 900)), 300]
+
+
 def test_a_summary_aims_at_a_part_of_what_it_stands_for_or_at_a_fixed_size() -> None:
     messages = [said("word " * 996), *talk(4)]
     assert planned(messages, strategy="sliding_window", compression_ratio=0.5).summary_tokens == int(1_012 * 0.5)
