@@ -102,7 +102,7 @@ class Conversation:
         self._preparing = Preparing(self._following, self.config, self._summarizer, self.memory)
         self._running = Running(bp, self._preparing, self._summarizer)
         self._recalling = Recalling(self._following)
-        self._tools = self.tracker.count_tools(tools)
+        self._tools = self.tracker.count_tools(tools) if tools else 0
         self._governing = Governing(self.config.governing, self._following, self.tracker.count_message, on_warning)
         self.was_compressed_last = False
         """Did the last `context` or `compress` compress anything?"""
@@ -134,6 +134,11 @@ class Conversation:
     @property
     def last_error(self) -> str | None:
         """What went wrong last without losing anything: why a summary was of no use, say."""
+        with self._following.lock:
+            self._following.keep_up()
+            return self._last_error()
+
+    def _last_error(self) -> str | None:
         if self._preparing.error is not None:
             return self._preparing.error
         return next((one.error for one in reversed(self._following.log) if one.error is not None), None)
@@ -359,7 +364,7 @@ class Conversation:
         following = self._following
         with following.lock:
             following.keep_up()
-            return stats_of(following, self._sizes(self._tools), self._model, self.window, self.last_error)
+            return stats_of(following, self._sizes(self._tools), self._model, self.window, self._last_error())
 
     # -- inside --------------------------------------------------------------------------------------------------
 
