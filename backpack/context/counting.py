@@ -5,6 +5,7 @@ OpenAI's two encodings are counted by the package bpe-openai, which brings their
 factor that `models.py` says. Anything with a `count` can stand in their place: see `Counter`.
 """
 
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, Protocol, runtime_checkable
@@ -29,7 +30,7 @@ class Counter(Protocol):
 
 
 class ExactCounter:
-    """OpenAI's own count, for one of its encodings. About 50 MB/s; the first count loads tables (0.6 s, 60 MB).
+    """OpenAI's own count, for one of its encodings. About 50 MB/s; the first count loads tables (0.6 s, 130 MB).
 
     What looks like a special token (`<|endoftext|>`) is counted as the text it is. A lone surrogate, which has no
     UTF-8, counts as U+FFFD does, as in tiktoken.
@@ -133,7 +134,9 @@ def counter_of(given: "Counter | Callable[[str], int]") -> Counter:
 def _tokenizer(encoding: Encoding) -> Any:
     """The tokenizer in Rust itself: the class around it refuses texts of 1,000,000 characters, and makes lists."""
     try:
-        from bpe_openai import _bindings
+        with warnings.catch_warnings():  # it opens its tables by a function that Python 3.11 calls deprecated
+            warnings.filterwarnings("ignore", "open_binary is deprecated", DeprecationWarning)
+            from bpe_openai import _bindings
     except ImportError:
         raise MissingExtraError(
             "exact counts need the package bpe-openai: pip install 'backpack-state[tokens]'", extra="tokens"

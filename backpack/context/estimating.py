@@ -90,7 +90,8 @@ _BLOCKS: Final = (
     (0x0E80, 400),
     (0x1000, 700),
     (0x10A0, 560),
-    (0x1200, 430),
+    (0x1100, 430),
+    (0x1200, 1_200),
     (0x1780, 2_000),
     (0x1800, 620),
     (0x1E00, 1_500),
@@ -175,7 +176,7 @@ def _cost_of_letter(code: int) -> int:
 def _cost_of_space(piece: str) -> int:
     """White space: one token as a rule; long runs and mixtures are more."""
     mixed = max(0, _changes(piece) - 4)
-    return TOKEN + mixed * 350 + max(0, len(piece) - 16) * (8 if piece[0] == " " and not mixed else 62)
+    return TOKEN + (mixed * 150 if mixed else max(0, len(piece) - 16) * (8 if piece[0] == " " else 62))
 
 
 def _cost_of_marks(piece: str) -> int:
@@ -220,13 +221,13 @@ def _cost_of_character(character: str) -> int:
     if character == "\n":
         return 0
     if character == " ":
-        return 298
+        return 181
     if character < "\u30a0":
-        return 854
+        return 924
     if character < "\u3100":
-        return 733
+        return 752
     if character >= "\uac00":
-        return 634 if character in SYLLABLES else 1_507 if character.encode("euc_kr", "ignore") else _RARE_LETTER
+        return 775 if character in SYLLABLES else 1_378 if character.encode("euc_kr", "ignore") else _RARE_LETTER
     return _cost_of_han(character)
 
 
@@ -234,14 +235,14 @@ def _cost_of_han(character: str) -> int:
     """By how frequent it is: its level in the encodings made for simplified, for traditional Chinese, for Japanese."""
     simplified = character.encode("gb2312", "ignore")
     if simplified:
-        return 823 if simplified[0] <= 0xD7 else 2_284
+        return 817 if simplified[0] <= 0xD7 else 2_170
     traditional = character.encode("big5", "ignore")
     japanese = character.encode("shift_jis", "ignore")
     is_frequent = (traditional and traditional[0] < 0xC7) or (japanese and japanese[0] < 0x98)
-    return 1_245 if is_frequent else _RARE_LETTER
+    return 1_247 if is_frequent else _RARE_LETTER
 
 
 _SAVED: Final = (
-    dict.fromkeys(HAN, -664) | dict.fromkeys(KANA, -660) | {pair: -40 if pair[0] == " " else -867 for pair in HANGUL}
+    dict.fromkeys(HAN, -667) | dict.fromkeys(KANA, -887) | {pair: -159 if pair[0] == " " else -1041 for pair in HANGUL}
 )
 """What is saved where two characters that are frequent together stand side by side."""
