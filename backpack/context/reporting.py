@@ -45,7 +45,7 @@ def preview_of(following: Following, sizes: Sizes, job: Job | None, *, is_needed
     """What this job would take and save. `is_asked`: a summarizer of the caller's would be. Wants the lock."""
     tracker = following.tracker
     if job is None:
-        shown = len(list(following.present.parts()))
+        shown = len(following.present.system) + len(following.present.rest)
         return Preview(
             is_needed,
             "",
