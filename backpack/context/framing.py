@@ -45,19 +45,25 @@ _ANSWERS: Final = ("content", "output", "summary", "parts")
 
 def message_tokens(message: Any, count: Count) -> int:
     """Tokens of one message with what stands around it. Each text in it is counted once."""
-    fields = {"content": message} if isinstance(message, str) else _fields(message)
+    fields: Mapping[str, Any] | None = {"content": message} if isinstance(message, str) else _fields(message)
     if fields is None:
         raise InvalidArgumentError(f"a message is a dict, a message object or a text: type={type(message).__name__}")
-    tokens = MESSAGE_TOKENS + ROLE_TOKENS + _block(fields, count)
+    for wrapped in ("data", "kwargs"):  # how LangChain writes its messages down
+        if "content" not in fields and isinstance(fields.get(wrapped), Mapping) and "content" in fields[wrapped]:
+            fields = fields[wrapped]
+    try:
+        tokens = MESSAGE_TOKENS + ROLE_TOKENS + _block(fields, count)
+    except RecursionError:
+        raise InvalidArgumentError("a message holds containers within containers, too deep to be read") from None
     name = fields.get("name")
-    if isinstance(name, str) and name and fields.get("type") not in _CALLS:
+    if isinstance(name, str) and name and _kind(fields) not in _CALLS:
         tokens += NAME_TOKENS + count(name)
     return tokens
 
 
 def _block(fields: Mapping[str, Any], count: Count) -> int:
     """A message or a block of one: its texts, its calls, what it holds in turn."""
-    kind = fields.get("type")
+    kind = _kind(fields)
     if kind in _CALLS:
         return _call(fields, count)
     if kind in _MEDIA or "inline_data" in fields or "inlineData" in fields:
@@ -90,12 +96,10 @@ def _content(content: Any, count: Count) -> int:
 def _calls(fields: Mapping[str, Any], count: Count) -> int:
     """The calls of a message. LangChain keeps them up to three times: in its own form, in blocks, in the provider's."""
     content = fields.get("content")
-    in_blocks: set[Any] = set()
+    in_blocks: set[str | None] = set()
     if isinstance(content, list | tuple):
         blocks = [_fields(item) for item in content]
-        in_blocks = {
-            _hashable(block.get("id")) for block in blocks if block is not None and block.get("type") in _CALLS
-        }
+        in_blocks = {_id(block.get("id")) for block in blocks if block is not None and _kind(block) in _CALLS}
     calls = [*_items(fields.get("tool_calls")), *_items(fields.get("invalid_tool_calls"))]
     if not calls:
         kwargs = fields.get("additional_kwargs")
@@ -103,7 +107,7 @@ def _calls(fields: Mapping[str, Any], count: Count) -> int:
     tokens = 0
     for call in calls:
         parts = _fields(call) or {}
-        if not in_blocks or _hashable(parts.get("id")) not in in_blocks:
+        if not in_blocks or _id(parts.get("id")) not in in_blocks:
             tokens += _call(parts, count)
     for field in ("function_call", "functionCall", "functionResponse", "function_response"):
         single = _fields(fields.get(field))
@@ -147,7 +151,7 @@ def as_text(value: Any) -> str:
     except (TypeError, ValueError):  # keys that JSON has not, a list within itself
         return repr(value)
     except RecursionError:
-        raise InvalidArgumentError("a message holds containers within containers that nothing can be made of") from None
+        raise InvalidArgumentError("a message holds containers within containers, too deep to be read") from None
 
 
 def _fields(value: Any) -> Mapping[str, Any] | None:
@@ -162,9 +166,14 @@ def _fields(value: Any) -> Mapping[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+def _kind(fields: Mapping[str, Any]) -> str:
+    kind = fields.get("type")
+    return kind if isinstance(kind, str) else ""
+
+
 def _items(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else []
 
 
-def _hashable(value: Any) -> Any:
+def _id(value: Any) -> str | None:
     return value if isinstance(value, str) else None

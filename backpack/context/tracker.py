@@ -85,8 +85,12 @@ class TokenTracker:
 
     @property
     def budget(self) -> Budget | None:
-        """What may be spent."""
+        """What may be spent. Another one may be set at any time; what is spent stays."""
         return self._budget
+
+    @budget.setter
+    def budget(self, budget: Budget | float | None) -> None:
+        self._budget = budget_of(budget)
 
     # -- counting --------------------------------------------------------------------------------------------
 
@@ -117,11 +121,9 @@ class TokenTracker:
         >>> print(cost.usd, cost.is_default_price)
         3.000000000000 True
         """
-        is_count = isinstance(usage, int)
-        used = Usage(usage, output) if is_count else usage_of(usage)
-        names = self._names(None if is_count else usage, model)
-        found = self._prices.find(names, used, datetime.fromtimestamp(self._clock(), UTC))
-        return Cost(picodollars_of(used, found.price), used, names[0], found.price, found.matched, found.source)
+        if isinstance(usage, int):
+            return self._cost(Usage(usage, output), self._names(None, model))
+        return self._cost(usage_of(usage), self._names(usage, model))
 
     def record(self, usage: Any, *, purpose: str = "call", model: str | None = None) -> Cost:
         """Record what a call has used, which a response of any provider says, or its usage alone. Gives what it cost.
@@ -131,7 +133,7 @@ class TokenTracker:
         """
         if not isinstance(purpose, str) or not 0 < len(purpose) <= NAME_LENGTH_MAX:
             raise InvalidArgumentError(f"a purpose is a str of 1 to {NAME_LENGTH_MAX} characters")
-        cost = self.cost_of(usage_of(usage), model=self._names(usage, model)[0])
+        cost = self._cost(usage_of(usage), self._names(usage, model))
         with self._lock:
             key = (purpose, cost.model)
             row = row_of(cost)
@@ -196,6 +198,10 @@ class TokenTracker:
         tracker._spent = totals_of(rows).picodollars
         tracker._warned_at = warned_at
         return tracker
+
+    def _cost(self, used: Usage, names: tuple[str, ...]) -> Cost:
+        found = self._prices.find(names, used, datetime.fromtimestamp(self._clock(), UTC))
+        return Cost(picodollars_of(used, found.price), used, names[0], found.price, found.matched, found.source)
 
     def _names(self, usage: Any, model: str | None) -> tuple[str, ...]:
         """What the model that answered is called, the best name first."""

@@ -131,12 +131,13 @@ def _input_output(value: Any) -> Usage | None:
             written = _optional(details, write) or _sum_of_lifetimes(details)
             reasoned = _get(value, field.replace("input", "output"))
             return _whole(value, given, output, _optional(details, read), written, reasoned)
-    if _get(value, "total_tokens") is not None or _has(value, "cache_read_tokens", "cache_write_tokens"):
-        cached, written = _optional(value, "cache_read_tokens"), _optional(value, "cache_write_tokens")
-        return _whole(value, given, output, cached, written, _get(value, "output_tokens_details"))
-    cached, written = _optional(value, "cache_read_input_tokens"), _optional(value, "cache_creation_input_tokens")
+    cached = _first((value, "cache_read_input_tokens"), (value, "cache_read_tokens"))
+    written = _first((value, "cache_creation_input_tokens"), (value, "cache_write_tokens"))
     written = written or _sum_of_lifetimes(_get(value, "cache_creation"))
-    return Usage(given + cached + written, output, cached, written)
+    is_without = not _has(value, "cache_read_tokens", "cache_write_tokens")
+    if is_without and _get(value, "total_tokens") != given + output:
+        given += cached + written
+    return _whole(value, given, output, cached, written, _get(value, "output_tokens_details"))
 
 
 def _bedrock(value: Any) -> Usage | None:

@@ -143,7 +143,7 @@ def test_what_is_joined_is_about_the_sum_of_its_parts(text: str, more: str) -> N
     "unit",
     ["a", "A", " ", "\n", " \n", "\t ", "'", " '", "a'", "-", "_", "\0", "\ud800", "中", "가", "é", "1", "aB", "'s"],
 )
-def test_no_run_takes_more_than_linear_time(unit: str) -> None:
+def test_a_run_of_any_kind_is_estimated_at_once_and_grows(unit: str) -> None:
     short, long = unit * 1_000, unit * 400_000
     assert 100 * estimate(short) <= estimate(long) * 2 + 200
     assert estimate(long) <= 500 * (estimate(short) + 1)
