@@ -187,7 +187,8 @@ class Finisher:
         if not (job.wants_summary or job.previous_tokens or job.plan.notes):
             return ""
         if text is not None:
-            return self._head(job, reference) + text
+            notes = "".join(f"\n- {note}" for note in job.plan.notes)
+            return self._head(job, reference) + text + (f"\n\nRepeated calls:{notes}" if notes else "")
         previous = said
         if previous is None and job.previous is not None:
             previous = job.previous.summary

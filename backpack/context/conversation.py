@@ -106,8 +106,7 @@ class Conversation:
         self._governing = Governing(self.config.governing, self._following, self.tracker.count_message, on_warning)
         self.was_compressed_last = False
         """Did the last `context` or `compress` compress anything?"""
-        self.last_compression_savings = 0
-        """Tokens that the last compression saved; 0 before the first."""
+        self._savings: int | None = None
 
     # -- what it is ----------------------------------------------------------------------------------------------
 
@@ -130,6 +129,14 @@ class Conversation:
     def tracker(self) -> TokenTracker:
         """What counts tokens and keeps the account."""
         return self._following.tracker
+
+    @property
+    def last_compression_savings(self) -> int:
+        """Tokens that were saved when it was compressed last; 0 before the first time."""
+        if self._savings is not None:
+            return self._savings
+        log = self.log
+        return log[-1].saved if log else 0
 
     @property
     def last_error(self) -> str | None:
@@ -257,12 +264,12 @@ class Conversation:
         stay can't be made to fit, `BudgetExceededError` when the budget refuses the call.
         """
         overhead = self._overhead(tools)
-        made: Compression | None = None
+        made: list[Compression] = []
         while True:
             parts = self._ready(overhead)
             if parts is not None:
                 return self._sent(parts, made)
-            made = self._running.work(lambda: self._sizes(overhead)) or made
+            made += self._running.work(lambda: self._sizes(overhead))
 
     async def acontext(self, *, tools: Sequence[Any] | None = None) -> list[Any]:
         """As `context`, for tasks: an async summarizer is awaited, a sync one and all long work runs in threads.
@@ -271,26 +278,24 @@ class Conversation:
         """
         run = self.bp._readers.run
         overhead = self._overhead(tools)
-        made: Compression | None = None
+        made: list[Compression] = []
         while True:
             parts = self._ready(overhead) if self._is_at_hand() else await run(self._ready, overhead)
             if parts is not None:
                 if sum(len(part.packed) for part in parts) <= _LONG:
                     return self._sent(parts, made)
                 return await run(self._sent, parts, made)
-            made = await self._running.awork(lambda: self._sizes(overhead)) or made
+            made += await self._running.awork(lambda: self._sizes(overhead))
 
     def compress(self) -> Compression | None:
         """Compress now, whatever the threshold; its figures, or None when nothing may go or nothing would be saved."""
         made = self._running.work(lambda: self._sizes(self._tools), is_asked=True)
-        self._note_compression(made)
-        return made
+        return self._asked(made)
 
     async def acompress(self) -> Compression | None:
         """As `compress`, for tasks."""
         made = await self._running.awork(lambda: self._sizes(self._tools), is_asked=True)
-        self._note_compression(made)
-        return made
+        return self._asked(made)
 
     def present(self) -> list[Any]:
         """The context as it stands, without a compression that may be due. Changes nothing; works on a store that is
@@ -320,14 +325,18 @@ class Conversation:
         self._governing.tell(said)
         return None if is_due else parts
 
-    def _sent(self, parts: Sequence[Part], made: Compression | None) -> list[Any]:
+    def _sent(self, parts: Sequence[Part], made: Sequence[Compression]) -> list[Any]:
         self._note_compression(made)
         return messages_of(parts)
 
-    def _note_compression(self, made: Compression | None) -> None:
-        self.was_compressed_last = made is not None
-        if made is not None:
-            self.last_compression_savings = made.saved
+    def _note_compression(self, made: Sequence[Compression]) -> None:
+        self.was_compressed_last = bool(made)
+        if made:
+            self._savings = sum(one.saved for one in made)
+
+    def _asked(self, made: Sequence[Compression]) -> Compression | None:
+        self._note_compression(made)
+        return next((one for one in made if one.what == "compression"), made[-1] if made else None)
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -341,11 +350,11 @@ class Conversation:
             values[place] = restored(values[place], kind)
         return values
 
-    def recall(self, query: str, limit: int = _RECALLED) -> list[Any]:
+    def recall(self, query: str, limit: int | None = _RECALLED) -> list[Any]:
         """Messages that the context doesn't have, best first, that have words of a question. Fresh objects.
 
         Those with more of the words, and with rarer ones, come first. `"..."` are words in a row, `wor*` is how a word
-        begins. Cost: the messages that left the context since the last time are indexed, then some ms.
+        begins. `limit=None`: all of them. Cost: what left the context since the last time is indexed, then some ms.
         """
         return self._recalling.recall(query, limit)
 

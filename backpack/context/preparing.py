@@ -37,8 +37,8 @@ _CAP_PART: Final = 10
 Ask = tuple[list[Any], list[View], int]
 """What a summarizer is asked: messages, views of them, a size in tokens."""
 
-Steps = Generator[Ask, Said | SummaryFailed, Compression | None]
-"""Gives the last compression that was made, if any was."""
+Steps = Generator[Ask, Said | SummaryFailed, list[Compression]]
+"""Gives the compressions that were made, in order."""
 
 SizesNow = Callable[[], Sizes]
 
@@ -100,7 +100,7 @@ class Preparing:
         following = self._following
         with following.lock:
             following.keep_up()
-            made = self._shorten(sizes)
+            made = [*self._shorten(sizes)]
             job = self._job(sizes(), is_asked=is_asked)
         if job is not None:
             said: Said | SummaryFailed | None = None
@@ -109,24 +109,24 @@ class Preparing:
             with following.lock:
                 following.keep_up()
                 if following.generation == job.generation:
-                    made = self._finish(job, said, sizes()) or made
+                    made += self._finish(job, said, sizes())
         with following.lock:
             following.keep_up()
-            made = self._fit(sizes()) or made
+            made += self._fit(sizes())
         return made
 
-    def _shorten(self, sizes: SizesNow) -> Compression | None:
-        made = None
+    def _shorten(self, sizes: SizesNow) -> list[Compression]:
+        made: list[Compression] = []
         config = self._config
         if config.turn_results_tokens is not None and self._is_open("results") and self._results_excess() > 0:
             parts = self._turn_results()
             originals = self._following.originals([part.place for part in parts])
             shortener = self._shortener()
             shorter = shortener.results(parts, originals, config.turn_results_tokens, config.result_floor_tokens)
-            made = self._replace(shorter, "results", "results", sizes(), shortener)
+            made += self._replace(shorter, "results", "results", shortener)
             self._close("results")
         if config.recent_message_tokens_max is not None and self._is_open("caps"):
-            made = self._cap(self._caps(), "size", sizes()) or made
+            made += self._cap(self._caps(), "size")
             self._close("caps")
         governor = config.governing
         if governor is not None and sizes().current > governor.pointer and self._is_open("governor"):
@@ -135,7 +135,7 @@ class Preparing:
                 caps = shorter_than(self._parts(), governor.pointer - now.overhead - self._summary_tokens())
             except ContextOverflowError:
                 caps = {part.place: 1 for part in self._parts() if self._role(part) != SYSTEM}
-            made = self._cap(caps, "governor", now) or made
+            made += self._cap(caps, "governor")
             self._close("governor")
         return made
 
@@ -165,7 +165,7 @@ class Preparing:
             generation=following.generation,
         )
 
-    def _finish(self, job: Job, said: Said | SummaryFailed | None, sizes: Sizes) -> Compression | None:
+    def _finish(self, job: Job, said: Said | SummaryFailed | None, sizes: Sizes) -> list[Compression]:
         following = self._following
         since = following.present.context_tokens - job.before
         name = getattr(self._summarizer, "__name__", type(self._summarizer).__name__)
@@ -175,7 +175,7 @@ class Preparing:
             self._tell(made.error)
         if made.after >= job.before:
             self._close("compress")
-            return None
+            return []
         compression = Compression(
             "compression",
             job.cause,
@@ -204,7 +204,7 @@ class Preparing:
         following.present.show(made.in_force, kept)
         self._floor = next_at(sizes.threshold or sizes.limit, sizes.with_messages(made.after + since).total)
         self._close("compress")
-        return compression
+        return [compression]
 
     def _paid(self, job: Job, said: Said | SummaryFailed | None) -> tuple[int, int, int]:
         """Record what asking the summarizer took: tokens in and out, picodollars. Nobody was asked: nothing."""
@@ -218,21 +218,21 @@ class Preparing:
         cost = tracker.record(usage, purpose="compression")
         return cost.usage.input, cost.usage.output, cost.picodollars
 
-    def _fit(self, sizes: Sizes) -> Compression | None:
+    def _fit(self, sizes: Sizes) -> list[Compression]:
         """Shorten what stays where it is too much: above the threshold what is large, above the limit anything."""
-        made = None
+        made: list[Compression] = []
         threshold = sizes.threshold
         if threshold is not None and sizes.total > threshold:
             cap = max(threshold // _CAP_PART, 1)
             if any(part.tokens > cap for part in self._following.present.parts()) and self._is_open("fit"):
-                made = self._cap(self._caps(cap), "threshold", sizes)
+                made += self._cap(self._caps(cap), "threshold")
                 sizes = sizes.with_messages(self._following.present.context_tokens)
                 self._close("fit")
         if sizes.is_over_limit:
             if threshold is None:
                 raise _off(sizes)
             caps = shorter_than(self._parts(), sizes.room - self._summary_tokens())
-            made = self._cap(caps, "limit", sizes) or made
+            made += self._cap(caps, "limit")
             sizes = sizes.with_messages(self._following.present.context_tokens)
             if sizes.is_over_limit:
                 parts = self._parts()
@@ -273,21 +273,19 @@ class Preparing:
             if part.tokens > most and self._role(part) != SYSTEM
         }
 
-    def _cap(self, caps: Mapping[int, int], cause: str, sizes: Sizes) -> Compression | None:
+    def _cap(self, caps: Mapping[int, int], cause: str) -> list[Compression]:
         if not caps:
-            return None
+            return []
         shortener = self._shortener()
         shorter = shortener.all_to(self._parts(), caps, self._following.originals)
-        return self._replace(shorter, "offload", cause, sizes, shortener)
+        return self._replace(shorter, "offload", cause, shortener)
 
-    def _replace(
-        self, shorter: Mapping[int, Part], what: str, cause: str, sizes: Sizes, shortener: Shortener
-    ) -> Compression | None:
+    def _replace(self, shorter: Mapping[int, Part], what: str, cause: str, shortener: Shortener) -> list[Compression]:
         """Have these parts instead of those of their places, in one commit."""
         if shortener.error is not None:
             self._tell(f"offloading failed: {type(shortener.error).__name__}")
         if not shorter:
-            return None
+            return []
         following = self._following
         before = following.present.context_tokens
         was = sum(part.tokens for part in self._parts() if part.place in shorter)
@@ -298,7 +296,7 @@ class Preparing:
         commit = following.storage.replace(list(shorter.values()), compression)
         following.adopt_compression(commit, compression)
         following.present.replace(shorter)
-        return compression
+        return [compression]
 
     def finisher(self) -> Finisher:
         """Works summaries in."""

@@ -29,7 +29,7 @@ class Recalling:
         self._generation = -1
         self._known: set[int] = set()
 
-    def recall(self, query: str, limit: int) -> list[Any]:
+    def recall(self, query: str, limit: int | None) -> list[Any]:
         """The messages that fit, best first."""
         checked_limit(limit)
         wanted = parsed(query)
@@ -42,7 +42,7 @@ class Recalling:
                 generation = following.generation
                 fresh = gone if generation != self._generation else [one for one in gone if one not in self._known]
                 packed = following.originals(fresh) if wanted.terms else {}
-            if not wanted.terms or not limit:
+            if not wanted.terms or limit == 0:
                 return []
             self._keep_up(generation, packed)
             places = self._found(wanted, set(gone), limit)
@@ -61,7 +61,7 @@ class Recalling:
             self._index.add(_documents(place, packed[place]) for place in sorted(packed))
         self._known.update(packed)
 
-    def _found(self, query: Query, gone: set[int], limit: int) -> list[int]:
+    def _found(self, query: Query, gone: set[int], limit: int | None) -> list[int]:
         """The places of those that fit: first those that have all words, then those that have some."""
         assert self._index is not None
         found: dict[int, None] = {}

@@ -31,29 +31,29 @@ class Running:
         """Is it the summarizer of this conversation who asks? He must not wait for himself."""
         return id(self) in inside.get()
 
-    def work(self, sizes: SizesNow, *, is_asked: bool = False) -> Compression | None:
-        """Do what is due; the last compression that was made. None, too, when somebody else has done it meanwhile."""
+    def work(self, sizes: SizesNow, *, is_asked: bool = False) -> list[Compression]:
+        """Do what is due; what was made. Nothing, too, when somebody else has done it meanwhile."""
         while True:
             flight, is_ours = self._flights.begin()
             if is_ours:
                 break
-            flight.result()
+            self._flights.wait(flight)
             if not is_asked:
-                return None
+                return []
         try:
             return self._run(self._preparing.steps(sizes, is_asked=is_asked))
         finally:
             self._flights.end(flight)
 
-    async def awork(self, sizes: SizesNow, *, is_asked: bool = False) -> Compression | None:
+    async def awork(self, sizes: SizesNow, *, is_asked: bool = False) -> list[Compression]:
         """The same for a task, whose loop isn't blocked. Cancelled while the summarizer runs, nothing has happened."""
         while True:
-            flight, is_ours = self._flights.begin()
+            flight, is_ours = self._flights.begin(asyncio.get_running_loop())
             if is_ours:
                 break
             await asyncio.wait([asyncio.wrap_future(flight)])
             if not is_asked:
-                return None
+                return []
         steps = self._preparing.steps(sizes, is_asked=is_asked)
         try:
             return await self._arun(steps)
@@ -61,7 +61,7 @@ class Running:
             steps.close()
             self._flights.end(flight)
 
-    def _run(self, steps: Steps) -> Compression | None:
+    def _run(self, steps: Steps) -> list[Compression]:
         answer: _Answer = None
         while True:
             step = _advanced(steps, answer)
@@ -76,7 +76,7 @@ class Running:
             finally:
                 inside.reset(mark)
 
-    async def _arun(self, steps: Steps) -> Compression | None:
+    async def _arun(self, steps: Steps) -> list[Compression]:
         answer: _Answer = None
         while True:
             step, interrupt = await self._bp._readers.finish(_advancing(steps, answer))
@@ -99,7 +99,7 @@ class _Ended:
 
     __slots__ = ("made",)
 
-    def __init__(self, made: Compression | None) -> None:
+    def __init__(self, made: list[Compression]) -> None:
         self.made = made
 
 

@@ -321,10 +321,13 @@ def test_a_reopened_conversation_goes_on_exactly(tmp_path: Path) -> None:
         conversation.add(assistant("x"), usage=Usage(700, 20, 300))
         fill(conversation, 2, start=60)
         said, stats, full = conversation.context(), conversation.stats(), conversation.full()
+        savings = conversation.last_compression_savings
+        assert savings > 0
     with backpack.open(tmp_path / "store") as bp:
         again = talk(bp, window=2_000)
         head = bp.head
         assert again.stats() == stats
+        assert again.last_compression_savings == savings
         assert again.context() == said
         assert again.full() == full
         assert bp.head == head

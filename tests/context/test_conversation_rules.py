@@ -19,36 +19,34 @@ def text(size: int, number: int) -> str:
     return " ".join([f"say{number}", *(f"w{number}x{one}" for one in range(size))])
 
 
-@st.composite
-def turns(draw: st.DrawFn) -> list[dict[str, Any]]:
+STEPS = st.lists(
+    st.tuples(st.sampled_from("uuaacrrs"), SIZES, st.integers(1, 5), st.booleans()), min_size=1, max_size=40
+)
+"""Who speaks, how long, how many calls, and whether a result that nobody waits for comes all the same."""
+
+
+def said_by(steps: list[tuple[str, int, int, bool]], *, is_blocks: bool) -> list[dict[str, Any]]:
     """Messages of OpenAI's shape or of Anthropic's, with calls, results, orphans, and system messages anywhere."""
-    is_blocks = draw(st.booleans())
     found: list[dict[str, Any]] = []
     waiting: list[str] = []
-    for number in range(draw(st.integers(1, 40))):
-        kind = draw(st.sampled_from("uuaacrrs"))
-        said = text(draw(SIZES), number)
+    for number, (kind, size, count, is_orphan) in enumerate(steps):
+        said = text(size, number)
         if kind == "u":
             found.append({"role": "user", "content": [{"type": "text", "text": said}] if is_blocks else said})
         elif kind == "a":
             found.append({"role": "assistant", "content": said})
         elif kind == "s":
-            found.append({"role": "system", "content": draw(st.sampled_from(["be kind", "be brief", said[:2_000]]))})
+            found.append({"role": "system", "content": ("be kind", "be brief", said[:2_000])[count % 3]})
         elif kind == "c":
-            ids = [f"c{number}_{one}" for one in range(draw(st.integers(1, 5)))]
-            waiting = ids
-            if is_blocks:
-                uses = [{"type": "tool_use", "id": id, "name": "look", "input": {"at": number}} for id in ids]
-                found.append({"role": "assistant", "content": uses})
-            else:
-                found.append(conversations.calls(*ids, at=number))
-        elif waiting or draw(st.booleans()):
+            waiting = [f"c{number}_{one}" for one in range(count)]
+            uses = [{"type": "tool_use", "id": id, "name": "look", "input": {"at": number}} for id in waiting]
+            found.append(
+                {"role": "assistant", "content": uses} if is_blocks else conversations.calls(*waiting, at=number)
+            )
+        elif waiting or is_orphan:
             id = waiting.pop(0) if waiting else "nobody"
-            if is_blocks:
-                block = {"type": "tool_result", "tool_use_id": id, "content": said}
-                found.append({"role": "user", "content": [block]})
-            else:
-                found.append(conversations.result(id, said))
+            block = {"type": "tool_result", "tool_use_id": id, "content": said}
+            found.append({"role": "user", "content": [block]} if is_blocks else conversations.result(id, said))
     return found
 
 
@@ -128,10 +126,11 @@ def is_beginning(short: dict[str, Any], whole: dict[str, Any]) -> bool:
     )
 
 
-@given(turns(), st.sampled_from([120, 400, 1_500, 8_192]), CONFIGS)
+@given(STEPS, st.booleans(), st.sampled_from([120, 400, 1_500, 8_192]), CONFIGS)
 def test_the_rules_hold_or_the_typed_error_is_raised(
-    messages: list[dict[str, Any]], window: int, config: dict[str, Any]
+    steps: list[tuple[str, int, int, bool]], is_blocks: bool, window: int, config: dict[str, Any]
 ) -> None:
+    messages = said_by(steps, is_blocks=is_blocks)
     conversation = talk(window=window, config=config, on_warning=lambda said: None)
     for number, message in enumerate(messages):
         conversation.add(message)

@@ -11,9 +11,10 @@ import pytest
 import backpack
 from backpack import Backpack
 from backpack.context import Conversation
+from backpack.errors import ReentryError
 from backpack.store.events import Event
 
-from .talks import fill, filler, talk, user
+from .talks import call, fill, filler, result, talk, user
 
 
 def compressed(summarizer: Callable[..., Any] | None, **settings: Any) -> Conversation:
@@ -258,6 +259,40 @@ def test_one_that_asks_its_own_conversation_gets_an_answer() -> None:
     fill(conversation, 30)
     conversation.context()
     assert seen == [120]
+
+
+def test_a_thread_does_not_wait_for_its_own_loop() -> None:
+    async def run() -> None:
+        begun, hold = asyncio.Event(), asyncio.Event()
+
+        async def summarizer(messages: list[Any], target: int) -> str:
+            begun.set()
+            await hold.wait()
+            return "fine"
+
+        conversation = talk(window=2_000, summarizer=summarizer)
+        fill(conversation, 30)
+        task = asyncio.ensure_future(conversation.acontext())
+        await begun.wait()
+        with pytest.raises(ReentryError, match="acontext"):
+            conversation.context()
+        hold.set()
+        assert "fine" in (await task)[0]["content"]
+
+    asyncio.run(run())
+
+
+def test_calls_that_are_repeated_are_said_once_with_their_count() -> None:
+    for summarizer in (None, lambda messages, target: "fine"):
+        conversation = talk(window=2_000, summarizer=summarizer, config={"messages_to_keep": 4})
+        for _ in range(40):
+            conversation.add(user(f"and now? {filler(20)}"))
+            conversation.add(call(7, "get_user"))
+            conversation.add(result(7, "the very same"))
+        said = conversation.context()
+        assert "get_user" in said[0]["content"] and "called" in said[0]["content"]
+        assert "times, same result" in said[0]["content"]
+        assert conversation.log[-1].messages_dropped > 40
 
 
 def test_threads_add_and_ask_at_once(tmp_path: Path) -> None:
