@@ -220,7 +220,7 @@ class Index:
     ) -> Iterator[Match]:
         """The best chunk of each entry that fits, best first, the newer first among equals; but for hidden entries.
 
-        First those where one chunk has all terms; then, lazily, those where several chunks have them together.
+        First those where one chunk has what is wanted; then, lazily, those where several chunks have it together.
         `factors` weigh the terms of this index by another one. Cost: the documents with all terms, and with factors
         those with any, then O(1) for each that is taken.
         """
@@ -230,12 +230,12 @@ class Index:
             if found is not None and found[0] not in seen:
                 seen.add(found[0])
                 yield Match(*found, score)
-        if len(query.terms) > 1:
+        if query.wants_all and len(query.terms) > 1:
             yield from self._spread(query, seen, factors)
 
     def _ranked(self, query: Query, factors: Mapping[Term, float] | None) -> list[tuple[int, float]]:
         """`(number, score)` of the documents with all terms, best first."""
-        rows: list[tuple[int, float]] = self._base.execute(_RANKED, (query.all_of,)).fetchall()
+        rows: list[tuple[int, float]] = self._base.execute(_RANKED, (query.expression,)).fetchall()
         if factors is None or not rows:
             return rows
         scores = {number: 0.0 for number, _ in rows}

@@ -1304,6 +1304,13 @@ class Backpack(MutableMapping[str, Any]):
                 return
             last = keys[-1]
 
+    def _first_key_below(self, prefix: str, start: str = "") -> str | None:
+        """The first visible key that begins so, from another one on; None when there is none. O(log keys)."""
+        self._require_open()
+        with self._lock:
+            key = next(self._engine.visible.irange(max(prefix, start)), None)
+        return key if key is not None and key.startswith(prefix) else None
+
     def _present_content(self, key: str) -> Content | None:
         with self._lock:
             return self._present(key)
@@ -1456,7 +1463,7 @@ class Backpack(MutableMapping[str, Any]):
                 raise KeyNotFoundError(f"nothing to delete: key={key!r}", key=key)
             return self._engine.commit((Request(key, "delete"),), label, self._now())
 
-    def _commit_transaction(self, payloads: dict[str, bytes | Growth], is_whole: bool, label: Label) -> Facts | None:
+    def _commit_transaction(self, payloads: Mapping[str, bytes | Growth], is_whole: bool, label: Label) -> Facts | None:
         with self._lock, self._change():
             if is_whole:
                 return self._engine.commit_payloads(payloads, label, self._now())  # type: ignore[arg-type]

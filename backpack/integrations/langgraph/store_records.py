@@ -1,0 +1,176 @@
+"""What stands in a Backpack for an item of a LangGraph store, and what is checked of it before it is believed.
+
+    item     {"value", "time_us", "shelf", "place"} and, where wanted, "name" and "index"
+    vectors  {path: [code, bytes]}: floats in 4 bytes each (code "f") where nothing is lost by it, else in 8 ("d")
+    expiry   [minutes, time_us]
+
+`place` says where in the order of all items one was put first, and `shelf` the same of its namespace: LangGraph's own
+store returns items in that order. Vectors and expiry have keys of their own, so that neither comes along when a value
+is read, and a refreshed expiry is no new version of a value.
+"""
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+from langgraph.store.base import Item, SearchItem
+
+from backpack.codec import pack_value, unpack_value
+from backpack.core.payload import Content, join
+from backpack.errors import CorruptionError, InvalidArgumentError
+from backpack.integrations.langgraph.store_names import Namespace, key_in, namespace_in, shelf_in
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST_US: Final = 250_000_000_000_000_000
+"""The year 9892."""
+_ITEM_SIZES: Final = {"f": 4, "d": 8}
+
+Index = Literal[False] | tuple[str, ...] | None
+"""False: by no query; paths: by what stands there; None: as the store has it."""
+Vector = tuple[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One item as it is stored."""
+
+    value: dict[str, Any]
+    time_us: int
+    shelf: int
+    place: int
+    namespace: Namespace
+    key: str
+    index: Index
+
+    def item(self) -> Item:
+        """As `get` returns it."""
+        time = _EPOCH + timedelta(microseconds=self.time_us)
+        return Item(value=self.value, key=self.key, namespace=self.namespace, created_at=time, updated_at=time)
+
+    def hit(self, score: float | None = None) -> SearchItem:
+        """As `search` returns it."""
+        time = _EPOCH + timedelta(microseconds=self.time_us)
+        return SearchItem(self.namespace, self.key, self.value, time, time, score)
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """When an item expires, and how long after it was last asked for that is."""
+
+    minutes: float
+    time_us: int
+
+
+def packed_item(name: str, record: Record) -> bytes:
+    """An item as bytes. `UnstorableValueError` names the place in the value that can't be stored."""
+    fields: dict[str, Any] = {
+        "value": record.value,
+        "time_us": record.time_us,
+        "shelf": record.shelf,
+        "place": record.place,
+    }
+    if namespace_in(shelf_in(name)) is None or key_in(name) is None:
+        fields["name"] = [list(record.namespace), record.key]
+    if record.index is not None:
+        fields["index"] = list(record.index) if isinstance(record.index, tuple) else record.index
+    return pack_value(fields)
+
+
+def unpacked_item(name: str, content: Content) -> Record:
+    """An item of bytes. `CorruptionError` when they are none."""
+    fields = unpack_value(content if type(content) is bytes else join(content))
+    if type(fields) is not dict:
+        raise _corruption("item", name)
+    value, time_us, index = fields.get("value"), fields.get("time_us"), fields.get("index")
+    shelf, place = fields.get("shelf"), fields.get("place")
+    namespace, key = namespace_in(shelf_in(name)), key_in(name)
+    if namespace is None or key is None:
+        namespace, key = _true_name(name, fields.get("name"))
+    if (
+        type(value) is not dict
+        or type(time_us) is not int
+        or not 0 <= time_us < _LATEST_US
+        or type(shelf) is not int
+        or type(place) is not int
+    ):
+        raise _corruption("item", name)
+    if type(index) is list and all(type(path) is str for path in index):
+        index = tuple(index)
+    elif index is not None and index is not False:
+        raise _corruption("item", name)
+    return Record(value, time_us, shelf, place, namespace, key, index)
+
+
+def packed_expiry(expiry: Expiry) -> bytes:
+    """An expiry as bytes."""
+    return pack_value([expiry.minutes, expiry.time_us])
+
+
+def unpacked_expiry(name: str, content: Content) -> Expiry:
+    """An expiry of bytes. `CorruptionError` when they are none."""
+    fields = unpack_value(join(content))
+    if type(fields) is not list or len(fields) != 2:
+        raise _corruption("expiry", name)
+    minutes, time_us = fields
+    if type(minutes) is not float or type(time_us) is not int:
+        raise _corruption("expiry", name)
+    return Expiry(minutes, time_us)
+
+
+def packed_vectors(vectors: Mapping[str, Sequence[float]]) -> bytes:
+    """Vectors by their paths as bytes. `InvalidArgumentError` when one is no row of numbers."""
+    return pack_value({path: list(_packed_vector(vector)) for path, vector in vectors.items()})
+
+
+def unpacked_vectors(name: str, content: Content) -> list[Vector]:
+    """Vectors of bytes, in the order of their paths. `CorruptionError` when they are none."""
+    fields = unpack_value(join(content))
+    if type(fields) is not dict:
+        raise _corruption("vectors", name)
+    vectors: list[Vector] = []
+    for vector in fields.values():
+        if type(vector) is not list or len(vector) != 2:
+            raise _corruption("vectors", name)
+        code, data = vector
+        if type(code) is not str or code not in _ITEM_SIZES or type(data) is not bytes or len(data) % _ITEM_SIZES[code]:
+            raise _corruption("vectors", name)
+        vectors.append((code, data))
+    return vectors
+
+
+def vector_length(vector: Vector) -> int:
+    """How many numbers it has."""
+    return len(vector[1]) // _ITEM_SIZES[vector[0]]
+
+
+def _packed_vector(vector: Sequence[float]) -> Vector:
+    try:
+        numbers = [float(number) for number in vector]
+    except (TypeError, ValueError):
+        numbers = None
+    if numbers is None:
+        raise InvalidArgumentError(
+            f"an embedding must be a list of numbers: type={type(vector).__name__}; look at what `embed` returns"
+        )
+    try:
+        data = struct.pack(f"<{len(numbers)}f", *numbers)
+        if struct.unpack(f"<{len(numbers)}f", data) == tuple(numbers):
+            return "f", data
+    except OverflowError:
+        pass  # too large for four bytes
+    return "d", struct.pack(f"<{len(numbers)}d", *numbers)
+
+
+def _true_name(name: str, found: Any) -> tuple[Namespace, str]:
+    if type(found) is not list or len(found) != 2:
+        raise _corruption("item", name)
+    labels, key = found
+    if type(labels) is not list or not all(type(label) is str for label in labels) or type(key) is not str:
+        raise _corruption("item", name)
+    return tuple(labels), key
+
+
+def _corruption(what: str, name: str) -> CorruptionError:
+    return CorruptionError(f"not the {what} that was written: name={name!r}; a commit before it may have a good one")
