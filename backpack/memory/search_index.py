@@ -46,6 +46,7 @@ _SCHEMA: Final = (
 _SHADOWS: Final = {"texts_config", "texts_data", "texts_docsize", "texts_idx"}
 _SCORE: Final = f"-bm25(texts, {', '.join(map(str, WEIGHTS))})"
 _RANKED: Final = f"SELECT rowid, {_SCORE} AS score FROM texts WHERE texts MATCH ? ORDER BY score DESC, rowid DESC"
+_IN_SCOPE: Final = _RANKED.replace(_SCORE, f"-bm25(texts, {WEIGHTS[0]}, {WEIGHTS[1]}, 0.0, {WEIGHTS[3]})")
 _IN_MANY: Final = f"SELECT rowid, {_SCORE} AS score FROM texts WHERE texts MATCH ? AND rowid >= {_MANY}"
 
 Meta = Mapping[str, int | str]
@@ -235,7 +236,8 @@ class Index:
 
     def _ranked(self, query: Query, factors: Mapping[Term, float] | None) -> list[tuple[int, float]]:
         """`(number, score)` of the documents with all terms, best first."""
-        rows: list[tuple[int, float]] = self._base.execute(_RANKED, (query.expression,)).fetchall()
+        statement = _RANKED if query.scope is None else _IN_SCOPE
+        rows: list[tuple[int, float]] = self._base.execute(statement, (query.expression,)).fetchall()
         if factors is None or not rows:
             return rows
         scores = {number: 0.0 for number, _ in rows}

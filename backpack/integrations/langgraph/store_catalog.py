@@ -12,11 +12,11 @@ Cost: the names of all namespaces once, O(log keys) each; of a namespace its ite
 and about 150 bytes of memory for each from then on; every expiry once.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import RLock
-from typing import Final
+from typing import Any, Final
 
 from sortedcontainers import SortedDict
 
@@ -32,7 +32,7 @@ from backpack.integrations.langgraph.store_names import (
     prefix_of,
     shelf_in,
 )
-from backpack.integrations.langgraph.store_records import Expiry, Record, packed_expiry, unpacked_item
+from backpack.integrations.langgraph.store_records import Expiry, Record, fitting_item, packed_expiry, unpacked_item
 from backpack.store.store import Backpack
 
 _BEHIND_ITEMS: Final = ";"
@@ -131,13 +131,20 @@ class Catalog:
         record = None if content is None else unpacked_item(name, content)
         return record if record is not None and (record.namespace, record.key) == (namespace, key) else None
 
-    def records(self, names: Iterable[str]) -> Iterator[Record | None]:
+    def records(self, names: Sequence[str]) -> Iterator[Record | None]:
         """Items as they are at one moment; None for one that is gone. Cost: theirs."""
-        wanted = list(names)
+        contents = self.contents(ITEMS, names)
         return (
             None if content is None else unpacked_item(name, content)
-            for name, content in zip(wanted, self.contents(ITEMS, wanted), strict=True)
+            for name, content in zip(names, contents, strict=True)
         )
+
+    def fitting(self, names: Sequence[str], is_wanted: Callable[[dict[str, Any]], bool]) -> Iterator[Record]:
+        """Those of the items that are there and whose values pass a test, as they are at one moment."""
+        for name, content in zip(names, self.contents(ITEMS, names), strict=True):
+            record = None if content is None else fitting_item(name, content, is_wanted)
+            if record is not None:
+                yield record
 
     def contents(self, kind: str, names: Iterable[str]) -> list[Content | None]:
         """What stands at one moment under keys of a kind."""

@@ -15,6 +15,7 @@ hashed together, and so is a key that is too long; the record has the true name 
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 from urllib.parse import unquote
@@ -31,6 +32,10 @@ _LABELS_SIZE_MAX: Final = 560
 _HASHED: Final = "%~"
 _EMPTY: Final = "%-"
 _DIGEST_SIZE: Final = 20
+_SCOPE_LENGTH: Final = 16
+_SCOPES_MAX: Final = 16
+_KNOWN_MAX: Final = 1024
+"""Namespaces whose shelves are kept at hand."""
 
 _SPECIAL: Final = "%*\\x00-\\x1f\\x7f\\ud800-\\udfff\U0010ffff"
 """The last one marks where a range of keys ends."""
@@ -40,13 +45,15 @@ _IN_KEY: Final = re.compile(f"[{_SPECIAL}]")
 Namespace = tuple[str, ...]
 
 
-def shelf_of(namespace: Sequence[str]) -> str:
+@lru_cache(_KNOWN_MAX)
+def shelf_of(namespace: Namespace) -> str:
     """The part of a key that stands for a namespace; that of a namespace below it begins so, unless it is hashed."""
     shelf, count = _whole_labels(namespace)
     return shelf if count == len(namespace) else f"{shelf}{_HASHED}{_digest(namespace[count:])}."
 
 
-def prefix_of(namespace: Sequence[str]) -> str:
+@lru_cache(_KNOWN_MAX)
+def prefix_of(namespace: Namespace) -> str:
     """What the shelves of a namespace and of all below it begin with. Others may, where it doesn't fit whole."""
     shelf, count = _whole_labels(namespace)
     return shelf if count == len(namespace) else shelf + _HASHED
@@ -65,6 +72,7 @@ def shelf_in(name: str) -> str:
     return name[: name.find(".:") + 1] if not name.startswith(":") else ""
 
 
+@lru_cache(_KNOWN_MAX)
 def namespace_in(shelf: str) -> Namespace | None:
     """The namespace that a shelf stands for; None when it is hashed."""
     labels = shelf.split(".")[:-1]
@@ -73,10 +81,15 @@ def namespace_in(shelf: str) -> Namespace | None:
     return tuple(["" if label == _EMPTY else _plain(label) for label in labels])
 
 
-def key_in(name: str) -> str | None:
+def key_in(name: str, shelf: str) -> str | None:
     """The key that stands behind the shelf; None when it is hashed."""
-    key = name[len(shelf_in(name)) + 1 :]
+    key = name[len(shelf) + 1 :]
     return None if key.startswith(_HASHED) else _plain(key)
+
+
+def scopes_of(namespace: Namespace) -> list[str]:
+    """A word for each namespace that this one is in, itself included, from the outermost on, up to a depth."""
+    return [f"n{_digest(namespace[:depth])[:_SCOPE_LENGTH]}" for depth in range(1, len(namespace[:_SCOPES_MAX]) + 1)]
 
 
 def _whole_labels(namespace: Sequence[str]) -> tuple[str, int]:

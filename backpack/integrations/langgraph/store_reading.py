@@ -11,7 +11,7 @@ from langgraph.store.base import GetOp, Item, ListNamespacesOp, Result, SearchIt
 from backpack.integrations.langgraph.store_batches import Batch, listed, literal_prefix
 from backpack.integrations.langgraph.store_catalog import Catalog
 from backpack.integrations.langgraph.store_filters import fits
-from backpack.integrations.langgraph.store_names import VECTORS, name_of, prefix_of, shelf_of
+from backpack.integrations.langgraph.store_names import VECTORS, name_of, shelf_of
 from backpack.integrations.langgraph.store_ranking import nearest
 from backpack.integrations.langgraph.store_records import Record, unpacked_vectors
 from backpack.integrations.langgraph.store_words import Words
@@ -90,23 +90,20 @@ class Reading:
 
     def _by_words(self, op: SearchOp, query: str, words: Words) -> list[SearchItem]:
         namespace = tuple(op.namespace_prefix)
-        prefix = prefix_of(namespace)
         found: dict[str, Record] = {}
 
         def is_wanted(name: str) -> bool:
-            if not name.startswith(prefix):
-                return False
             with self._catalog.lock:
                 if self._catalog.expiries.is_over(name, self._now_us):
                     return False
-            record = next(self._catalog.records([name]))
-            if record is None or record.namespace[: len(namespace)] != namespace or not fits(record.value, op.filter):
+            record = next(self._catalog.fitting([name], lambda value: fits(value, op.filter)), None)
+            if record is None or record.namespace[: len(namespace)] != namespace:
                 return False
             found[name] = record
             return True
 
         is_page = min(op.offset, op.limit) >= 0
-        hits = words.find(query, is_wanted, op.offset + op.limit if is_page else None)
+        hits = words.find(query, namespace, is_wanted, op.offset + op.limit if is_page else None)
         return [found[name].hit(score) for name, score in hits[op.offset : op.offset + op.limit]]
 
     def _names(self, op: SearchOp) -> list[str]:
@@ -123,6 +120,4 @@ class Reading:
         """Those of the items that are there still and fit, in the same order."""
         iterator = iter(names)
         while some := list(islice(iterator, _AT_ONCE)):
-            for record in self._catalog.records(some):
-                if record is not None and fits(record.value, op.filter):
-                    yield record
+            yield from self._catalog.fitting(some, lambda value: fits(value, op.filter))

@@ -10,7 +10,7 @@ is read, and a refreshed expiry is no new version of a value.
 """
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
@@ -71,7 +71,8 @@ def packed_item(name: str, record: Record) -> bytes:
         "shelf": record.shelf,
         "place": record.place,
     }
-    if namespace_in(shelf_in(name)) is None or key_in(name) is None:
+    shelf = shelf_in(name)
+    if namespace_in(shelf) is None or key_in(name, shelf) is None:
         fields["name"] = [list(record.namespace), record.key]
     if record.index is not None:
         fields["index"] = list(record.index) if isinstance(record.index, tuple) else record.index
@@ -80,27 +81,40 @@ def packed_item(name: str, record: Record) -> bytes:
 
 def unpacked_item(name: str, content: Content) -> Record:
     """An item of bytes. `CorruptionError` when they are none."""
+    return _record(name, _fields(name, content))
+
+
+def fitting_item(name: str, content: Content, is_wanted: Callable[[dict[str, Any]], bool]) -> Record | None:
+    """The same of one whose value passes a test; None of any other, at less cost."""
+    fields = _fields(name, content)
+    return _record(name, fields) if is_wanted(fields["value"]) else None
+
+
+def _fields(name: str, content: Content) -> dict[str, Any]:
     fields = unpack_value(content if type(content) is bytes else join(content))
-    if type(fields) is not dict:
-        raise _corruption("item", name)
-    value, time_us, index = fields.get("value"), fields.get("time_us"), fields.get("index")
-    shelf, place = fields.get("shelf"), fields.get("place")
-    namespace, key = namespace_in(shelf_in(name)), key_in(name)
-    if namespace is None or key is None:
-        namespace, key = _true_name(name, fields.get("name"))
     if (
-        type(value) is not dict
-        or type(time_us) is not int
-        or not 0 <= time_us < _LATEST_US
-        or type(shelf) is not int
-        or type(place) is not int
+        type(fields) is not dict
+        or type(fields.get("value")) is not dict
+        or type(fields.get("time_us")) is not int
+        or not 0 <= fields["time_us"] < _LATEST_US
+        or type(fields.get("place")) is not int
+        or type(fields.get("shelf")) is not int
     ):
         raise _corruption("item", name)
+    return fields
+
+
+def _record(name: str, fields: dict[str, Any]) -> Record:
+    index = fields.get("index")
     if type(index) is list and all(type(path) is str for path in index):
         index = tuple(index)
     elif index is not None and index is not False:
         raise _corruption("item", name)
-    return Record(value, time_us, shelf, place, namespace, key, index)
+    shelf = shelf_in(name)
+    namespace, key = namespace_in(shelf), key_in(name, shelf)
+    if namespace is None or key is None:
+        namespace, key = _true_name(name, fields.get("name"))
+    return Record(fields["value"], fields["time_us"], fields["shelf"], fields["place"], namespace, key, index)
 
 
 def packed_expiry(expiry: Expiry) -> bytes:

@@ -1,7 +1,8 @@
 """Search by words, for a LangGraph store without embeddings: FTS5 over the texts of all items.
 
 What is asked is a sentence more often than a list of words, so an item need not have all of them: the more it has, and
-the rarer they are, the better it is (bm25). The names of fields count too, a sixth of what stands in them.
+the rarer they are, the better it is (bm25). The names of fields count too, a sixth of what stands in them. Words of its
+namespaces stand beside those of an item, so that a search costs the hits of the namespace it looks in.
 
 The index is that of the memory (`memory/following.py`): it follows the Backpack, is made anew where it is missing, and
 stands in a file of its own beside a plain opened store. Which fields are searched is a matter of the store that asks
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Final
 
-from backpack.integrations.langgraph.store_names import ITEMS
+from backpack.integrations.langgraph.store_names import ITEMS, Namespace, scopes_of
 from backpack.integrations.langgraph.store_records import unpacked_item
 from backpack.integrations.langgraph.store_vectors import Indexing, as_json
 from backpack.memory.documents import Document
@@ -34,13 +35,14 @@ class Words(Following):
         super().__init__(bp, ITEMS, _namespace(indexing))
         self._indexing = indexing
 
-    def find(self, query: str, is_wanted: Callable[[str], bool], count: int | None) -> list[Hit]:
+    def find(self, query: str, namespace: Namespace, is_wanted: Callable[[str], bool], count: int | None) -> list[Hit]:
         """The best so many items (None: all) that fit and are wanted, best first, the newer first among equals.
 
-        Cost: the items that have any of the words, and of those the wanted ones are looked at until there are enough.
-        `SearchUnavailableError` when this Python has no FTS5.
+        `namespace`: only there and below is looked; so deep ones may be in the way that `is_wanted` has to refuse them.
+        Cost: the items there that have any of the words. `SearchUnavailableError` when this Python has no FTS5.
         """
-        wanted = parsed(query, wants_all=False)
+        scopes = scopes_of(namespace)
+        wanted = parsed(query, wants_all=False, scope=scopes[-1] if scopes else None)
         if not wanted.terms:
             return []
         with self._lock:
@@ -67,7 +69,7 @@ class Words(Following):
             _gather(as_json(record.value), names, texts)
         else:
             texts += self._indexing.texts(record.value, record.index).values()
-        return iter((Document(id, 0, "\n".join(texts), "", "", "\n".join(names)),))
+        return iter((Document(id, 0, "\n".join(texts), "", " ".join(scopes_of(record.namespace)), "\n".join(names)),))
 
 
 def words_of(bp: Backpack, indexing: Indexing) -> Words:
