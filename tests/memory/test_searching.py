@@ -17,9 +17,9 @@ import backpack
 from backpack import Backpack
 from backpack.errors import InvalidArgumentError, ReadOnlyError, SearchUnavailableError
 from backpack.memory import Memory
+from backpack.memory.following import BATCH
 from backpack.memory.index_file import file_name
 from backpack.memory.search_index import Index
-from backpack.memory.following import BATCH
 from backpack.memory.searching import Searching
 from backpack.memory.values import StoreValues
 

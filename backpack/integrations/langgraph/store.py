@@ -16,7 +16,7 @@ from langgraph.store.base import BaseStore, IndexConfig, Op, Result, TTLConfig
 from backpack.core.commit import Facts
 from backpack.errors import InvalidArgumentError
 from backpack.integrations.langgraph.store_batches import Batch, batch_of
-from backpack.integrations.langgraph.store_catalog import catalog_of
+from backpack.integrations.langgraph.store_catalog import Catalog, catalog_of
 from backpack.integrations.langgraph.store_expiry import checked_minutes
 from backpack.integrations.langgraph.store_reading import Reading
 from backpack.integrations.langgraph.store_sweeping import Sweeper
@@ -89,7 +89,6 @@ class BackpackStore(BaseStore):
             raise InvalidArgumentError(
                 f"a BackpackStore is made of a Backpack or of a path, not of a {type(store_or_path).__name__}"
             )
-        self._catalog = catalog_of(self.bp)
         self._sweeper = Sweeper(_weakly(self))
 
     @classmethod
@@ -203,6 +202,11 @@ class BackpackStore(BaseStore):
         return f"<BackpackStore of {self.bp!r}>"
 
     # -- inside ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _catalog(self) -> Catalog:
+        """Asked for each time: in a forked child it is another one."""
+        return catalog_of(self.bp)
 
     def _now_us(self) -> int:
         return int(self._clock() * 1_000_000)

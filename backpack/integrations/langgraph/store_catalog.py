@@ -8,8 +8,8 @@ or whoever packs by hand is noticed; a commit of its own stores it is told of.
 Order: namespaces in which something was put earlier come first, and in each the items that were put first earlier; an
 item that is put again keeps its place. That is the order of `InMemoryStore`.
 
-Cost: the names of all namespaces once, O(log keys) each; of a namespace its items when it is searched first, 5 µs each,
-and about 150 bytes of memory for each from then on; every expiry once.
+Cost: the namespaces below one that is searched or listed once, O(log keys) each; the items of each that is searched
+once, 5 µs each, and about 150 bytes of memory for each from then on; every expiry once.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,6 +38,8 @@ from backpack.store.store import Backpack
 _BEHIND_ITEMS: Final = ";"
 """The character behind the colon that names of items begin with."""
 _LAST: Final = "\U0010ffff"
+_ITEMS_MAX: Final = 1_000_000
+"""Items that are known; when they become more, all are let go of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,13 @@ class Catalog:
         self._bp = bp
         self._head = -1
         """Up to which commit all of this goes."""
-        self._namespaces: SortedDict[str, Namespace] | None = None
-        """By their shelves; None when nobody asked for them yet."""
+        self._namespaces: SortedDict[str, Namespace] = SortedDict()
+        """By their shelves."""
+        self._known: set[str] = set()
+        """Of shelves that begin so, all are there."""
         self._shelves: dict[str, Shelf] = {}
+        self._item_count = 0
+        """Of those shelves; the ones that were taken away since count too."""
 
     # -- as the store sees it --------------------------------------------------------------------------------------
 
@@ -163,7 +169,7 @@ class Catalog:
         """That namespace and those below it, if they have items that are not expired. Wants the lock."""
         shelves = self._shelves_below(prefix)
         over = {shelf_in(name) for name in self.expiries.over(now_us)}
-        namespaces = self._known_namespaces()
+        namespaces = self._namespaces
         return [namespaces[shelf] for shelf in shelves if shelf not in over or self._is_any_live(shelf, now_us)]
 
     def next_place(self, number: int) -> int:
@@ -207,8 +213,7 @@ class Catalog:
         text = shelf_in(name)
         shelf = self._shelves.get(text)
         if record is not None:
-            if self._namespaces is not None:
-                self._namespaces[text] = record.namespace
+            self._namespaces[text] = record.namespace
             if shelf is None or shelf.items.get(name) == record.place:
                 return
             if record.place <= shelf.last:
@@ -216,42 +221,44 @@ class Catalog:
             else:
                 shelf.items.pop(name, None)
                 shelf.items[name] = shelf.last = record.place
+                self._item_count += 1
             return
         if shelf is not None:
             shelf.items.pop(name, None)
         if not shelf.items if shelf is not None else self._first(f"{text}:") is None:
             self._shelves.pop(text, None)
-            if self._namespaces is not None:
-                self._namespaces.pop(text, None)
+            self._namespaces.pop(text, None)
 
     def _forget(self) -> None:
         self._head = -1
-        self._namespaces = None
-        self._shelves = {}
+        self._namespaces.clear()
+        self._known.clear()
+        self._shelves.clear()
+        self._item_count = 0
         self.expiries.forget()
 
     def _shelves_below(self, namespace: Namespace) -> list[str]:
-        namespaces = self._known_namespaces()
+        """Those of a namespace and of all below it, sorted."""
         prefix = prefix_of(namespace)
+        if not any(beginning in self._known for beginning in _beginnings(prefix)):
+            self._namespaces.update(self._scanned(prefix))
+            self._known.add(prefix)
+        found = self._namespaces.irange(prefix, prefix + _LAST)
         size = len(namespace)
-        found = namespaces.irange(prefix, prefix + _LAST)
-        return [shelf for shelf in found if namespaces[shelf][:size] == namespace]
+        return [shelf for shelf in found if self._namespaces[shelf][:size] == namespace]
 
-    def _known_namespaces(self) -> "SortedDict[str, Namespace]":
-        if self._namespaces is None:
-            found: SortedDict[str, Namespace] = SortedDict()
-            name = self._first("")
-            while name is not None:
-                shelf = shelf_in(name)
-                namespace = namespace_in(shelf)
-                if namespace is None:
-                    record = next(self.records([name]))
-                    namespace = None if record is None else record.namespace
-                if namespace is not None:
-                    found[shelf] = namespace
-                name = self._first("", shelf + _BEHIND_ITEMS)
-            self._namespaces = found
-        return self._namespaces
+    def _scanned(self, prefix: str) -> Iterator[tuple[str, Namespace]]:
+        """The shelves that begin so, and their namespaces. Cost: O(log keys) each, however many items they have."""
+        name = self._first(prefix)
+        while name is not None:
+            shelf = shelf_in(name)
+            namespace = namespace_in(shelf)
+            if namespace is None:
+                record = next(self.records([name]))
+                namespace = None if record is None else record.namespace
+            if namespace is not None:
+                yield shelf, namespace
+            name = self._first(prefix, shelf + _BEHIND_ITEMS)
 
     def _shelf(self, text: str) -> Shelf:
         shelf = self._shelves.get(text)
@@ -261,7 +268,11 @@ class Catalog:
             found = [(one.place, one.shelf, name) for name, one in zip(names, self.records(names), strict=True) if one]
             items = {name: place for place, _, name in sorted(found)}
             place = min((one[1] for one in found), default=0)
-            shelf = self._shelves[text] = Shelf(self._known_namespaces()[text], place, items)
+            if self._item_count + len(items) > _ITEMS_MAX:
+                self._shelves.clear()
+                self._item_count = 0
+            self._item_count += len(items)
+            shelf = self._shelves[text] = Shelf(self._namespaces[text], place, items)
         return shelf
 
     def _first(self, prefix: str, start: str = "") -> str | None:
@@ -272,6 +283,16 @@ class Catalog:
     def _is_any_live(self, shelf: str, now_us: int) -> bool:
         start = len(ITEMS)
         return any(not self.expiries.is_over(key[start:], now_us) for key in self._bp._keys_below(f"{ITEMS}{shelf}:"))
+
+
+def _beginnings(prefix: str) -> Iterator[str]:
+    """A prefix, and those of the namespaces above."""
+    yield prefix
+    end = prefix.rfind(".", 0, max(len(prefix) - 1, 0))
+    while end >= 0:
+        yield prefix[: end + 1]
+        end = prefix.rfind(".", 0, end)
+    yield ""
 
 
 def catalog_of(bp: Backpack) -> Catalog:

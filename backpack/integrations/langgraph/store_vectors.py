@@ -92,7 +92,8 @@ def scores_by_numpy(query: Sequence[float], vectors: Sequence[Vector]) -> list[f
 
     wanted = np.array(query, dtype=np.float64)
     found = np.zeros(len(vectors))
-    length = float(np.linalg.norm(wanted))
+    with np.errstate(all="ignore"):
+        length = float(np.linalg.norm(wanted))
     for code in _TYPES:
         numbers = [
             number
