@@ -6,14 +6,15 @@ what order: `store_catalog.py`.
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, Final, Self, TypeVar
 from weakref import WeakMethod
 
 from langgraph.store.base import BaseStore, IndexConfig, Op, Result, TTLConfig
 
-from backpack.core.commit import Facts
+from backpack.core.commit import Commit, Facts
 from backpack.errors import InvalidArgumentError
 from backpack.integrations.langgraph.store_batches import Batch, batch_of
 from backpack.integrations.langgraph.store_catalog import Catalog, catalog_of
@@ -250,19 +251,38 @@ class BackpackStore(BaseStore):
             self.bp._told(facts)
 
     async def _atold(self, change: Callable[[], Facts | None]) -> None:
-        """The same for a task, of a commit that is yet to be made: once it has begun it is made whole."""
-        commit = await tasks.changed(self.bp, change, is_short=False)
+        """The same for a task, of a commit that is yet to be made: once that has begun it is brought to its end."""
+        interrupt: asyncio.CancelledError | None = None
+        with self._at_once() as is_at_once:
+            facts = change() if is_at_once else None
+        if not is_at_once:
+            facts, interrupt = await self.bp._readers.finish(change)
+        commit = None if facts is None else Commit(facts)
+        if commit is not None and self.bp._events.subscribers:
+            self.bp._tell(commit)
+        if interrupt is not None:
+            raise interrupt
         await tasks.durable(self.bp, commit)
 
     async def _done(self, act: Callable[[], _Result], *, is_quick: bool) -> _Result:
-        """What `act` returns: in memory at once if it is quick and nobody is in the way, else by a thread."""
-        lock = self._catalog.lock
-        if is_quick and self.bp._archive is None and lock.acquire(blocking=False):
-            try:
-                return act()
-            finally:
-                lock.release()
+        """What `act` returns: in memory at once if it is quick, else by a thread."""
+        if is_quick:
+            with self._at_once() as is_at_once:
+                if is_at_once:
+                    return act()
         return await self.bp._readers.run(act)
+
+    @contextmanager
+    def _at_once(self) -> Iterator[bool]:
+        """May the thread of a loop work inside? Where nothing is read from disk and nobody is in the way."""
+        lock = self._catalog.lock
+        if self.bp._archive is not None or not lock.acquire(blocking=False):
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
 
 
 def _weakly(store: BackpackStore) -> Callable[[], bool]:

@@ -185,6 +185,28 @@ def test_whatever_is_done_to_the_backpack_is_noticed() -> None:
     assert keys(store) == [] == store.list_namespaces()
 
 
+def test_what_history_has_lost_is_noticed_all_the_same() -> None:
+    other = BackpackStore(Backpack())
+    other.put(NAMESPACE, "k", {})
+    bp = Backpack(max_commits=5)
+    store = BackpackStore(bp)
+    assert keys(store) == []
+    bp.pack(ITEMS + "users.123.:k", other.bp[ITEMS + "users.123.:k"])
+    for number in range(20):
+        bp.pack("other", number)
+    assert keys(store) == ["k"]
+
+
+def test_a_namespace_that_was_emptied_comes_back_behind_the_others() -> None:
+    store = BackpackStore(Backpack())
+    store.put(("a",), "k", {})
+    store.put(("b",), "j", {})
+    assert keys(store) == ["k", "j"]
+    store.delete(("a",), "k")
+    store.put(("a",), "k", {})
+    assert keys(store) == ["j", "k"]
+
+
 def test_what_is_no_item_any_more_is_told() -> None:
     for damaged in (1, {}, {"value": 1}, {"value": {}, "time_us": -1}, {"value": {}, "time_us": 10**30}):
         store = BackpackStore(Backpack())
@@ -339,6 +361,47 @@ def test_many_tasks_may_use_it(tmp_path: Path, durability: str) -> None:
             assert len(await store.alist_namespaces()) == 8
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("where", ["memory", "disk"])
+def test_a_loop_goes_on_while_another_thread_is_in_the_way(tmp_path: Path, where: str) -> None:
+    async def run(store: BackpackStore) -> None:
+        held, released = threading.Event(), threading.Event()
+        catalog = store._catalog
+
+        def hold() -> None:
+            with catalog.lock:
+                held.set()
+                released.wait(30)
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        held.wait(30)
+        calls = [store.aput(NAMESPACE, "k", {}), store.asearch(()), store.aget(NAMESPACE, "k")]
+        running = [asyncio.ensure_future(call) for call in calls]
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert not any(task.done() for task in running)
+        released.set()
+        await asyncio.gather(*running)
+        thread.join()
+        assert [item.key for item in await store.asearch(())] == ["k"]
+
+    with BackpackStore(Backpack() if where == "memory" else tmp_path / "store") as store:
+        asyncio.run(run(store))
+
+
+def test_a_put_that_is_cancelled_is_made_whole_or_not_at_all(tmp_path: Path) -> None:
+    async def run(store: BackpackStore) -> None:
+        task = asyncio.ensure_future(store.abatch([PutOp(NAMESPACE, str(key), {}) for key in range(5)]))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert len(await store.asearch(())) in (0, 5)
+
+    with BackpackStore(tmp_path / "store") as store:
+        asyncio.run(run(store))
 
 
 def test_a_search_of_one_namespace_reads_nothing_of_the_others(tmp_path: Path) -> None:

@@ -124,6 +124,13 @@ ACTS: dict[str, Act] = {
     "delete": lambda store: (store.delete(("a",), "two"), store.get(("a",), "two"), store.search(()))[1:],
     "delete what isn't there": lambda store: store.delete(("a",), "nine"),
     "put None": lambda store: (store.put(("a",), "two", None), store.get(("a",), "two")),  # type: ignore[arg-type]
+    "put again into a namespace that was emptied": lambda store: (
+        store.search(()),
+        store.delete(("a",), "two"),
+        store.search(()),
+        store.put(("c", "x"), "seven", {}),
+        store.search(("a",)),
+    ),
     "put again behind a delete": lambda store: (
         store.delete(("b", "x"), "one"),
         store.put(("b", "x"), "one", {"n": 0}),
@@ -228,8 +235,10 @@ VALUES = st.fixed_dictionaries({"n": st.integers(-3, 3), "text": st.text("aeiou 
 PUTS = st.tuples(NAMESPACES, KEYS, st.none() | VALUES, st.sampled_from([None, False, ["text"]]))
 
 
-@given(st.lists(PUTS, max_size=20), NAMESPACES, st.integers(0, 6), st.integers(0, 4))
-def test_whatever_was_put_both_find_alike(puts: list[Any], prefix: tuple[str, ...], limit: int, offset: int) -> None:
+@given(st.lists(PUTS, max_size=20), NAMESPACES, st.integers(0, 6), st.integers(0, 4), st.booleans())
+def test_whatever_was_put_both_find_alike(
+    puts: list[Any], prefix: tuple[str, ...], limit: int, offset: int, is_watched: bool
+) -> None:
     rival, store = InMemoryStore(index=INDEX), BackpackStore(Backpack(), index=INDEX)
     for namespace, key, value, index in puts:
         rival._vectors[namespace].pop(key, None)  # it would keep those of the value before
@@ -238,6 +247,8 @@ def test_whatever_was_put_both_find_alike(puts: list[Any], prefix: tuple[str, ..
         assert facts(store.get(namespace, key)) == facts(rival.get(namespace, key))
         if not rival._data[namespace]:
             del rival._data[namespace]  # it would list a namespace of nothing
+        if is_watched:
+            assert facts(store.search((), limit=100)) == facts(rival.search((), limit=100))
     fork = BackpackStore(store.bp.fork(), index=INDEX)  # which has to read all of it
     for one in (store, fork):
         assert one.list_namespaces() == rival.list_namespaces()

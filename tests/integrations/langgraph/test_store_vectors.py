@@ -51,6 +51,17 @@ def test_what_has_no_direction_is_near_nothing(row: list[float]) -> None:
     assert scores_by_numpy([0.0, 0.0], vectors) == [0.0] == scores_in_python([0.0, 0.0], vectors)
 
 
+def test_without_numpy_a_search_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = store_of(fields=["text"])
+    for text in ("aaa", "abb", "bbb"):
+        store.put(("n",), text, {"text": text})
+    found = [(item.key, item.score) for item in store.search((), query="aab")]
+    monkeypatch.setattr("backpack.integrations.langgraph.store_vectors.find_spec", lambda name: None)
+    again = [(item.key, item.score) for item in store.search((), query="aab")]
+    assert [key for key, _ in found] == [key for key, _ in again]
+    assert [score for _, score in found] == pytest.approx([score for _, score in again])
+
+
 def test_vectors_lose_no_digit_and_take_four_bytes_a_number_where_they_can() -> None:
     short, long = packed_vectors({"": [0.5, 1.25]}), packed_vectors({"": [0.1, 1.25]})
     assert len(long) - len(short) == 8

@@ -9,6 +9,7 @@ from langgraph.store.base import PutOp
 import backpack
 from backpack import Backpack
 from backpack.integrations.langgraph import BackpackStore
+from backpack.integrations.langgraph.store_words import words_of
 from backpack.memory import Memory
 
 FACTS = {
@@ -66,6 +67,14 @@ def test_a_score_says_the_same_whatever_the_namespace(store: BackpackStore) -> N
     deep = {hit.key: hit.score for hit in store.search(("facts", "b", "below"), query="bread")}
     every = {hit.key: hit.score for hit in store.search((), query="bread")}
     assert deep["deep"] == pytest.approx(every["deep"], rel=1e-6)
+
+
+def test_a_search_looks_at_no_hit_of_another_namespace(store: BackpackStore) -> None:
+    store.batch([PutOp(("many", str(number)), "k", {"text": "needle"}) for number in range(50)])
+    seen: list[str] = []
+    words = words_of(store.bp, store._indexing)
+    assert len(words.find("needle", ("many", "7"), lambda name: seen.append(name) is None, None)) == 1
+    assert seen == ["many.7.:k"]
 
 
 @pytest.mark.parametrize("depth", [1, 15, 16, 17, 40])
