@@ -145,12 +145,14 @@ class Catalog:
             for name, content in zip(names, contents, strict=True)
         )
 
-    def fitting(self, names: Sequence[str], is_wanted: Callable[[dict[str, Any]], bool]) -> Iterator[Record]:
-        """Those of the items that are there and whose values pass a test, as they are at one moment."""
+    def fitting(
+        self, names: Sequence[str], is_wanted: Callable[[dict[str, Any]], bool]
+    ) -> Iterator[tuple[str, Record]]:
+        """Items that are there and whose values pass a test, with their names, as they are at one moment."""
         for name, content in zip(names, self.contents(ITEMS, names), strict=True):
             record = None if content is None else fitting_item(name, content, is_wanted)
             if record is not None:
-                yield record
+                yield name, record
 
     def contents(self, kind: str, names: Iterable[str]) -> list[Content | None]:
         """What stands at one moment under keys of a kind."""

@@ -3,25 +3,25 @@
 from collections.abc import Sequence
 from operator import itemgetter
 
-from langgraph.store.base import SearchItem
-
-from backpack.integrations.langgraph.store_records import Record, Vector
+from backpack.integrations.langgraph.store_records import Vector
 from backpack.integrations.langgraph.store_vectors import scores
 
 
 def nearest(
-    query: Sequence[float], candidates: Sequence[tuple[Record, list[Vector]]], offset: int, limit: int
-) -> list[SearchItem]:
-    """Items by the best of their vectors, from `offset` on; those without any fill up what is left of `limit`.
+    query: Sequence[float], items: Sequence[Sequence[Vector]], offset: int, limit: int
+) -> list[tuple[int, float | None]]:
+    """The numbers of items, given by their vectors, and their scores: by the best of their vectors, from `offset` on.
 
-    Of items that are equally near the one that was put first comes first.
+    Items without any, whose score is None, fill up what is left of `limit`. Of items that are equally near the earlier
+    one comes first.
     """
-    owners = [number for number, (_, vectors) in enumerate(candidates) for _ in vectors]
-    found = scores(query, [vector for _, vectors in candidates for vector in vectors])
+    owners = [number for number, vectors in enumerate(items) for _ in vectors]
+    found = scores(query, [vector for vectors in items for vector in vectors])
     best: dict[int, float] = {}
     for owner, score in sorted(zip(owners, found, strict=True), key=itemgetter(1), reverse=True):
         best.setdefault(owner, score)
-    scored = list(best.items())[max(offset, 0) : max(offset + limit, 0)]
-    left = limit - len(scored)
-    others = [record for record, vectors in candidates if not vectors][: max(left, 0)]
-    return [candidates[owner][0].hit(score) for owner, score in scored] + [record.hit() for record in others]
+    ranked: list[tuple[int, float | None]] = [(owner, score) for owner, score in best.items()]
+    scored = ranked[max(offset, 0) : max(offset + limit, 0)]
+    left = max(limit - len(scored), 0)
+    others = [number for number, vectors in enumerate(items) if not vectors] if left else []
+    return scored + [(number, None) for number in others[:left]]

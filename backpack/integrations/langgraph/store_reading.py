@@ -73,20 +73,26 @@ class Reading:
     def _paged(self, op: SearchOp) -> list[Record]:
         """One page of the items that fit, in their order. Cost: the items up to there, where there is a filter."""
         if min(op.offset, op.limit) < 0:  # a slice counts them from the end
-            return list(self._fitting(op, self._names(op)))[op.offset : op.offset + op.limit]
-        if not op.filter:
-            return list(self._fitting(op, islice(self._names(op), op.offset, op.offset + op.limit)))
-        return list(islice(self._fitting(op, self._names(op)), op.offset, op.offset + op.limit))
+            found = list(self._fitting(op, self._names(op)))[op.offset : op.offset + op.limit]
+        elif not op.filter:
+            found = list(self._fitting(op, self._names(op)[op.offset :]))
+        else:
+            found = list(islice(self._fitting(op, self._names(op)), op.offset, op.offset + op.limit))
+        return [record for _, record in found]
 
     def _by_vector(self, op: SearchOp, vector: Sequence[float]) -> list[SearchItem]:
-        records = list(self._fitting(op, self._names(op)))
-        names = [name_of(shelf_of(record.namespace), record.key) for record in records]
+        """Cost: the vectors of all items there, and with a filter their values; without one those that are returned."""
+        names = self._names(op)
+        if op.filter:
+            names = [name for name, _ in self._fitting(op, names)]
         contents = self._catalog.contents(VECTORS, names)
-        candidates = [
-            (record, [] if content is None else unpacked_vectors(name, content))
-            for name, record, content in zip(names, records, contents, strict=True)
+        items = [
+            [] if content is None else unpacked_vectors(name, content)
+            for name, content in zip(names, contents, strict=True)
         ]
-        return nearest(vector, candidates, op.offset, op.limit)
+        ranked = nearest(vector, items, op.offset, op.limit)
+        records = self._catalog.records([names[number] for number, _ in ranked])
+        return [record.hit(score) for (_, score), record in zip(ranked, records, strict=True) if record is not None]
 
     def _by_words(self, op: SearchOp, query: str, words: Words) -> list[SearchItem]:
         namespace = tuple(op.namespace_prefix)
@@ -96,11 +102,10 @@ class Reading:
             with self._catalog.lock:
                 if self._catalog.expiries.is_over(name, self._now_us):
                     return False
-            record = next(self._catalog.fitting([name], lambda value: fits(value, op.filter)), None)
-            if record is None or record.namespace[: len(namespace)] != namespace:
-                return False
-            found[name] = record
-            return True
+            for _, record in self._catalog.fitting([name], lambda value: fits(value, op.filter)):
+                if record.namespace[: len(namespace)] == namespace:
+                    found[name] = record
+            return name in found
 
         is_page = min(op.offset, op.limit) >= 0
         hits = words.find(query, namespace, is_wanted, op.offset + op.limit if is_page else None)
@@ -116,8 +121,8 @@ class Reading:
             is_first_page = not op.filter and not op.query and min(op.offset, op.limit) >= 0
             return list(islice(live, op.offset + op.limit if is_first_page else None))
 
-    def _fitting(self, op: SearchOp, names: Iterable[str]) -> Iterator[Record]:
-        """Those of the items that are there still and fit, in the same order."""
+    def _fitting(self, op: SearchOp, names: Iterable[str]) -> Iterator[tuple[str, Record]]:
+        """Those of the items that are there still and fit, in the same order, with their names."""
         iterator = iter(names)
         while some := list(islice(iterator, _AT_ONCE)):
             yield from self._catalog.fitting(some, lambda value: fits(value, op.filter))

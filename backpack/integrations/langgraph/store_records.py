@@ -1,7 +1,7 @@
 """What stands in a Backpack for an item of a LangGraph store, and what is checked of it before it is believed.
 
     item     {"value", "time_us", "shelf", "place"} and, where wanted, "name" and "index"
-    vectors  {path: [code, bytes]}: floats in 4 bytes each (code "f") where nothing is lost by it, else in 8 ("d")
+    vectors  bytes: { code, count as u32, floats }, of 4 bytes each (code "f") where nothing is lost by it, else 8 ("d")
     expiry   [minutes, time_us]
 
 `place` says where in the order of all items one was put first, and `shelf` the same of its namespace: LangGraph's own
@@ -10,7 +10,7 @@ is read, and a refreshed expiry is no new version of a value.
 """
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 from langgraph.store.base import Item, SearchItem
 
 from backpack.codec import pack_value, unpack_value
+from backpack.core.headers import BYTES, FAMILIES, header_size
 from backpack.core.payload import Content, join
 from backpack.errors import CorruptionError, InvalidArgumentError
 from backpack.integrations.langgraph.store_names import Namespace, key_in, namespace_in, shelf_in
@@ -25,7 +26,9 @@ from backpack.integrations.langgraph.store_names import Namespace, key_in, names
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_US: Final = 250_000_000_000_000_000
 """The year 9892."""
-_ITEM_SIZES: Final = {"f": 4, "d": 8}
+ITEM_SIZES: Final = {"f": 4, "d": 8}
+"""Bytes of a number, by the codes of vectors."""
+_COUNT_SIZE: Final = 4
 
 Index = Literal[False] | tuple[str, ...] | None
 """False: by no query; paths: by what stands there; None: as the store has it."""
@@ -133,30 +136,36 @@ def unpacked_expiry(name: str, content: Content) -> Expiry:
     return Expiry(minutes, time_us)
 
 
-def packed_vectors(vectors: Mapping[str, Sequence[float]]) -> bytes:
-    """Vectors by their paths as bytes. `InvalidArgumentError` when one is no row of numbers."""
-    return pack_value({path: list(_packed_vector(vector)) for path, vector in vectors.items()})
+def packed_vectors(vectors: Iterable[Sequence[float]]) -> bytes:
+    """Vectors as bytes. `InvalidArgumentError` when one is no row of numbers."""
+    parts: list[bytes] = []
+    for code, data in map(_packed_vector, vectors):
+        parts += (code.encode(), (len(data) // ITEM_SIZES[code]).to_bytes(_COUNT_SIZE, "little"), data)
+    return pack_value(b"".join(parts))
 
 
 def unpacked_vectors(name: str, content: Content) -> list[Vector]:
-    """Vectors of bytes, in the order of their paths. `CorruptionError` when they are none."""
-    fields = unpack_value(join(content))
-    if type(fields) is not dict:
+    """Vectors of bytes, in the same order. `CorruptionError` when they are none. Cost: one copy of them."""
+    payload = join(content)  # not unpacked: that looks at each byte
+    start = header_size(payload) if payload and FAMILIES[payload[0]] == BYTES else 0
+    if not start or len(payload) - start != int.from_bytes(payload[1:start], "big"):
         raise _corruption("vectors", name)
     vectors: list[Vector] = []
-    for vector in fields.values():
-        if type(vector) is not list or len(vector) != 2:
+    while start < len(payload):
+        code = chr(payload[start])
+        if code not in ITEM_SIZES:
             raise _corruption("vectors", name)
-        code, data = vector
-        if type(code) is not str or code not in _ITEM_SIZES or type(data) is not bytes or len(data) % _ITEM_SIZES[code]:
+        begin = start + 1 + _COUNT_SIZE
+        start = begin + int.from_bytes(payload[start + 1 : begin], "little") * ITEM_SIZES[code]
+        if max(begin, start) > len(payload):
             raise _corruption("vectors", name)
-        vectors.append((code, data))
+        vectors.append((code, payload[begin:start]))
     return vectors
 
 
 def vector_length(vector: Vector) -> int:
     """How many numbers it has."""
-    return len(vector[1]) // _ITEM_SIZES[vector[0]]
+    return len(vector[1]) // ITEM_SIZES[vector[0]]
 
 
 def _packed_vector(vector: Sequence[float]) -> Vector:

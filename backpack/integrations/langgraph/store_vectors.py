@@ -16,7 +16,7 @@ from langchain_core.embeddings import Embeddings
 from langgraph.store.base import IndexConfig, ensure_embeddings, get_text_at_path, tokenize_path
 
 from backpack.errors import InvalidArgumentError
-from backpack.integrations.langgraph.store_records import Index, Vector, vector_length
+from backpack.integrations.langgraph.store_records import ITEM_SIZES, Index, Vector, vector_length
 
 _WHOLE: Final = "$"
 _TYPES: Final = {"f": "<f4", "d": "<f8"}
@@ -95,15 +95,12 @@ def scores_by_numpy(query: Sequence[float], vectors: Sequence[Vector]) -> list[f
     with np.errstate(all="ignore"):
         length = float(np.linalg.norm(wanted))
     for code in _TYPES:
-        numbers = [
-            number
-            for number, vector in enumerate(vectors)
-            if vector[0] == code and vector_length(vector) == len(wanted)
-        ]
+        size = len(wanted) * ITEM_SIZES[code]
+        numbers = [number for number, (other, data) in enumerate(vectors) if other == code and len(data) == size]
         if not numbers or not length:
             continue
-        data = np.frombuffer(b"".join([vectors[number][1] for number in numbers]), dtype=_TYPES[code])
-        rows = data.astype(np.float64).reshape(len(numbers), len(wanted))
+        joined = np.frombuffer(b"".join([vectors[number][1] for number in numbers]), dtype=_TYPES[code])
+        rows = joined.astype(np.float64, copy=False).reshape(len(numbers), len(wanted))
         with np.errstate(all="ignore"):
             cosines = np.dot(rows, wanted) / (np.linalg.norm(rows, axis=1) * length)
         found[numbers] = np.where(np.isfinite(cosines), cosines, 0.0)

@@ -49,7 +49,7 @@ def put_all(bp: Backpack, catalog: Catalog, puts: Iterable[Put], vectors: Vector
             expiry = None if put.minutes is None else begun(put.minutes, now_us)
             payloads[ITEMS + put.name] = packed_item(put.name, record)
             found = vectors.get(put.name)
-            _set(bp, payloads, VECTORS + put.name, packed_vectors(found) if found else None)
+            _set(bp, payloads, VECTORS + put.name, packed_vectors(found.values()) if found else None)
             _set(bp, payloads, EXPIRY + put.name, None if expiry is None else packed_expiry(expiry))
             changes.append(Change(put.name, record, expiry))
         return _committed(bp, catalog, payloads, changes)
