@@ -27,9 +27,12 @@ _closing: Final[set[Thread]] = set()
 """The threads that let go at present. Adding and taking away are atomic, so it needs no lock of its own."""
 
 
-def expect_loss(store: "Backpack", opened: Opened) -> None:
-    """Have the files let go when the store is lost without having been closed."""
-    finalize(store, _let_go, opened, process.pid).atexit = False
+def expect_loss(store: "Backpack", opened: Opened) -> Callable[[], object]:
+    """Have the files let go when the store is lost without having been closed. Returns what is to be called when it was
+    closed: nothing is held any more then."""
+    expected = finalize(store, _let_go, opened, process.pid)
+    expected.atexit = False
+    return expected.detach
 
 
 def unless_abandoned(open_store: Callable[[], Result]) -> Result:

@@ -74,7 +74,7 @@ def open(
 
     store = unless_abandoned(open_store)
     assert store._opened is not None
-    expect_loss(store, store._opened)
+    store._expect_no_loss = expect_loss(store, store._opened)
     return store
 
 

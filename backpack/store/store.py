@@ -79,7 +79,7 @@ from backpack.store.sight import Sight
 from backpack.store.slicing import bytes_of, text_of
 from backpack.store.snapshot import RAISE, Snapshot
 from backpack.store.spans import add_spans
-from backpack.store.state import State
+from backpack.store.state import State, nothing
 from backpack.store.taking import popped, with_default
 from backpack.store.transaction import Growth, Transaction
 from backpack.store.usage import MemoryUsage, largest_keys, measure, pinned_bytes
@@ -160,6 +160,8 @@ class Backpack(MutableMapping[str, Any]):
         """What has left memory: of an opened store, or of the one that this is a fork of."""
         self._origin: Backpack | None = None
         """Of a fork that reads the files of an opened store: that store, which must not be lost before it."""
+        self._expect_no_loss: Callable[[], object] = nothing
+        """To be called when it is closed."""
         self._is_durable = False
         """Does a commit wait until it is on disk for good?"""
         self._recovery: Recovery | None = None
@@ -1079,6 +1081,7 @@ class Backpack(MutableMapping[str, Any]):
             if self._opened is not None and not self._is_forked:
                 self._opened.close()
         finally:
+            self._expect_no_loss()
             self._readers.close()
             if self._opened is None and self._archive is not None and not self._is_forked:
                 self._archive.let_go()
@@ -1301,6 +1304,13 @@ class Backpack(MutableMapping[str, Any]):
                 return
             last = keys[-1]
 
+    def _first_key_below(self, prefix: str, start: str = "") -> str | None:
+        """The first visible key that begins so, from another one on; None when there is none. O(log keys)."""
+        self._require_open()
+        with self._lock:
+            key = next(self._engine.visible.irange(max(prefix, start)), None)
+        return key if key is not None and key.startswith(prefix) else None
+
     def _present_content(self, key: str) -> Content | None:
         with self._lock:
             return self._present(key)
@@ -1453,7 +1463,7 @@ class Backpack(MutableMapping[str, Any]):
                 raise KeyNotFoundError(f"nothing to delete: key={key!r}", key=key)
             return self._engine.commit((Request(key, "delete"),), label, self._now())
 
-    def _commit_transaction(self, payloads: dict[str, bytes | Growth], is_whole: bool, label: Label) -> Facts | None:
+    def _commit_transaction(self, payloads: Mapping[str, bytes | Growth], is_whole: bool, label: Label) -> Facts | None:
         with self._lock, self._change():
             if is_whole:
                 return self._engine.commit_payloads(payloads, label, self._now())  # type: ignore[arg-type]
