@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from backpack.context.budget import Budget
 from backpack.context.config import ContextConfig
-from backpack.context.cost import Price
+from backpack.context.cost import Cost, Price
 from backpack.context.counting import Counter
 from backpack.context.environment import configured
 from backpack.context.following import Following
@@ -43,6 +43,8 @@ _LONG: Final = 64 * 1024
 """Bytes of a message that a task doesn't count, and of a context that it doesn't decode, in the thread of its loop."""
 
 _RECALLED: Final = 10
+_Prepared = tuple[Stored, Record, Cost | None, Sequence[Record], dict[str, Any] | None]
+"""A message on its way in: what its call cost, records that are to be written before its own, and `about`."""
 
 
 class Conversation:
@@ -180,38 +182,30 @@ class Conversation:
 
         `InvalidArgumentError` for what is no message, `UnstorableValueError`, `UsageError`: nothing has happened then.
         """
-        item, record, before, about = self._prepared(message, usage)
-        try:
-            commit = self._storage.add(item, record, node, before, about)
-        except BaseException:
-            self._took_back(record)
-            raise
-        self._added(commit, item, record, about)
+        item, record, cost, before, about = self._prepared(message, usage)
+        commit = self._storage.add(item, record, node, before, about)
+        self._added(commit, item, record, cost, about)
         return commit
 
     async def aadd(self, message: Any, usage: Any = None, *, node: str | None = None) -> Commit:
         """As `add`, for tasks: neither counting a long message nor waiting for durability blocks the loop."""
         readers = self.bp._readers
         if self._is_at_hand() and _size_of(message) <= _LONG:
-            item, record, before, about = self._prepared(message, usage)
+            item, record, cost, before, about = self._prepared(message, usage)
         else:
-            item, record, before, about = await readers.run(self._prepared, message, usage)
-        try:
-            commit = await self._storage.aadd(item, record, node, before, about)
-        except BaseException:
-            self._following.forget()  # whether it is committed the store says
-            raise
+            item, record, cost, before, about = await readers.run(self._prepared, message, usage)
+        commit = await self._storage.aadd(item, record, node, before, about)
         if self._following.lock.acquire(blocking=False):
             try:
-                self._added(commit, item, record, about)
+                self._added(commit, item, record, cost, about)
             finally:
                 self._following.lock.release()
         else:
-            await readers.finish(lambda: self._added(commit, item, record, about), is_needed=True)
+            await readers.finish(lambda: self._added(commit, item, record, cost, about), is_needed=True)
         return commit
 
-    def _prepared(self, message: Any, usage: Any) -> tuple[Stored, Record, Sequence[Record], dict[str, Any] | None]:
-        """A message and what will be noted of it."""
+    def _prepared(self, message: Any, usage: Any) -> _Prepared:
+        """A message and what will be noted of it. Nothing is recorded before it is committed."""
         item = stored(message)
         used = self._used(item, usage)
         tokens = self.tracker.count_message(item.value)
@@ -223,12 +217,15 @@ class Conversation:
             before = following.unwritten
             now = {**following.about, "model": self._model, "window": self.window}
             about = None if now == following.about else now
+        cost: Cost | None = None
         spent: Spent | None = None
         if used is not None:
-            spent = spent_of(self.tracker.record(used), expected=expected)
+            cost = self.tracker.cost_of(used)
+            spent = spent_of(cost, expected=expected)
         elif item.role == ASSISTANT:
-            spent = spent_of(self.tracker.record(Usage(expected, tokens)), is_estimated=True, expected=expected)
-        return item, Record(tokens, len(item.packed), item.role, item.kind, spent), before, about
+            cost = self.tracker.cost_of(Usage(expected, tokens))
+            spent = spent_of(cost, is_estimated=True, expected=expected)
+        return item, Record(tokens, len(item.packed), item.role, item.kind, spent), cost, before, about
 
     def _used(self, item: Stored, usage: Any) -> Any:
         """The usage that was given, checked; else the one that a message of a response brings along."""
@@ -242,16 +239,13 @@ class Conversation:
                 return None
         return None
 
-    def _added(self, commit: Commit, item: Stored, record: Record, about: dict[str, Any] | None) -> None:
+    def _added(
+        self, commit: Commit, item: Stored, record: Record, cost: Cost | None, about: dict[str, Any] | None
+    ) -> None:
         with self._following.lock:
-            self._following.adopt(commit, item.packed, record)
             if about is not None:
                 self._following.about = about
-
-    def _took_back(self, record: Record) -> None:
-        """It isn't committed: what was recorded of its call is worked out anew from what is."""
-        if record.spent is not None:
-            self._following.forget()
+            self._following.adopt(commit, item.packed, record, cost)
 
     # -- the context ---------------------------------------------------------------------------------------------
 

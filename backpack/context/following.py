@@ -14,6 +14,7 @@ from threading import RLock
 from typing import Any, Final
 
 from backpack.codec import unpack_value
+from backpack.context.cost import Cost
 from backpack.context.present import Present
 from backpack.context.record import Compression, Record, Spent
 from backpack.context.storable import role_of
@@ -47,7 +48,7 @@ class Following:
         self._make_tracker = make_tracker
         self._is_sorting = is_sorting
         self._versions: Versions | None = None
-        self._pending: dict[int, tuple[bytes, Record]] = {}
+        self._pending: dict[int, tuple[bytes, Record, Cost | None]] = {}
 
     @property
     def is_current(self) -> bool:
@@ -63,17 +64,22 @@ class Following:
         """Read everything anew when it is asked for next: what is known here may not be what is stored."""
         self._versions = None
 
-    def adopt(self, commit: Commit, packed: bytes, record: Record) -> None:
-        """A message was committed here."""
+    def adopt(self, commit: Commit, packed: bytes, record: Record, cost: Cost | None) -> None:
+        """A message was committed here, and this is what its call cost."""
         version = commit.changes[self.storage.keys.messages].version
-        self._pending[version] = (packed, record)
+        self._pending[version] = (packed, record, cost)
+        self.unwritten = []
+        costs = []
         while self._versions is not None and self._versions.messages + 1 in self._pending:
             self._versions = replace(self._versions, messages=self._versions.messages + 1)
-            packed, record = self._pending.pop(self._versions.messages)
+            packed, record, cost = self._pending.pop(self._versions.messages)
             self.present.add(packed, record)
-            self._account(record.spent)
-        if self.unwritten:
-            self.unwritten = []
+            if record.spent is not None:
+                self.estimated_calls += record.spent.is_estimated
+                self._look_at(record.spent)
+            costs += [] if cost is None else [cost]
+        for one in costs:  # last, because a budget may warn, and warnings may be errors
+            self.tracker.record_cost(one)
 
     def adopt_compression(self, commit: Commit, compression: Compression) -> None:
         """A compression was committed here; what it changes in `present` is the caller's to do."""
@@ -107,12 +113,6 @@ class Following:
         for spent in loaded.spent:
             self._look_at(spent)
         self.tracker = self._make_tracker({"rows": _rows(loaded.spent, loaded.log, self.tracker.model)})
-
-    def _account(self, spent: Spent | None) -> None:
-        """The tracker has recorded it already."""
-        if spent is not None:
-            self.estimated_calls += spent.is_estimated
-            self._look_at(spent)
 
     def _look_at(self, spent: Spent) -> None:
         if not spent.is_estimated:

@@ -131,9 +131,14 @@ class TokenTracker:
         model -- who answered, where it isn't the tracker's model and the response doesn't say it
         Raises UsageError for a usage that can't be, and then records nothing of it.
         """
+        cost = self._cost(usage_of(usage), self._names(usage, model))
+        self.record_cost(cost, purpose=purpose)
+        return cost
+
+    def record_cost(self, cost: Cost, *, purpose: str = "call") -> None:
+        """Record a call whose cost is known already: what `cost_of` gave. O(1)."""
         if not isinstance(purpose, str) or not 0 < len(purpose) <= NAME_LENGTH_MAX:
             raise InvalidArgumentError(f"a purpose is a str of 1 to {NAME_LENGTH_MAX} characters")
-        cost = self._cost(usage_of(usage), self._names(usage, model))
         with self._lock:
             key = (purpose, cost.model)
             row = row_of(cost)
@@ -141,7 +146,6 @@ class TokenTracker:
             self._spent += cost.picodollars
         self._tell_guess(cost)
         self._warn(0)
-        return cost
 
     def check(self, estimate: Cost | Decimal | float = 0) -> None:
         """Ask the budget before a call that will cost so much, in USD.
