@@ -88,6 +88,8 @@ class Conversation:
             )
         if config is not None and not isinstance(config, ContextConfig):
             raise InvalidArgumentError(f"config is a ContextConfig: type={type(config).__name__}")
+        if memory is not None and not isinstance(memory, Memory):
+            raise InvalidArgumentError(f"memory is a backpack.memory.Memory: type={type(memory).__name__}")
         if window is not None and (isinstance(window, bool) or not isinstance(window, int) or window < 1):
             raise InvalidArgumentError("window is a whole number of tokens, 1 or more")
         self.bp = bp
@@ -101,7 +103,7 @@ class Conversation:
         self._following = Following(self._storage, self._tracker_of, is_sorting=self.config.preserve_system_prompts)
         self._memory = memory
         self._summarizer = checked_summarizer(summarizer)
-        self._preparing = Preparing(self._following, self.config, self._summarizer, self.memory)
+        self._preparing = Preparing(self._following, self.config, self._summarizer, lambda: self.memory)
         self._running = Running(bp, self._preparing, self._summarizer)
         self._recalling = Recalling(self._following)
         self._tools = self.tracker.count_tools(tools) if tools else 0
@@ -159,8 +161,9 @@ class Conversation:
             self._following.keep_up()
             return list(self._following.log)
 
+    @property
     def memory(self) -> Memory:
-        """Where large contents are."""
+        """Where large contents are, and what was compressed."""
         if self._memory is None:
             self._memory = Memory(self.bp)
         return self._memory

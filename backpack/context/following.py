@@ -22,8 +22,8 @@ from backpack.context.storing import Loaded, Storage, Versions
 from backpack.context.tracker import TokenTracker
 from backpack.core.commit import Commit
 
-_CALL, _COMPRESSION = "call", "compression"
-PURPOSES: Final = (_CALL, _COMPRESSION)
+_CALL: Final = "call"
+_COMPRESSION: Final = "compression"
 
 
 class Following:
@@ -59,10 +59,6 @@ class Following:
         """Know what the store says now."""
         if not self.is_current:
             self._take(self.storage.load(self._counted, is_sorting=self._is_sorting))
-
-    def forget(self) -> None:
-        """Read everything anew when it is asked for next: what is known here may not be what is stored."""
-        self._versions = None
 
     def adopt(self, commit: Commit, packed: bytes, record: Record, cost: Cost | None) -> None:
         """A message was committed here, and this is what its call cost."""

@@ -31,9 +31,3 @@ class Keys:
 
     def __iter__(self) -> Iterator[str]:
         return iter((self.messages, self.records, self.present, self.replaced, self.log, self.about))
-
-
-def owner_of(key: str) -> str | None:
-    """The key of the conversation whose records stand at this key; None when it is no such key."""
-    owner, found, _ = key.rpartition(f"{_BESIDE}.records")
-    return owner if found and key == f"{owner}{_BESIDE}.records" and owner else None

@@ -100,6 +100,8 @@ class Preparing:
         following = self._following
         with following.lock:
             following.keep_up()
+            if sizes().room <= 0:
+                raise _no_room(sizes())
             made = [*self._shorten(sizes)]
             job = self._job(sizes(), is_asked=is_asked)
         if job is not None:
@@ -322,5 +324,16 @@ def _off(sizes: Sizes) -> ContextOverflowError:
         "turn it on (enable_compression, a threshold below 100 percent), or take a larger window",
         what="all messages",
         tokens=sizes.total,
+        limit=sizes.limit,
+    )
+
+
+def _no_room(sizes: Sizes) -> ContextOverflowError:
+    taken = sizes.overhead + sizes.unseen + sizes.reserve
+    return ContextOverflowError(
+        f"tools, notes and the reserve for the answer leave no room for messages: tokens={taken} limit={sizes.limit}; "
+        "give fewer tools, a smaller answer_reserve or a larger window",
+        what="tools, notes and the reserve",
+        tokens=taken,
         limit=sizes.limit,
     )

@@ -303,11 +303,11 @@ def test_the_summary_names_where_the_exact_words_are() -> None:
     summary = conversation.context()[0]["content"]
     reference = conversation.log[-1].reference
     assert reference is not None and reference in summary
-    text = conversation.memory().read(reference)
+    text = conversation.memory.read(reference)
     assert "BX0020" in text
     first = conversation.log[0].reference
     assert first is not None and first in text
-    assert "BX0003" in conversation.memory().read(first)
+    assert "BX0003" in conversation.memory.read(first)
 
 
 # -- going on ------------------------------------------------------------------------------------------------------
@@ -429,3 +429,14 @@ def test_statistics_print_as_a_block_and_as_json() -> None:
     assert facts["tokens_saved"] == stats.tokens_saved == sum(one.saved for one in conversation.log)
     assert stats.full_tokens - stats.tokens_saved == stats.current_tokens
     assert 0 < stats.percent_saved < 100
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"config": {}}, {"window": 0}, {"window": True}, {"memory": object()}, {"summarizer": "gpt"}],
+)
+def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgumentError):
+        Conversation(Backpack(), counter=words, **wrong)
+    with pytest.raises(InvalidArgumentError):
+        Conversation({}, counter=words)  # type: ignore[arg-type]

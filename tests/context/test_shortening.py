@@ -26,8 +26,8 @@ def test_what_is_too_large_among_the_last_messages_is_in_the_memory() -> None:
     assert conversation.tracker.count_message(said[2]) <= 200
     assert said[2]["content"].startswith("line 0 says")
     assert {key for key in said[2]} == {"role", "tool_call_id", "content"}
-    (entry,) = conversation.memory().list()
-    assert conversation.memory().read(entry) == lines(300)
+    (entry,) = conversation.memory.list()
+    assert conversation.memory.read(entry) == lines(300)
     assert conversation.full()[2]["content"] == lines(300)
     assert conversation.log[-1].what == "offload"
     assert talk(conversation.bp, window=4_000, config={"recent_message_tokens_max": 200}).context() == said
@@ -53,6 +53,15 @@ def test_what_cannot_fit_is_told_with_the_reason() -> None:
     with pytest.raises(ContextOverflowError, match="limit=") as caught:
         talk(conversation.bp, window=60).context()
     assert caught.value.limit < 60 < caught.value.tokens
+
+
+def test_tools_that_leave_no_room_are_told() -> None:
+    tool = {"type": "function", "function": {"name": "f", "description": filler(500), "parameters": {}}}
+    conversation = talk(window=400, tools=[tool])
+    conversation.add(user("x"))
+    with pytest.raises(ContextOverflowError, match="leave no room") as caught:
+        conversation.context()
+    assert caught.value.tokens > caught.value.limit == 400
 
 
 def test_results_of_one_turn_share_a_budget() -> None:
@@ -155,7 +164,7 @@ def test_when_the_memory_refuses_messages_stay_and_it_is_seen() -> None:
     def refuse(*args: Any, **named: Any) -> Any:
         raise OSError
 
-    conversation.memory().log = refuse  # type: ignore[method-assign]
+    conversation.memory.log = refuse  # type: ignore[method-assign]
     said = conversation.context()
     assert said == conversation.full()
     assert conversation.last_error == "offloading failed: OSError"
