@@ -44,7 +44,7 @@ def said_by(steps: list[tuple[str, int, int, bool]], *, is_blocks: bool) -> list
                 {"role": "assistant", "content": uses} if is_blocks else conversations.calls(*waiting, at=number)
             )
         elif waiting or is_orphan:
-            id = waiting.pop(0) if waiting else "nobody"
+            id = waiting.pop(0) if waiting else f"nobody{number}"
             block = {"type": "tool_result", "tool_use_id": id, "content": said}
             found.append({"role": "user", "content": [block]} if is_blocks else conversations.result(id, said))
     return found
