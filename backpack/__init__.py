@@ -10,6 +10,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from backpack.archive.opened import Health
+from backpack.archive.opening import Recovery
 from backpack.codec import register
 from backpack.core.commit import Change, Commit
 from backpack.errors import (
@@ -45,6 +47,7 @@ from backpack.errors import (
 from backpack.store.differences import Diff, DiffEntry
 from backpack.store.events import Event, Subscription
 from backpack.store.node import Node
+from backpack.store.opening import open, rotate_key
 from backpack.store.records import Checkpoint, CompactReport, Item, PurgeReport, Unavailable
 from backpack.store.snapshot import Snapshot
 from backpack.store.store import Backpack
@@ -52,11 +55,8 @@ from backpack.store.transaction import Transaction
 from backpack.store.usage import MemoryUsage
 
 if TYPE_CHECKING:
-    from backpack.archive.opened import Health
-    from backpack.archive.opening import Recovery
     from backpack.archive.recovering import Recovered, recover
     from backpack.archive.verifying import Problem, Verification, verify
-    from backpack.store.opening import open, rotate_key
 
 __version__ = "0.1.0"
 
@@ -119,17 +119,13 @@ __all__ = [
 ]
 
 _LAZY = {
-    "Health": "backpack.archive.opened",
     "Problem": "backpack.archive.verifying",
     "Recovered": "backpack.archive.recovering",
-    "Recovery": "backpack.archive.opening",
     "Verification": "backpack.archive.verifying",
-    "open": "backpack.store.opening",
     "recover": "backpack.archive.recovering",
-    "rotate_key": "backpack.store.opening",
     "verify": "backpack.archive.verifying",
 }
-"""What a store in memory does without: imported when it is asked for."""
+"""What few programs need: imported when it is asked for. Opening a store is not among it."""
 
 if not TYPE_CHECKING:
 

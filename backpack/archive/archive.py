@@ -359,7 +359,7 @@ class Archive:
     def seq_at(self, time_ns: int) -> int:
         """The last commit made at or before a time; 0 when all came later. Cost: O(parts)."""
         for part in reversed(self.parts):
-            seq = part.seq_at(time_ns) if part.commit_count else 0
+            seq = part.seq_at(time_ns)
             if seq:
                 return min(seq, self.head)
         return 0

@@ -165,7 +165,7 @@ class HoledArchive(Archive):
         """The last commit made at or before a time; `CorruptionError` where a lost one may be it."""
         found = 0
         for part in reversed(self.parts):
-            found = 0 if isinstance(part, Lost) or not part.commit_count else min(part.seq_at(time_ns), self.head)
+            found = 0 if isinstance(part, Lost) else min(part.seq_at(time_ns), self.head)
             if found:
                 break
         for hole in self.holes:

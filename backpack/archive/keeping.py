@@ -8,7 +8,7 @@ Nothing waits for it but `close` and `drain`. What fails there loses nothing (th
 """
 
 from collections.abc import Callable
-from threading import Condition, RLock, Thread
+from threading import Condition, RLock, Thread, current_thread
 from typing import Final
 
 from backpack.errors import BackpackError
@@ -43,10 +43,8 @@ class Keeper:
                 return
             self._is_due = True
             self._is_idle = False
-            if self._thread is None:
-                thread = Thread(target=self._run, name="backpack-keeper", daemon=True)
-                thread.start()  # an interrupt may keep it from running: then the next call makes another one
-                self._thread = thread
+            if self._thread is None:  # it says itself that it is there: an interrupt may come before or after it starts
+                Thread(target=self._run, name="backpack-keeper", daemon=True).start()
             self._condition.notify_all()
 
     def drain(self) -> None:
@@ -71,6 +69,10 @@ class Keeper:
         return failure
 
     def _run(self) -> None:
+        with self._mutex:
+            if self._thread is not None or self._is_stopped:  # never two: one would take the other's work for done
+                return
+            self._thread = current_thread()
         while True:
             with self._mutex:
                 if not self._is_due:

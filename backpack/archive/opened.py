@@ -235,6 +235,11 @@ class Opened:
                 finally:
                     self._lock.release()
 
+    @property
+    def is_closed(self) -> bool:
+        """Was it closed, or is it being closed?"""
+        return self._is_closed
+
     def drain(self) -> None:
         """Wait until every log but the newest is sealed. Raises what failed."""
         self._keeper.drain()

@@ -25,7 +25,7 @@ from backpack.core.limits import Limits
 from backpack.core.past import Past
 from backpack.core.payload import LARGE_REF_SIZE, Content, Form, LargeRef, Pieces
 from backpack.core.pins import Pins
-from backpack.core.planning import made_to_fit, plan
+from backpack.core.planning import made_to_fit, plan, plan_all
 from backpack.core.pruning import Pruner
 from backpack.core.repairing import repair
 from backpack.core.requests import Planned, Request
@@ -340,7 +340,7 @@ class Engine:
         """One commit of any number of changes, each of another key."""
         undo: Undo = []
         try:
-            planned = [plan(self, request, undo) for request in requests]
+            planned = plan_all(self, requests, undo)
             if self.limits.hard_limit:
                 planned = made_to_fit(self, requests, planned, undo)
             if self.journal is not None:

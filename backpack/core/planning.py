@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     from backpack.core.engine import Engine
 
 
+def plan_all(engine: "Engine", requests: Sequence[Request], undo: Undo) -> list[Planned]:
+    """The changes of one commit. Each may take back what it did to buffers itself, and nothing of what others did."""
+    planned = []
+    for request in requests:
+        own: Undo = []
+        try:
+            planned.append(plan(engine, request, own))
+        finally:
+            undo += own
+    return planned
+
+
 def plan(engine: "Engine", request: Request, undo: Undo) -> Planned:
     """The change with the form that its bytes take; `undo` gets what was done to buffers. Cost: O(payload)."""
     chain = engine.chain_of(request.key)
@@ -59,7 +71,7 @@ def made_to_fit(engine: "Engine", requests: Sequence[Request], planned: list[Pla
         undo_growth(undo)
         undo.clear()
         has_left = engine.pruner.make_room(size)
-        planned = [plan(engine, request, undo) for request in requests]
+        planned = plan_all(engine, requests, undo)
         if not has_left:
             _require_room(engine, planned)
             break

@@ -96,8 +96,12 @@ def error_lines(raw: bytes, limit: int) -> list[bytes]:
 
 def first_line(raw: bytes, length: int) -> str:
     """The first line with a letter or digit in it, else the first that is not blank; of at most so many characters."""
-    lines = [text for text in map(_line, raw[:_EDGE_SIZE].split(b"\n")) if text]
-    text = next((one for one in lines if any(map(str.isalnum, one))), lines[0] if lines else "")
+    text = ""
+    for line in map(_line, raw[:_EDGE_SIZE].split(b"\n")):
+        if any(map(str.isalnum, line)):
+            text = line
+            break
+        text = text or line
     return text if len(text) <= length else text[: length - 3].rstrip() + "..."
 
 

@@ -31,9 +31,18 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """All of these terms. Without any it finds nothing."""
+    """All of these terms, or at least one of them. Without any it finds nothing."""
 
     terms: tuple[Term, ...]
+    wants_all: bool = True
+    scope: str | None = None
+    """A word that is to stand in the tags, and counts for nothing."""
+
+    @property
+    def expression(self) -> str:
+        """As FTS5 takes it."""
+        wanted = self.all_of if self.wants_all else self.any_of
+        return wanted if self.scope is None else f'tags : "{self.scope}" AND ({wanted})'
 
     @property
     def all_of(self) -> str:
@@ -46,7 +55,7 @@ class Query:
         return " OR ".join(term.expression for term in self.terms)
 
 
-def parsed(query: str) -> Query:
+def parsed(query: str, *, wants_all: bool = True, scope: str | None = None) -> Query:
     """The terms of what was typed, each once. `InvalidArgumentError` when it is no str.
 
     >>> [(term.text, term.is_prefix) for term in parsed('disk "no space left" err* AND').terms]
@@ -60,7 +69,7 @@ def parsed(query: str) -> Query:
         term = Term(phrase, bool(star)) if not word else Term(word.rstrip("*"), word.endswith("*"))
         if any(_is_searched(character) for character in term.text):
             terms[term] = None
-    return Query(tuple(terms))
+    return Query(tuple(terms), wants_all, scope)
 
 
 def writable(text: str) -> str:

@@ -46,6 +46,7 @@ _SCHEMA: Final = (
 _SHADOWS: Final = {"texts_config", "texts_data", "texts_docsize", "texts_idx"}
 _SCORE: Final = f"-bm25(texts, {', '.join(map(str, WEIGHTS))})"
 _RANKED: Final = f"SELECT rowid, {_SCORE} AS score FROM texts WHERE texts MATCH ? ORDER BY score DESC, rowid DESC"
+_IN_SCOPE: Final = _RANKED.replace(_SCORE, f"-bm25(texts, {WEIGHTS[0]}, {WEIGHTS[1]}, 0.0, {WEIGHTS[3]})")
 _IN_MANY: Final = f"SELECT rowid, {_SCORE} AS score FROM texts WHERE texts MATCH ? AND rowid >= {_MANY}"
 
 Meta = Mapping[str, int | str]
@@ -220,7 +221,7 @@ class Index:
     ) -> Iterator[Match]:
         """The best chunk of each entry that fits, best first, the newer first among equals; but for hidden entries.
 
-        First those where one chunk has all terms; then, lazily, those where several chunks have them together.
+        First those where one chunk has what is wanted; then, lazily, those where several chunks have it together.
         `factors` weigh the terms of this index by another one. Cost: the documents with all terms, and with factors
         those with any, then O(1) for each that is taken.
         """
@@ -230,12 +231,13 @@ class Index:
             if found is not None and found[0] not in seen:
                 seen.add(found[0])
                 yield Match(*found, score)
-        if len(query.terms) > 1:
+        if query.wants_all and len(query.terms) > 1:
             yield from self._spread(query, seen, factors)
 
     def _ranked(self, query: Query, factors: Mapping[Term, float] | None) -> list[tuple[int, float]]:
         """`(number, score)` of the documents with all terms, best first."""
-        rows: list[tuple[int, float]] = self._base.execute(_RANKED, (query.all_of,)).fetchall()
+        statement = _RANKED if query.scope is None else _IN_SCOPE
+        rows: list[tuple[int, float]] = self._base.execute(statement, (query.expression,)).fetchall()
         if factors is None or not rows:
             return rows
         scores = {number: 0.0 for number, _ in rows}

@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from backpack.store import doors
+from backpack.archive.compacting import first_kept, size_before
 from backpack.store.records import CompactReport
 
 if TYPE_CHECKING:
@@ -19,19 +19,19 @@ def compact(store: "Backpack", wanted: "Retention", dry_run: bool, now_ns: int) 
         return CompactReport(0, 0, store._engine.timeline.first, dry_run)
     retention = wanted or opened.retention
     archive = opened.archive
-    with store._changing:
+    with store._lock, store._change():
         before, size = archive.commit_count, archive.archive_bytes + archive.blob_bytes
         if not dry_run:
             opened.settle()
     if dry_run:
-        boundary = doors.archiving.first_kept(archive, retention, now_ns, as_sealed=True)
+        boundary = first_kept(archive, retention, now_ns, as_sealed=True)
         gone = max(boundary - archive.first_seq, 0)
-        return CompactReport(gone, doors.archiving.size_before(archive, boundary) if gone else 0, boundary, True)
+        return CompactReport(gone, size_before(archive, boundary) if gone else 0, boundary, True)
     opened.drain()
-    boundary = doors.archiving.first_kept(opened.archive, retention, now_ns)
+    boundary = first_kept(opened.archive, retention, now_ns)
     if boundary > archive.first_seq:
         with ExitStack() as leaving:
-            with store._changing:
+            with store._lock, store._change():
                 checkpoints = _leave(store, opened, boundary, leaving)
             opened.rebase(boundary, checkpoints)
     with store._lock:
@@ -46,7 +46,7 @@ def tend(store: "Backpack", now_ns: int) -> None:
     opened = store._opened
     if opened is None or store._is_closed:
         return
-    boundary = doors.archiving.first_kept(opened.archive, opened.retention, now_ns)
+    boundary = first_kept(opened.archive, opened.retention, now_ns)
     if boundary > opened.archive.first_seq:
         with ExitStack() as leaving:
             with store._lock:

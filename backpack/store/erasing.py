@@ -8,10 +8,12 @@ import gc
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from backpack.archive.compacting import keys_of, versions_of
+from backpack.archive.holding import held_by_forks
 from backpack.core.commit import Commit
 from backpack.core.patterns import Pattern
 from backpack.core.purging import purge
-from backpack.store import doors
+from backpack.store.adopting import discard_letters
 from backpack.store.attribution import attributed_node
 from backpack.store.records import PurgeReport
 from backpack.store.sight import Sight
@@ -28,15 +30,15 @@ def erase(store: "Backpack", pattern: Pattern, dry_run: bool, sight: Sight | Non
     commit = None
     held = 0
     erased: set[str] = set()
-    with store._changing:
-        known: Iterable[str] = [] if archive is None else doors.archiving.keys_of(archive, pattern)
+    with store._lock, store._change():
+        known: Iterable[str] = [] if archive is None else keys_of(archive, pattern)
         if opened is None:
             known = sorted({*known, *pattern.select(store._engine.names)})
         keys = [key for key in known if sight is None or sight.can_read(key)]
         forbidden = [] if sight is None else [key for key in keys if not sight.can_write(key)]
         if forbidden:
             keys = []
-        counts = {} if archive is None else {key: doors.archiving.versions_of(archive, key) for key in keys}
+        counts = {} if archive is None else {key: versions_of(archive, key) for key in keys}
         visible = [key for key in keys if store._engine.hides(key) or store._is_visible(key)]
         if visible and not dry_run:
             label = (attributed_node(store) if sight is None else sight.node, f"purge {pattern.text}", ())
@@ -76,13 +78,13 @@ def erase(store: "Backpack", pattern: Pattern, dry_run: bool, sight: Sight | Non
             opened.erase(erased, upto)
         opened.discard_aside()
         if not opened.is_adopting:
-            doors.adopting.discard_letters(opened, pattern)
+            discard_letters(opened, pattern)
         if is_known:  # also what is left of a purge that crashed before it came to this
             if opened.archive.twins:
                 gc.collect()  # a fork that nobody has any more may be waiting for this
             with store._lock:
                 opened.sweep(beside_readers=True)
-                held = doors.archiving.held_by_forks(opened.archive, matching)
+                held = held_by_forks(opened.archive, matching)
             opened.flush()
     if commit is not None:
         store._tell(commit)

@@ -71,7 +71,7 @@ def packed_items(values: tuple[Any, ...]) -> tuple[bytes, bool]:
 
 def append_items(store: "Backpack", key: str, count: int, appended: bytes, is_plain: bool, label: Label) -> Facts:
     """Add packed items to what may be a list, or may be missing."""
-    with store._changing:
+    with store._lock, store._change():
         now = store._now()
         facts = store._engine.extend_one(key, b"", count, appended, is_plain, label, now)
         return facts or _append_slowly(store, key, count, appended, is_plain, label, now)

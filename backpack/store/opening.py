@@ -17,6 +17,7 @@ from backpack.limits import HISTORY_SIZE_LIMIT_DEFAULT, PRUNE_PERCENTAGE_DEFAULT
 from backpack.storage.encryption import Key
 from backpack.storage.opening import open_folder, path_text
 from backpack.storage.protocol import Folder
+from backpack.store.abandoned import expect_loss, unless_abandoned
 from backpack.store.adopting import sweep_inbox
 from backpack.store.names import checked_retention
 from backpack.store.store import Backpack
@@ -67,7 +68,14 @@ def open(
     if not is_writable and not os.path.exists(label):
         raise StoreNotFoundError(f"there is no store: path={label!r}", path=label)
     folder = open_folder(path, create=is_writable, writable=is_writable, allow_network=allow_network)
-    return open_in(folder, limits, is_writable=is_writable, durability=durability, key=key, retention=retention)
+
+    def open_store() -> Backpack:
+        return open_in(folder, limits, is_writable=is_writable, durability=durability, key=key, retention=retention)
+
+    store = unless_abandoned(open_store)
+    assert store._opened is not None
+    store._expect_no_loss = expect_loss(store, store._opened)
+    return store
 
 
 def open_in(

@@ -12,8 +12,8 @@ from backpack.core.commit import Commit
 from backpack.core.patterns import Pattern
 from backpack.core.payload import Content, join
 from backpack.errors import KeyNotFoundError, ValueUnavailableError
-from backpack.store import doors
 from backpack.store.records import Item, Lines, Unavailable
+from backpack.store.slicing import bytes_of, text_of
 from backpack.store.state import Found, State, nothing
 
 if TYPE_CHECKING:
@@ -99,11 +99,11 @@ class Snapshot(Mapping[str, Any]):
 
     def read_text(self, key: str, lines: Lines | None = None) -> str:
         """As `Backpack.read_text`, of the value as of this commit. `ValueUnavailableError` where it is out of reach."""
-        return doors.slicing.text_of(self._content(key), lines, self._store._archive)
+        return text_of(self._content(key), lines, self._store._archive)
 
     def read_bytes(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         """As `Backpack.read_bytes`, of the value as of this commit."""
-        return doors.slicing.bytes_of(self._content(key), start, length)
+        return bytes_of(self._content(key), start, length)
 
     def select(self, pattern: str) -> dict[str, Any]:
         """The values of the keys that fit, as fresh copies; cost: those keys."""

@@ -11,9 +11,12 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from threading import RLock
+from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast
 
+from backpack.archive.archive import Stored, engine_over
+from backpack.archive.opened import Health
+from backpack.archive.visiting import look_again
 from backpack.codec import pack_checked, pack_value, unpack_value
 from backpack.core.addresses import At, pruned_error, resolve
 from backpack.core.chain import Mark, is_visible, size_of
@@ -46,12 +49,15 @@ from backpack.limits import (
     PRUNE_PERCENTAGE_DEFAULT,
     VALUE_SIZE_LIMIT_DEFAULT,
 )
-from backpack.store import doors, tasks, travel
+from backpack.store import tasks, travel
+from backpack.store.adopting import adopt, adopting_nothing, letters_at_rest
+from backpack.store.archived import Archived
 from backpack.store.attribution import attributed_node, attributed_to
 from backpack.store.compacting import compact, tend
 from backpack.store.differences import Diff, diff_of
 from backpack.store.erasing import erase
 from backpack.store.events import Callback, Event, Events, Subscription
+from backpack.store.export import read_export, write_export
 from backpack.store.growing import KnownItems, append_items, append_request, packed_items
 from backpack.store.history import History
 from backpack.store.inherited import expect_forks
@@ -66,12 +72,14 @@ from backpack.store.names import (
     made_label,
 )
 from backpack.store.node import Node
+from backpack.store.posted import posted
 from backpack.store.records import Checkpoint, CompactReport, File, Item, Lines, PurgeReport
 from backpack.store.remembered import Remembered
 from backpack.store.sight import Sight
+from backpack.store.slicing import bytes_of, text_of
 from backpack.store.snapshot import RAISE, Snapshot
 from backpack.store.spans import add_spans
-from backpack.store.state import State
+from backpack.store.state import State, nothing
 from backpack.store.taking import popped, with_default
 from backpack.store.transaction import Growth, Transaction
 from backpack.store.usage import MemoryUsage, largest_keys, measure, pinned_bytes
@@ -150,6 +158,10 @@ class Backpack(MutableMapping[str, Any]):
         """The files of an opened store."""
         self._archive = archive
         """What has left memory: of an opened store, or of the one that this is a fork of."""
+        self._origin: Backpack | None = None
+        """Of a fork that reads the files of an opened store: that store, which must not be lost before it."""
+        self._expect_no_loss: Callable[[], object] = nothing
+        """To be called when it is closed."""
         self._is_durable = False
         """Does a commit wait until it is on disk for good?"""
         self._recovery: Recovery | None = None
@@ -159,8 +171,9 @@ class Backpack(MutableMapping[str, Any]):
         engine.pins.make_view = partial(Remembered, self._lock)
         self._view: Callable[[int], Remembered] = engine.pins.view  # type: ignore[assignment]
         self._is_barred = False
-        """No change may begin: one is under way in this very thread, or the store is closed."""
-        self._changing = _Changing(self)
+        """No change may begin: a `pack` is under way in this very thread, or the store is closed or a reader's."""
+        self._gate = Lock()
+        """Held during any other change."""
         self._last_ns = last_ns
         self._labels: dict[str | None, Label] = {None: NO_LABEL}
         self._events = Events()
@@ -208,7 +221,7 @@ class Backpack(MutableMapping[str, Any]):
         if label is None or node is None:
             label = self._label(node, message, tags)
         with self._lock:  # not acquire and release: Ctrl-C between the two would leave it locked
-            if self._is_barred:
+            if self._is_barred or self._gate.locked():
                 raise self._barred_error()
             try:
                 self._is_barred = True
@@ -362,7 +375,7 @@ class Backpack(MutableMapping[str, Any]):
         >>> Backpack({"log": "one\\ntwo\\nthree"}).read_text("log", lines=(2, 3))
         'two\\nthree'
         """
-        return doors.slicing.text_of(self._content_at(key, at), lines, self._archive)
+        return text_of(self._content_at(key, at), lines, self._archive)
 
     def read_bytes(self, key: str, at: At | None = None, start: int = 0, length: int | None = None) -> bytes:
         """So many bytes (None: all) from there, of bytes or of the UTF-8 of a text; fewer only at the end.
@@ -372,7 +385,7 @@ class Backpack(MutableMapping[str, Any]):
         >>> Backpack({"page": b"%PDF-1.7 and more"}).read_bytes("page", start=1, length=3)
         b'PDF'
         """
-        return doors.slicing.bytes_of(self._content_at(key, at), start, length)
+        return bytes_of(self._content_at(key, at), start, length)
 
     # -- the mapping -------------------------------------------------------------------------------------------
 
@@ -586,7 +599,9 @@ class Backpack(MutableMapping[str, Any]):
         """
         if path is not None:
             self._require_open()
-            return doors.moving.fork_to(self, at, path, key)
+            from backpack.store.moving import fork_to  # which opens stores, and so imports this file
+
+            return fork_to(self, at, path, key)
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         self._require_open()
         with self._lock:
@@ -598,7 +613,9 @@ class Backpack(MutableMapping[str, Any]):
             replaced = travel.replacements(self._state(seq), self._engine.large_size, substitute)
             twin = fork(self._engine, seq, os.urandom(16), replaced)
             past = twin.past = None if self._archive is None else self._archive.awake()
-            return self._from_engine(twin, self._last_ns, None, past)
+            store = self._from_engine(twin, self._last_ns, None, past)
+            store._origin = self._origin
+            return store
 
     def replay(
         self,
@@ -655,7 +672,7 @@ class Backpack(MutableMapping[str, Any]):
         name = checked_checkpoint_name(name)
         checked_text("note", notes, MESSAGE_SIZE_MAX, may_be_empty=True)
         self._require_open()
-        with self._changing:
+        with self._lock, self._change():
             if name in self._engine.pins.checkpoints:
                 raise CheckpointExistsError(
                     f"the checkpoint exists: name={name!r}; delete it or choose another", name=name
@@ -690,7 +707,7 @@ class Backpack(MutableMapping[str, Any]):
         if not isinstance(name, str):
             raise InvalidArgumentError(f"a checkpoint name must be a str, not {type(name).__name__}")
         self._require_open()
-        with self._changing:
+        with self._lock, self._change():
             if name not in self._engine.pins.checkpoints:
                 raise CommitNotFoundError(f"there is no checkpoint of that name: {name!r}", at=name)
             if self._opened is not None:
@@ -714,7 +731,7 @@ class Backpack(MutableMapping[str, Any]):
     def prune(self) -> int:
         """Prune now, down to the share of the budget that pruning leaves; how many commits left."""
         self._require_open()
-        with self._changing:
+        with self._lock, self._change():
             pruned = self._engine.pruner.run()
         self._tell_pruned()
         return pruned
@@ -732,7 +749,7 @@ class Backpack(MutableMapping[str, Any]):
         100
         """
         self._require_open()
-        with self._changing:
+        with self._lock, self._change():
             self._engine.set_limits(self._engine.limits.changed(limits))
             self._engine.pruner.enforce()
         self._tell_pruned()
@@ -807,7 +824,7 @@ class Backpack(MutableMapping[str, Any]):
         """Take a bad value out of sight, but not out of history, until it is released or packed over."""
         checked_text("reason", reason, MESSAGE_SIZE_MAX, may_be_empty=True)
         label = self._label(node, None, ())
-        with self._changing:
+        with self._lock, self._change():
             if not self._is_visible(key):
                 raise KeyNotFoundError(f"nothing to quarantine: key={key!r}", key=key)
             facts = self._engine.commit((Request(key, "quarantine", reason=reason),), label, self._now())
@@ -823,7 +840,7 @@ class Backpack(MutableMapping[str, Any]):
         """Bring a quarantined value back into sight. Refused with `QuarantineError` when the key is in none, or was
         packed over since."""
         label = self._label(node, None, ())
-        with self._changing:
+        with self._lock, self._change():
             chain = self._engine.chain_of(key)
             last = None if chain is None else chain.last
             if not isinstance(last, Mark) or last.kind != "quarantine":
@@ -886,11 +903,13 @@ class Backpack(MutableMapping[str, Any]):
             raise InvalidArgumentError("the export of a store in memory can't be encrypted: leave key= out")
         if self._archive is not None:
             self._adopt()
-            doors.moving.export_to(self, file, key)
+            from backpack.store.moving import export_to  # which opens stores, and so imports this file
+
+            export_to(self, file, key)
             return
         with self._lock:
             image = freeze(self._engine, self._last_ns)
-        doors.export.write_export(image, file)
+        write_export(image, file)
 
     @classmethod
     def load(cls, file: File, *, key: "Key | None" = None) -> "Backpack":
@@ -906,12 +925,14 @@ class Backpack(MutableMapping[str, Any]):
         >>> loaded.head == bp.head, loaded.pack("a", 2).seq
         (True, 2)
         """
-        first, second = doors.export.read_export(file, os.urandom(16))
+        first, second = read_export(file, os.urandom(16))
         if isinstance(first, Engine):
             assert isinstance(second, int)
             return cls._from_engine(first, second)
         assert isinstance(second, dict)
-        return doors.moving.load_from(first, second, key)
+        from backpack.store.moving import load_from  # which opens stores, and so imports this file
+
+        return load_from(first, second, key)
 
     # -- asyncio -----------------------------------------------------------------------------------------------
 
@@ -929,7 +950,7 @@ class Backpack(MutableMapping[str, Any]):
         grown = known.grown if payload is known.payload else None
 
         def change() -> Facts:
-            with self._changing:
+            with self._lock, self._change():
                 return self._commit_one(key, payload, is_plain, grown, label, self._now())
 
         is_short = is_at_hand and len(payload) <= self._engine.large_size
@@ -965,11 +986,11 @@ class Backpack(MutableMapping[str, Any]):
 
     async def aread_text(self, key: str, at: At | None = None, lines: Lines | None = None) -> str:
         """As `read_text`; what has to be read from disk is read by another thread."""
-        return await tasks.sliced(self, key, at, lambda content: doors.slicing.text_of(content, lines, self._archive))
+        return await tasks.sliced(self, key, at, lambda content: text_of(content, lines, self._archive))
 
     async def aread_bytes(self, key: str, at: At | None = None, start: int = 0, length: int | None = None) -> bytes:
         """As `read_bytes`, in the same way."""
-        return await tasks.sliced(self, key, at, lambda content: doors.slicing.bytes_of(content, start, length))
+        return await tasks.sliced(self, key, at, lambda content: bytes_of(content, start, length))
 
     async def aflush(self) -> None:
         """As `flush`, without blocking the loop."""
@@ -1015,7 +1036,7 @@ class Backpack(MutableMapping[str, Any]):
         if opened is None or opened.writer is not None:
             return False
         with self._lock:
-            is_new = doors.archiving.look_again(opened)
+            is_new = look_again(opened)
             if is_new is None:
                 return False
             engine, archive = opened.engine(self._engine.limits), opened.archive
@@ -1030,7 +1051,7 @@ class Backpack(MutableMapping[str, Any]):
     def health(self) -> "Health":
         """How the store fares: what failed in the background, how much waits to be sealed or synced."""
         self._require_open()
-        return doors.archiving.Health(True, "", 0, 0) if self._opened is None else self._opened.health()
+        return Health(True, "", 0, 0) if self._opened is None else self._opened.health()
 
     @property
     def recovery(self) -> "Recovery | None":
@@ -1060,6 +1081,7 @@ class Backpack(MutableMapping[str, Any]):
             if self._opened is not None and not self._is_forked:
                 self._opened.close()
         finally:
+            self._expect_no_loss()
             self._readers.close()
             if self._opened is None and self._archive is not None and not self._is_forked:
                 self._archive.let_go()
@@ -1090,13 +1112,15 @@ class Backpack(MutableMapping[str, Any]):
     def _fork_archived(self, archive: "Archive", seq: int, substitute: bytes | None) -> "Backpack":
         """A fork that has what was archived up to `seq` before it. Wants the lock."""
         engine = self._engine
-        state = doors.archiving.Archived(archive, engine, seq, self._require_open)
+        state = Archived(archive, engine, seq, self._require_open)
         past = archive.until(seq, travel.replacements(state, engine.large_size, substitute))
-        twin = doors.archiving.engine_over(past, engine.limits, Epoch(os.urandom(16), seq + 1, engine.epoch))
+        twin = engine_over(past, engine.limits, Epoch(os.urandom(16), seq + 1, engine.epoch))
         for name, (pinned, notes) in engine.pins.checkpoints.items():
             if pinned <= seq:
                 twin.pins.add(name, pinned, notes)
-        return self._from_engine(twin, self._last_ns, None, past)
+        store = self._from_engine(twin, self._last_ns, None, past)
+        store._origin = self
+        return store
 
     def _follow(self, name: str, make: Callable[[], _Following]) -> _Following:
         """The follower of that name; made when there is none. It is told of a purge and of the close."""
@@ -1141,6 +1165,7 @@ class Backpack(MutableMapping[str, Any]):
             self._lock.release()
         else:
             lock = self._lock = self._history.lock = RLock()
+            self._gate = Lock()
             self._engine.pins.make_view = partial(Remembered, lock)
             for link in list(self._engine.pins.views.values()):
                 view = link()
@@ -1163,16 +1188,16 @@ class Backpack(MutableMapping[str, Any]):
     def _adopt(self) -> int:
         """Commit what others have posted into the inbox; how many letters. What is refused stays there and is told by
         `health()`. Cost when there is nothing: a look at the folder."""
-        return 0 if self._opened is None or self._opened.writer is None else doors.adopting.adopt(self, self._opened)
+        return 0 if self._opened is None or self._opened.writer is None else adopt(self, self._opened)
 
     def _letters_at_rest(self) -> AbstractContextManager[None]:
         """Inside, letters are neither adopted nor discarded, but before: for who decides what nothing refers to, and
         takes that away. A letter brings all that it needs. Wants no lock that a subscriber may wait for."""
-        return nullcontext() if self._opened is None else doors.adopting.letters_at_rest(self, self._opened)
+        return nullcontext() if self._opened is None else letters_at_rest(self, self._opened)
 
     def _adopting_nothing(self) -> AbstractContextManager[None]:
         """Inside, this thread adopts nothing: for who holds a lock that others take while they have letters at rest."""
-        return nullcontext() if self._opened is None else doors.adopting.adopting_nothing(self._opened)
+        return nullcontext() if self._opened is None else adopting_nothing(self._opened)
 
     def _look_into_inbox(self) -> "Posted | None":
         """Have everything in sight that was posted: a writer adopts it, a reader is given what nobody has adopted yet,
@@ -1180,7 +1205,7 @@ class Backpack(MutableMapping[str, Any]):
         if self._opened is None or self._opened.writer is not None:
             self._adopt()
             return None
-        return doors.posted.posted(self, self._opened)
+        return posted(self, self._opened)
 
     def _require_open(self) -> None:
         if self._is_closed:
@@ -1191,6 +1216,13 @@ class Backpack(MutableMapping[str, Any]):
         if self._is_forked:
             return ClosedError("the store was opened by another process, and this is a fork of it: open it here")
         return ClosedError("the store is closed: open it again")
+
+    def _change(self) -> Lock:
+        """The gate of a change, unless none may begin: to be held, with the lock, while changing. Both are locks of
+        CPython itself, which Ctrl-C finds held or free and never in between."""
+        if self._is_barred or self._gate.locked():
+            raise self._barred_error()
+        return self._gate
 
     def _barred_error(self) -> BackpackError:
         if self._is_closed:
@@ -1272,6 +1304,13 @@ class Backpack(MutableMapping[str, Any]):
                 return
             last = keys[-1]
 
+    def _first_key_below(self, prefix: str, start: str = "") -> str | None:
+        """The first visible key that begins so, from another one on; None when there is none. O(log keys)."""
+        self._require_open()
+        with self._lock:
+            key = next(self._engine.visible.irange(max(prefix, start)), None)
+        return key if key is not None and key.startswith(prefix) else None
+
     def _present_content(self, key: str) -> Content | None:
         with self._lock:
             return self._present(key)
@@ -1332,7 +1371,7 @@ class Backpack(MutableMapping[str, Any]):
         engine = self._engine
         if self._archive is None or not seq or engine.timeline.has(seq):
             return self._view(seq)
-        return doors.archiving.Archived(self._archive, engine, seq, self._require_open)
+        return Archived(self._archive, engine, seq, self._require_open)
 
     def _listed(
         self, key: str | None, node: str | None, tag: str | None, start: int, stop: int, limit: int | None
@@ -1364,7 +1403,7 @@ class Backpack(MutableMapping[str, Any]):
             raise InvalidArgumentError("keys must be a list of str, not one str")
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         named = None if keys is None else list(dict.fromkeys(checked_key(key) for key in keys))
-        with self._changing:
+        with self._lock, self._change():
             # both are let go of before the commit: else they would keep theirs from being pruned, and a commit under a
             # hard limit might be refused for that alone
             requests = travel.restore_requests(self._view(self._engine.timeline.head), look(), named, substitute)
@@ -1376,7 +1415,7 @@ class Backpack(MutableMapping[str, Any]):
 
     def _clear(self, sight: Sight | None, node: str | None, message: str | None, tags: Iterable[str]) -> Commit | None:
         label = self._label(node, message, tags)
-        with self._changing:
+        with self._lock, self._change():
             keys = [key for key in self._engine.visible if sight is None or sight.can_read(key)]
             forbidden = [] if sight is None else [key for key in keys if not sight.can_write(key)]
             requests = [Request(key, "delete") for key in keys]
@@ -1400,7 +1439,7 @@ class Backpack(MutableMapping[str, Any]):
     def _commit_stored(self, key: str, payload: bytes, label: Label) -> tuple[Facts, int]:
         """The same of a packed value; the facts of the commit, and how many bytes it takes."""
         archive = self._archive
-        with self._changing:
+        with self._lock, self._change():
             if self._opened is None or archive is None or len(payload) <= self._engine.large_size:
                 return self._engine.commit_payloads({key: payload}, label, self._now()), len(payload)
             content, size = archive.put_aside(payload)
@@ -1414,18 +1453,18 @@ class Backpack(MutableMapping[str, Any]):
             return 0
         if not isinstance(content, Pieces) or self._archive is None:
             return form_size(content)
-        stored = [one for one in content.sources if isinstance(one, doors.archiving.Stored)]
+        stored = [one for one in content.sources if isinstance(one, Stored)]
         blobs = {digest for one in stored for digest in one.value.blobs}
         return sum(map(self._archive.blobs.size_of, blobs)) if blobs else content.size
 
     def _delete(self, key: str, label: Label) -> Facts:
-        with self._changing:
+        with self._lock, self._change():
             if not self._is_visible(key):
                 raise KeyNotFoundError(f"nothing to delete: key={key!r}", key=key)
             return self._engine.commit((Request(key, "delete"),), label, self._now())
 
-    def _commit_transaction(self, payloads: dict[str, bytes | Growth], is_whole: bool, label: Label) -> Facts | None:
-        with self._changing:
+    def _commit_transaction(self, payloads: Mapping[str, bytes | Growth], is_whole: bool, label: Label) -> Facts | None:
+        with self._lock, self._change():
             if is_whole:
                 return self._engine.commit_payloads(payloads, label, self._now())  # type: ignore[arg-type]
             requests = [
@@ -1521,25 +1560,3 @@ class Backpack(MutableMapping[str, Any]):
         """Every invariant of every structure, or AssertionError."""
         with self._lock:
             self._engine.check()
-
-
-class _Changing:
-    """The lock, for a change: refuses when the store is closed, or when the thread that asks is changing it already."""
-
-    __slots__ = ("_store",)
-
-    def __init__(self, store: Backpack) -> None:
-        self._store = store
-
-    def __enter__(self) -> None:
-        store = self._store
-        store._lock.acquire()
-        if store._is_barred:
-            store._lock.release()
-            raise store._barred_error()
-        store._is_barred = True
-
-    def __exit__(self, *_: object) -> None:
-        store = self._store
-        store._is_barred = store._is_closed
-        store._lock.release()

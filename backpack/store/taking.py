@@ -27,7 +27,7 @@ def popped(store: "Backpack", choose: Callable[[], str | None]) -> tuple[str, An
                 return None
             version = store._engine.version(key)
         value = unpack_value(join(content))
-        with store._changing:
+        with store._lock, store._change():
             if choose() != key or not store._is_visible(key) or store._engine.version(key) != version:
                 continue
             facts = store._engine.commit((Request(key, "delete"),), label, store._now())
@@ -47,7 +47,7 @@ def with_default(store: "Backpack", key: str, default: Any, require: Callable[[]
         key = checked_key(key)
         payload, is_plain = pack_checked(default)
         label = store._label(None, None, ())
-        with store._changing:
+        with store._lock, store._change():
             if store._is_visible(key):
                 continue
             facts = store._commit_one(key, payload, is_plain, None, label, store._now())

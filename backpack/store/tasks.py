@@ -20,11 +20,11 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
+from backpack.archive.archive import Stored
 from backpack.core.addresses import At
 from backpack.core.commit import Commit, Facts
 from backpack.core.payload import Content, Pieces
 from backpack.errors import ClosedError
-from backpack.store import doors
 
 if TYPE_CHECKING:
     import asyncio
@@ -164,9 +164,7 @@ def is_at_hand(store: "Backpack", key: str) -> bool:
     if chain is None:
         return not _sleeps(store, key)
     content = chain.content
-    return not isinstance(content, Pieces) or not any(
-        isinstance(source, doors.archiving.Stored) for source in content.sources
-    )
+    return not isinstance(content, Pieces) or not any(isinstance(source, Stored) for source in content.sources)
 
 
 def _sleeps(store: "Backpack", key: Any) -> bool:

@@ -1,7 +1,7 @@
-"""Every byte of every file of a small store flipped, every file cut at every length, read with "r" and opened with
-"rw": what was written is shown, or an error that names file and offset; never anything else, a hang, or much memory.
+"""Every byte of every file of a small store flipped, every file cut at every length, opened with "r" and with "rw" by
+turns: what was written is shown, or an error that names file and offset; never anything else, a hang, or much memory.
 
-`HYPOTHESIS_PROFILE=long` flips all eight bits of each byte, not one.
+`HYPOTHESIS_PROFILE=long` flips all eight bits of each byte, not one, and opens each both ways.
 """
 
 import os

@@ -50,3 +50,16 @@ def test_an_append_to_a_text_is_refused_however_it_grew() -> None:
     with pytest.raises(NotAListError):
         bp.append("k", "y")
     assert bp["k"] == "x" * 330
+
+
+def test_lists_that_grow_in_one_commit_take_nothing_back_from_one_another() -> None:
+    bp = Backpack()
+    for number in range(40):
+        with bp.transaction() as tx:
+            tx.append("long", "x" * 300)
+            tx.append("short", number)
+            tx.pack("text", "t" * (40 + number))
+        assert len(bp["long"]) == len(bp["short"]) == number + 1
+        assert bp["text"] == "t" * (40 + number)
+    assert [len(bp.snapshot(seq)["long"]) for seq in (1, 20, 40)] == [1, 20, 40]
+    bp._check()

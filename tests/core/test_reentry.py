@@ -1,12 +1,14 @@
 """Code that interrupts a change in the same thread is refused, never locked out for good and never let in half way."""
 
 import gc
+import random
 import signal
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from backpack import Backpack, ReentryError
+from backpack import Backpack, KeyNotFoundError, ReentryError
 
 
 def test_a_signal_handler_that_packs_is_refused_in_the_middle_of_a_change_and_served_between_two() -> None:
@@ -33,6 +35,34 @@ def test_a_signal_handler_that_packs_is_refused_in_the_middle_of_a_change_and_se
     bp._check()
     assert outcomes
     assert bp.version("signal") == sum(outcomes)
+
+
+def test_ctrl_c_at_any_moment_leaves_a_store_that_takes_the_next_change() -> None:
+    bp = Backpack({"a": 0, "list": [1]})
+    count = 0
+
+    def handler(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, handler)
+    chance = random.Random(1)
+    try:
+        while count < 300:
+            with suppress(KeyboardInterrupt, KeyNotFoundError):
+                signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.00005, 0.0004))
+                while True:
+                    bp.append("list", 1)
+                    bp.update({"a": 1, "b": 2})
+                    with bp.transaction() as tx:
+                        tx.pack("c", 1)
+                    bp.delete("b")
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            count += 1
+            bp.pack("list", [count])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    bp._check()
 
 
 def test_a_finaliser_that_packs_never_locks_the_store() -> None:

@@ -22,6 +22,7 @@ ORDER: Final = (
     "store",
     "memory",
     "context",
+    "integrations",
     "facade",
     "runs",
     "terminal",

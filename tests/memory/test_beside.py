@@ -15,6 +15,7 @@ import pytest
 import backpack
 from backpack import Backpack
 from backpack.memory import Memory, log_beside
+from backpack.store import abandoned
 
 ROOT: Final = Path(__file__).parents[2]
 POSTERS: Final = 8
@@ -151,6 +152,8 @@ def test_a_reader_holds_no_file_open_for_a_letter(tmp_path: Path) -> None:
         memory = Memory(reader)
         memory.list()
         gc.collect()
+        for thread in list(abandoned._closing):  # what other tests lost without closing it goes first
+            thread.join()
         before = len(os.listdir("/dev/fd"))
         for number in range(30):
             log_beside(path, f"text {number}")

@@ -17,9 +17,10 @@ import backpack
 from backpack import Backpack
 from backpack.errors import InvalidArgumentError, ReadOnlyError, SearchUnavailableError
 from backpack.memory import Memory
+from backpack.memory.following import BATCH
 from backpack.memory.index_file import file_name
 from backpack.memory.search_index import Index
-from backpack.memory.searching import BATCH, Searching
+from backpack.memory.searching import Searching
 from backpack.memory.values import StoreValues
 
 
@@ -482,7 +483,7 @@ def test_an_async_close_does_so_too(path: Path) -> None:
 
 
 def test_what_a_close_has_not_indexed_is_found_all_the_same(path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("backpack.memory.searching.CLOSE_SIZE_MAX", 100)
+    monkeypatch.setattr("backpack.memory.following.CLOSE_SIZE_MAX", 100)
     with backpack.open(path) as bp:
         memory = Memory(bp)
         for number in range(3 * BATCH):
