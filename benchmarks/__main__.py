@@ -53,6 +53,7 @@ BENCHMARKS: Final = (
     "bench_memory_search",
     "bench_memory_offload",
     "bench_context",
+    "bench_tokens",
 )
 """In the order of the table."""
 

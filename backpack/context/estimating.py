@@ -3,8 +3,8 @@
 The tokenizer first cuts a text into pieces (words with what stands before them, up to three digits, marks, white space)
 and then makes one or more tokens of each. The cutting is done here as it does it, so only the second step is guessed: a
 piece costs so many thousandths of a token by its kind, its length, its case and how usual its pairs of letters are. The
-constants are fitted to prose, code, JSON, logs and random identifiers. Chinese, Japanese and Korean, which have no
-spaces to cut at, are counted by character: what it is, less a part where two that are frequent stand side by side.
+constants are fitted to prose, code, JSON, logs and random identifiers. Runs of Chinese, Japanese and
+Korean are counted by character: what it is, less a part where two that are frequent stand side by side.
 
 Right within 15 % on English, code, JSON and CJK text of some length (`tests/context/test_estimating.py` has the
 samples), mostly within 5 to 8 %; a single word may be a token off. What is joined is at most the parts' sum and a few
@@ -28,11 +28,9 @@ SLICE: Final = 1 << 18
 REMEMBERED_MAX: Final = 1 << 15
 """Pieces whose costs are remembered: a few MB."""
 
-REMEMBERED_LENGTH_MAX: Final = 32
+REMEMBERED_LENGTH_MAX: Final = 16
 
-_HANGUL: Final = "\uac00-\ud7a3"
-_HAN: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-_CJK: Final = _HAN + _HANGUL
+_CJK: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"
 _UPPER: Final = "A-Z\u00c0-\u00d6\u00d8-\u00de"
 _LOWER: Final = "a-z\u00df-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 _OTHERS: Final = "\u0250-\u1dff\u1f00-\u1fff\u2c00-\u2dff\ua000-\uabff\ufb00-\ufdff\ufe70-\ufefe\U00010000-\U0001d3ff"
@@ -42,16 +40,12 @@ _BEFORE: Final = rf"[^\r\n0-9{_UPPER}{_LOWER}{_OTHERS}{_CJK}]?"
 _AFTER: Final = "(?:'(?:[stmdSTMD]|[rR][eE]|[vV][eE]|[lL][lL]))?"
 
 _PIECES: Final = re.compile(
-    rf"{_BEFORE}[{_UPPER}]*[{_LOWER}]+{_AFTER}|{_BEFORE}[{_UPPER}]+{_AFTER}"
-    r"|[0-9]{1,3}"
-    rf"| ?[{_OTHERS}]+"
+    rf"[0-9]{{1,3}}"
+    rf"|{_BEFORE}[{_UPPER}]*[{_LOWER}]+{_AFTER}|{_BEFORE}[{_UPPER}]+{_AFTER}"
+    rf"| ?[{_CJK}]+| ?[{_OTHERS}]+"
     rf"| ?[^\s0-9{_UPPER}{_LOWER}{_OTHERS}{_CJK}]+[\r\n/]*"
-    rf"|\s*[\r\n]+|\s+(?!\S)|\s+(?![{_CJK}])"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-"""All but the characters of Chinese, Japanese and Korean, and a space before them, which their first token takes."""
-
-_HANGUL_RUN: Final = re.compile(rf"[{_HANGUL}]+")
-_HAN_RUN: Final = re.compile(rf"[{_HAN}]+")
 
 TOKEN: Final = 1_000
 """Costs are in thousandths of a token: whole numbers, so that sums are exact."""
@@ -115,10 +109,7 @@ def estimate(text: str) -> int:
     """
     cost = 0
     for start in range(0, len(text), SLICE):
-        part = text[start : start + SLICE]
-        cost += sum(map(_costs.__getitem__, _PIECES.findall(part)))
-        if not part.isascii():
-            cost += _cost_of_cjk(part)
+        cost += sum(map(_costs.__getitem__, _PIECES.findall(text, start, start + SLICE)))
     return max(1, (cost + TOKEN // 2) // TOKEN) if text else 0
 
 
@@ -138,6 +129,8 @@ _costs: Final = _Costs()
 
 
 def _cost_of(piece: str) -> int:
+    if "\u3040" <= piece[-1] <= "\u9fff" or "\uac00" <= piece[-1] <= "\ud7a3":
+        return _cost_of_cjk(piece)
     body = piece if piece[0].isalpha() else piece[1:]
     if body and body[0].isalpha():
         if body[0] < "\u0250" or "\u1e00" <= body[0] < "\u1f00":
@@ -206,24 +199,23 @@ def _changes(piece: str) -> int:
     return sum(map(str.__ne__, piece, piece[1:]))
 
 
-def _cost_of_cjk(part: str) -> int:
-    """The characters of Chinese, Japanese and Korean in a text."""
-    han = "\n".join(_HAN_RUN.findall(part))
-    hangul = " ".join(["", *_HANGUL_RUN.findall(part)])
-    cost = 0
-    for text in (han, hangul):
-        cost += sum(count * _cost_of_character(character) for character, count in Counter(text).items())
-        cost += sum(map(_SAVED.get, map(add, text, text[1:]), repeat(0)))
-    return cost
+def _cost_of_cjk(run: str) -> int:
+    """Characters of Chinese, Japanese and Korean side by side, with a space before them or not."""
+    characters = sum(map(_characters.__getitem__, run))
+    return max(TOKEN, characters + sum(map(_SAVED.get, map(add, run, run[1:]), repeat(0))))
+
+
+class _Characters(dict[str, int]):
+    """What characters cost; at most as many as these scripts have."""
+
+    def __missing__(self, character: str) -> int:
+        cost = self[character] = _cost_of_character(character)
+        return cost
 
 
 def _cost_of_character(character: str) -> int:
-    if character == "\n":
-        return 0
-    if character == " ":
-        return 181
     if character < "\u30a0":
-        return 924
+        return 924 if character != " " else 100
     if character < "\u3100":
         return 752
     if character >= "\uac00":
@@ -246,3 +238,5 @@ _SAVED: Final = (
     dict.fromkeys(HAN, -667) | dict.fromkeys(KANA, -887) | {pair: -159 if pair[0] == " " else -1041 for pair in HANGUL}
 )
 """What is saved where two characters that are frequent together stand side by side."""
+
+_characters: Final = _Characters()
