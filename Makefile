@@ -32,7 +32,6 @@ demo: $(VENV)/installed
 
 test: check
 	$(MAKE) --no-print-directory --jobs=3 core-tests disk-tests other-tests
-	$(BIN)/python -m benchmarks --smallest
 
 core-tests: $(VENV)/tools
 	BACKPACK_HYPOTHESIS_EXAMPLES=$(EXAMPLES) $(BIN)/python -m coverage run --source=backpack/core -m pytest $(CORE_TESTS)
