@@ -1,11 +1,12 @@
 """Messages of LangChain go in as objects and come out as objects; the store has dicts."""
 
+import sys
 from typing import Any
 
 import pytest
 
 from backpack import Backpack
-from backpack.errors import CorruptionError
+from backpack.errors import CorruptionError, MissingExtraError
 
 from .talks import filler, talk
 
@@ -87,3 +88,15 @@ def test_stored_fields_of_no_message_are_an_error_of_ours() -> None:
     for wrong in (value, {"type": "human"}, {}, None, {"type": "tool", "content": 3}):
         with pytest.raises(CorruptionError):
             message_of(wrong)
+
+
+def test_without_its_package_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    import backpack.context
+
+    bp = Backpack()
+    talk(bp).add(messages.HumanMessage("x"))
+    monkeypatch.delattr(backpack.context, "langchain")
+    monkeypatch.delitem(sys.modules, "backpack.context.langchain")
+    monkeypatch.setitem(sys.modules, "langchain_core.messages", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'backpack-state\[langchain\]'"):
+        talk(bp).context()
