@@ -440,3 +440,30 @@ def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
         Conversation(Backpack(), counter=words, **wrong)
     with pytest.raises(InvalidArgumentError):
         Conversation({}, counter=words)  # type: ignore[arg-type]
+
+
+def test_system_messages_come_first_in_order_and_identical_ones_once() -> None:
+    conversation = talk(window=2_000)
+    for message in (user("one"), system("be kind"), system("be brief"), user("two"), system("be kind")):
+        conversation.add(message)
+    assert conversation.context() == [system("be kind"), system("be brief"), user("one"), user("two")]
+    fill(conversation, 40)
+    conversation.add(system("be brief"))
+    said = conversation.context()
+    assert conversation.was_compressed_last
+    assert said[:2] == [system("be kind"), system("be brief")]
+    assert sum(message["role"] == "system" for message in said) == 2
+
+
+def test_calls_whose_results_are_still_to_come_stay_and_find_them() -> None:
+    conversation = talk(window=2_000, config={"messages_to_keep": 2})
+    conversation.add(call(999, ids=2))
+    conversation.add(result(999))
+    fill(conversation, 40)
+    said = conversation.context()
+    assert conversation.was_compressed_last
+    assert said[1:3] == [call(999, ids=2), result(999)]
+    conversation.add(result(999, "late", one=1))
+    assert conversation.context()[1:3] == said[1:3]
+    fill(conversation, 80, start=40)
+    assert call(999, ids=2) not in conversation.context()

@@ -261,6 +261,21 @@ def test_one_that_asks_its_own_conversation_gets_an_answer() -> None:
     assert seen == [120]
 
 
+def test_a_summary_of_what_is_not_there_any_more_is_not_taken() -> None:
+    asked: list[int] = []
+
+    def summarizer(messages: list[Any], target: int) -> str:
+        asked.append(len(messages))
+        if len(asked) == 1:
+            conversation.bp["messages"] = [user("other")]
+        return "of messages that are gone"
+
+    conversation = talk(window=2_000, summarizer=summarizer)
+    fill(conversation, 30)
+    assert conversation.context() == [user("other")]
+    assert conversation.stats().compressions == 0
+
+
 def test_a_thread_does_not_wait_for_its_own_loop() -> None:
     async def run() -> None:
         begun, hold = asyncio.Event(), asyncio.Event()
