@@ -2,20 +2,21 @@
 
     BackpackError
       ask differently    KeyNotFoundError, CommitNotFoundError, CommitPrunedError, ValueUnavailableError,
-                         EntryNotFoundError, EntryPrunedError, ChunkNotFoundError, FetchLimitError
+                         EntryNotFoundError, EntryPrunedError, ChunkNotFoundError, FetchLimitError, SessionNotFoundError
       mend the call      InvalidKeyError, InvalidArgumentError, UnstorableValueError, NotAListError,
-                         NotTextError, CheckpointExistsError, QuarantineError, ReadOnlyError, ReentryError,
-                         ClosedError
+                         NotTextError, CheckpointExistsError, QuarantineError, UsageError, ReadOnlyError,
+                         ReentryError, ClosedError
       ask for rights     AccessDeniedError
-      make room          HistoryFullError, DiskFullError
+      make room          HistoryFullError, DiskFullError, BudgetExceededError, ContextOverflowError
       mend the store     UnknownTypeError, WrongKeyError, CorruptionError, StorageError, MissingFileError,
                          StoreLockedError, StoreNotFoundError
-      mend the machine   SearchUnavailableError
+      mend the machine   SearchUnavailableError, MissingExtraError
 
 Each also derives from the builtin that people already catch. Facts are attributes (`error.key`), given by
 keyword at the raise; errors pickle; no error ever carries a value of the user's.
 """
 
+from decimal import Decimal
 from typing import Any
 
 
@@ -101,6 +102,12 @@ class FetchLimitError(BackpackError, ValueError):
     limit: int
 
 
+class SessionNotFoundError(BackpackError, LookupError):
+    """No session has that id, or the beginning of it is that of several. Facts: `id`."""
+
+    id: str
+
+
 # -- mend the call -----------------------------------------------------------------------------------------
 
 
@@ -142,6 +149,12 @@ class QuarantineError(InvalidArgumentError):
     key: str
 
 
+class UsageError(InvalidArgumentError):
+    """What a model is said to have used can't be. Facts: `field`, which of its numbers is wrong or missing."""
+
+    field: str
+
+
 class ReadOnlyError(BackpackError, PermissionError):
     """A write to something that is open for reading only."""
 
@@ -172,6 +185,22 @@ class HistoryFullError(BackpackError, MemoryError):
     """`hard_limit` is set and nothing prunable makes room; nothing was changed. Facts: `size`, `limit`."""
 
     size: int
+    limit: int
+
+
+class BudgetExceededError(BackpackError, RuntimeError):
+    """The call would cost more than the budget has left, so it may not be made. Facts: `spent`, `estimate`, `limit`."""
+
+    spent: Decimal
+    estimate: Decimal
+    limit: Decimal
+
+
+class ContextOverflowError(BackpackError, ValueError):
+    """What has to be sent as it stands is more than the limit. Facts: `what`, `tokens`, `limit` (both in tokens)."""
+
+    what: str
+    tokens: int
     limit: int
 
 
@@ -223,3 +252,9 @@ class WrongKeyError(CorruptionError):
 
 class SearchUnavailableError(BackpackError, NotImplementedError):
     """This Python has no SQLite with FTS5. Nothing but search needs it."""
+
+
+class MissingExtraError(BackpackError, ImportError):
+    """An optional package is not installed. Facts: `extra`, which extra of this package brings it."""
+
+    extra: str

@@ -52,6 +52,8 @@ BENCHMARKS: Final = (
     "bench_memory_fetch",
     "bench_memory_search",
     "bench_memory_offload",
+    "bench_context",
+    "bench_tokens",
 )
 """In the order of the table."""
 

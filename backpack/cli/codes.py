@@ -12,6 +12,7 @@ from backpack.errors import (
     EntryPrunedError,
     HistoryFullError,
     KeyNotFoundError,
+    SessionNotFoundError,
     StorageError,
     StoreLockedError,
     ValueUnavailableError,
@@ -34,6 +35,7 @@ _NOT_FOUND: Final = (
     EntryNotFoundError,
     EntryPrunedError,
     ChunkNotFoundError,
+    SessionNotFoundError,
 )
 _FAILED: Final = (CorruptionError, StorageError, StoreLockedError, HistoryFullError)
 

@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "load": ("load", "a store of such a file"),
     "memory": ("memory", "what was logged: put in, slices taken out, found again"),
     "checkpoint": ("checkpoint", "where the work stands, for who goes on from there"),
+    "context": ("context", "what is sent to a model: tokens, compressions, cost"),
     "status": ("status", "what is being worked on in a directory, in its STATUS.md"),
 }
 """By name: the module in `backpack.cli`, with `add_options(parser)` and `run(args)`, and what it is for. Instead of the

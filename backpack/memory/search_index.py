@@ -267,6 +267,13 @@ class Index:
         assert entries is not None
         yield from sorted(entries.values(), key=lambda match: match.score, reverse=True)
 
+    def ids_of(self, expression: str) -> Iterator[str]:
+        """The entries that fit an expression, best first, an entry once for each of its chunks that do."""
+        for number, _ in self._base.execute(_RANKED, (expression,)).fetchall():
+            found = self._document(number)
+            if found is not None:
+                yield found[0]
+
     def count_of(self, term: Term) -> int:
         """How many documents have a term."""
         statement = "SELECT count(*) FROM texts WHERE texts MATCH ?"

@@ -21,6 +21,7 @@ ORDER: Final = (
     "archive",
     "store",
     "memory",
+    "context",
     "integrations",
     "facade",
     "runs",

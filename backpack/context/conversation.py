@@ -1,0 +1,422 @@
+"""A conversation: every message is a commit, and what is sent to the model stays within its limit.
+
+`add` commits a message and counts it, once. `context` gives what to send: all of it as long as it is small enough;
+before it is too much, old messages become one summary, large contents go to the memory, and that is a commit as well.
+Nothing is ever lost: `full` has all messages, `recall` finds those that the context has no more, and `bp.snapshot` or
+`bp.restore` of an earlier commit has the conversation as it was.
+
+No lock is held while a summarizer runs. Who needs a compression that is under way waits for it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from backpack.context.budget import Budget
+from backpack.context.config import ContextConfig
+from backpack.context.cost import Cost, Price
+from backpack.context.counting import Counter
+from backpack.context.environment import configured
+from backpack.context.following import Following
+from backpack.context.framing import REPLY_TOKENS
+from backpack.context.governor import Governing
+from backpack.context.keys import KEY_DEFAULT
+from backpack.context.preparing import Preparing
+from backpack.context.present import Part, messages_of, values_of
+from backpack.context.recalling import Recalling
+from backpack.context.record import Compression, Record, Spent, spent_of
+from backpack.context.reporting import preview_of, stats_of
+from backpack.context.running import Running
+from backpack.context.sizing import Sizes, sizes_of
+from backpack.context.statistics import Preview, Stats
+from backpack.context.storable import ASSISTANT, Stored, restored, stored
+from backpack.context.storing import Storage
+from backpack.context.summarizing import Summarizer, checked_summarizer
+from backpack.context.tracker import TokenTracker
+from backpack.context.usage import Usage, usage_of
+from backpack.core.commit import Commit
+from backpack.errors import InvalidArgumentError, UsageError
+from backpack.memory.memory import Memory
+from backpack.store.store import Backpack
+
+MODEL_DEFAULT: Final = "gpt-4o"
+_LONG: Final = 64 * 1024
+"""Bytes of a message that a task doesn't count, and of a context that it doesn't decode, in the thread of its loop."""
+
+_RECALLED: Final = 10
+_Prepared = tuple[Stored, Record, Cost | None, Sequence[Record], dict[str, Any] | None]
+"""A message on its way in: what its call cost, records that are to be written before its own, and `about`."""
+
+
+class Conversation:
+    """The messages of one agent in a store, in memory or opened. Thread-safe, and safe under asyncio.
+
+    >>> conversation = Conversation(Backpack(), config=ContextConfig())
+    >>> commit = conversation.add({"role": "user", "content": "Is HAT290 on time?"})
+    >>> conversation.context()
+    [{'role': 'user', 'content': 'Is HAT290 on time?'}]
+    """
+
+    def __init__(
+        self,
+        bp: Backpack,
+        key: str = KEY_DEFAULT,
+        *,
+        model: str | None = None,
+        window: int | None = None,
+        config: ContextConfig | None = None,
+        summarizer: Summarizer | None = None,
+        memory: Memory | None = None,
+        tools: Sequence[Any] = (),
+        counter: Counter | Callable[[str], int] | None = None,
+        prices: Mapping[str, Price | Mapping[str, Any]] | None = None,
+        budget: Budget | float | None = None,
+        on_warning: Callable[[str], object] | None = None,
+    ) -> None:
+        """The conversation at `key`, begun or resumed.
+
+        model, window -- of the model; unless given those of last time, else gpt-4o and what its window is
+        config -- the settings; unless given those of the environment (`environment.py`)
+        summarizer -- called with messages and a size, sync or async; unless given the built-in extractive one
+        memory -- where large contents go; unless given `Memory(bp)`, made when it is needed
+        tools -- definitions that go with every call, so that they are counted
+        counter, prices, budget -- as of `TokenTracker`
+        on_warning -- told what the governor says, in place of a `GovernorWarning`
+        """
+        if not isinstance(bp, Backpack):
+            raise InvalidArgumentError(
+                f"a conversation is kept in a store, not in a {type(bp).__name__}: Conversation(backpack.open(path))"
+            )
+        if config is not None and not isinstance(config, ContextConfig):
+            raise InvalidArgumentError(f"config is a ContextConfig: type={type(config).__name__}")
+        if memory is not None and not isinstance(memory, Memory):
+            raise InvalidArgumentError(f"memory is a backpack.memory.Memory: type={type(memory).__name__}")
+        if window is not None and (isinstance(window, bool) or not isinstance(window, int) or window < 1):
+            raise InvalidArgumentError("window is a whole number of tokens, 1 or more")
+        self.bp = bp
+        self.config = configured().config if config is None else config
+        self._storage = Storage(bp, key)
+        about = self._storage.about()
+        given = about.get("window")
+        self._window = window if window is not None or model not in (None, about.get("model")) else _count_of(given)
+        self._model = model or _text_of(about.get("model")) or MODEL_DEFAULT
+        self._settings: dict[str, Any] = {"counter": counter, "prices": prices, "budget": budget}
+        self._following = Following(self._storage, self._tracker_of, is_sorting=self.config.preserve_system_prompts)
+        self._memory = memory
+        self._summarizer = checked_summarizer(summarizer)
+        self._preparing = Preparing(self._following, self.config, self._summarizer, lambda: self.memory)
+        self._running = Running(bp, self._preparing, self._summarizer)
+        self._recalling = Recalling(self._following)
+        self._tools = self.tracker.count_tools(tools) if tools else 0
+        self._governing = Governing(self.config.governing, self._following, self.tracker.count_message, on_warning)
+        self.was_compressed_last = False
+        """Did the last `context` or `compress` compress anything?"""
+        self._savings: int | None = None
+
+    # -- what it is ----------------------------------------------------------------------------------------------
+
+    @property
+    def key(self) -> str:
+        """Where its messages are."""
+        return self._storage.keys.messages
+
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+        return self._model
+
+    @property
+    def window(self) -> int:
+        """Tokens in the window of the model, or as it was given."""
+        return self.tracker.window if self._window is None else self._window
+
+    @property
+    def tracker(self) -> TokenTracker:
+        """What counts tokens and keeps the account."""
+        return self._following.tracker
+
+    @property
+    def last_compression_savings(self) -> int:
+        """Tokens that were saved when it was compressed last; 0 before the first time."""
+        if self._savings is not None:
+            return self._savings
+        log = self.log
+        return log[-1].saved if log else 0
+
+    @property
+    def last_error(self) -> str | None:
+        """What went wrong last without losing anything: why a summary was of no use, say."""
+        with self._following.lock:
+            self._following.keep_up()
+            return self._last_error()
+
+    def _last_error(self) -> str | None:
+        if self._preparing.error is not None:
+            return self._preparing.error
+        return next((one.error for one in reversed(self._following.log) if one.error is not None), None)
+
+    @property
+    def log(self) -> list[Compression]:
+        """Every compression, oldest first."""
+        with self._following.lock:
+            self._following.keep_up()
+            return list(self._following.log)
+
+    @property
+    def memory(self) -> Memory:
+        """Where large contents are, and what was compressed."""
+        if self._memory is None:
+            self._memory = Memory(self.bp)
+        return self._memory
+
+    def __len__(self) -> int:
+        with self._following.lock:
+            self._following.keep_up()
+            return self._following.present.count
+
+    # -- adding --------------------------------------------------------------------------------------------------
+
+    def add(self, message: Any, usage: Any = None, *, node: str | None = None) -> Commit:
+        """Commit a message; the store's durability is that of the message. Cost: that of the message.
+
+        message -- of OpenAI's, Anthropic's or LangChain's shape; it is copied
+        usage -- what the call took that it answers, as the provider says it, or the response; without it a message of
+            the assistant counts as a call by what was to be sent then and what came
+        node -- who it is by; unless given the node that the task acts for, else the role
+
+        `InvalidArgumentError` for what is no message, `UnstorableValueError`, `UsageError`: nothing has happened then.
+        """
+        item, record, cost, before, about = self._prepared(message, usage)
+        commit = self._storage.add(item, record, node, before, about)
+        self._added(commit, item, record, cost, about)
+        return commit
+
+    async def aadd(self, message: Any, usage: Any = None, *, node: str | None = None) -> Commit:
+        """As `add`, for tasks: neither counting a long message nor waiting for durability blocks the loop."""
+        readers = self.bp._readers
+        if self._is_at_hand() and _size_of(message) <= _LONG:
+            item, record, cost, before, about = self._prepared(message, usage)
+        else:
+            item, record, cost, before, about = await readers.run(self._prepared, message, usage)
+        commit = await self._storage.aadd(item, record, node, before, about)
+        if self._following.lock.acquire(blocking=False):
+            try:
+                self._added(commit, item, record, cost, about)
+            finally:
+                self._following.lock.release()
+        else:
+            await readers.finish(lambda: self._added(commit, item, record, cost, about), is_needed=True)
+        return commit
+
+    def _prepared(self, message: Any, usage: Any) -> _Prepared:
+        """A message and what will be noted of it. Nothing is recorded before it is committed."""
+        item = stored(message)
+        used = self._used(item, usage)
+        tokens = self.tracker.count_message(item.value)
+        following = self._following
+        with following.lock:
+            if following.generation == 0:
+                following.keep_up()
+            expected = self._sizes(self._tools).current
+            before = following.unwritten
+            now = {**following.about, "model": self._model, "window": self.window}
+            about = None if now == following.about else now
+        cost: Cost | None = None
+        spent: Spent | None = None
+        if used is not None:
+            cost = self.tracker.cost_of(used)
+            spent = spent_of(cost, expected=expected)
+        elif item.role == ASSISTANT:
+            cost = self.tracker.cost_of(Usage(expected, tokens))
+            spent = spent_of(cost, is_estimated=True, expected=expected)
+        return item, Record(tokens, len(item.packed), item.role, item.kind, spent), cost, before, about
+
+    def _used(self, item: Stored, usage: Any) -> Any:
+        """The usage that was given, checked; else the one that a message of a response brings along."""
+        if usage is not None:
+            usage_of(usage)
+            return usage
+        if item.role == ASSISTANT and any(item.value.get(name) for name in ("usage_metadata", "usage")):
+            try:
+                return usage_of(item.value)
+            except UsageError:
+                return None
+        return None
+
+    def _added(
+        self, commit: Commit, item: Stored, record: Record, cost: Cost | None, about: dict[str, Any] | None
+    ) -> None:
+        with self._following.lock:
+            if about is not None:
+                self._following.about = about
+            self._following.adopt(commit, item.packed, record, cost)
+
+    # -- the context ---------------------------------------------------------------------------------------------
+
+    def context(self, *, tools: Sequence[Any] | None = None) -> list[Any]:
+        """The messages to send, as fresh objects in the shapes in which they came; compressed before, if it is due.
+
+        tools -- the definitions that go with this call, if they are others than those of the conversation
+
+        Cost: decoding them; of a compression: planning it, and the summarizer. `ContextOverflowError` when what has to
+        stay can't be made to fit, `BudgetExceededError` when the budget refuses the call.
+        """
+        overhead = self._overhead(tools)
+        made: list[Compression] = []
+        while True:
+            parts = self._ready(overhead)
+            if parts is not None:
+                return self._sent(parts, made)
+            made += self._running.work(lambda: self._sizes(overhead))
+
+    async def acontext(self, *, tools: Sequence[Any] | None = None) -> list[Any]:
+        """As `context`, for tasks: an async summarizer is awaited, a sync one and all long work runs in threads.
+
+        Cancelling it while the summarizer runs leaves the conversation and its store as they were.
+        """
+        run = self.bp._readers.run
+        overhead = self._overhead(tools)
+        made: list[Compression] = []
+        while True:
+            parts = self._ready(overhead) if self._is_at_hand() else await run(self._ready, overhead)
+            if parts is not None:
+                if sum(len(part.packed) for part in parts) <= _LONG:
+                    return self._sent(parts, made)
+                return await run(self._sent, parts, made)
+            made += await self._running.awork(lambda: self._sizes(overhead))
+
+    def compress(self) -> Compression | None:
+        """Compress now, whatever the threshold; its figures, or None when nothing may go or nothing would be saved."""
+        made = self._running.work(lambda: self._sizes(self._tools), is_asked=True)
+        return self._asked(made)
+
+    async def acompress(self) -> Compression | None:
+        """As `compress`, for tasks."""
+        made = await self._running.awork(lambda: self._sizes(self._tools), is_asked=True)
+        return self._asked(made)
+
+    def present(self) -> list[Any]:
+        """The context as it stands, without a compression that may be due. Changes nothing; works on a store that is
+        open for reading."""
+        return messages_of(self._parts())
+
+    def stored(self, *, is_full: bool = False) -> list[Any]:
+        """The same as the store has them, messages of LangChain as dicts of their fields. `is_full`: all messages."""
+        return self._storage.values() if is_full else values_of(self._parts())
+
+    def _parts(self) -> list[Part]:
+        with self._following.lock:
+            self._following.keep_up()
+            return list(self._following.present.parts())
+
+    def _ready(self, overhead: int) -> list[Part] | None:
+        """What is sent, with a note of the governor if there is one; None when something is due before."""
+        following = self._following
+        with following.lock:
+            following.keep_up()
+            sizes = self._sizes(overhead)
+            said = self._governing.look(sizes.current)
+            is_due = not self._running.is_inside and self._preparing.is_due(sizes)
+            parts = [] if is_due else self._governing.noted(list(following.present.parts()))
+            if not is_due and following.tracker.budget is not None:
+                following.tracker.check(following.tracker.cost_of(sizes.current))
+        self._governing.tell(said)
+        return None if is_due else parts
+
+    def _sent(self, parts: Sequence[Part], made: Sequence[Compression]) -> list[Any]:
+        self._note_compression(made)
+        return messages_of(parts)
+
+    def _note_compression(self, made: Sequence[Compression]) -> None:
+        self.was_compressed_last = bool(made)
+        if made:
+            self._savings = sum(one.saved for one in made)
+
+    def _asked(self, made: Sequence[Compression]) -> Compression | None:
+        self._note_compression(made)
+        return next((one for one in made if one.what == "compression"), made[-1] if made else None)
+
+    # -- looking -------------------------------------------------------------------------------------------------
+
+    def full(self) -> list[Any]:
+        """All messages, as they came, whatever was compressed. O(messages)."""
+        with self._following.lock:
+            self._following.keep_up()
+            values = self._storage.values()
+            kinds = self._following.present.kinds
+        for place, kind in kinds.items():
+            values[place] = restored(values[place], kind)
+        return values
+
+    def recall(self, query: str, limit: int | None = _RECALLED) -> list[Any]:
+        """Messages that the context doesn't have, best first, that have words of a question. Fresh objects.
+
+        Those with more of the words, and with rarer ones, come first. `"..."` are words in a row, `wor*` is how a word
+        begins. `limit=None`: all of them. Cost: what left the context since the last time is indexed, then some ms.
+        """
+        return self._recalling.recall(query, limit)
+
+    def preview(self) -> Preview:
+        """What a compression would take and save if it ran now. Changes nothing."""
+        following = self._following
+        with following.lock:
+            following.keep_up()
+            sizes = self._sizes(self._tools)
+            is_needed = self._preparing.is_due(sizes)
+            job = self._preparing.planned(sizes, "asked")
+            return preview_of(following, sizes, job, is_needed=is_needed, is_asked=self._summarizer is not None)
+
+    def stats(self) -> Stats:
+        """The figures of the conversation. O(compressions)."""
+        following = self._following
+        with following.lock:
+            following.keep_up()
+            return stats_of(following, self._sizes(self._tools), self._model, self.window, self._last_error())
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _overhead(self, tools: Sequence[Any] | None) -> int:
+        return self._tools if tools is None else self.tracker.count_tools(tools)
+
+    def _sizes(self, tools_tokens: int) -> Sizes:
+        """How large what would be sent is. Wants the lock."""
+        following = self._following
+        present = following.present
+        overhead = tools_tokens + REPLY_TOKENS + self._governing.tokens
+        growths = (*present.growths, present.turn_tokens) if present.turn_tokens else present.growths
+        return sizes_of(self.config, self.window, present.context_tokens, overhead, following.unseen, growths)
+
+    def _is_at_hand(self) -> bool:
+        """Does asking take no reading, so that a task may do it in the thread of its loop?"""
+        lock = self._following.lock
+        if not lock.acquire(blocking=False):
+            return False
+        try:
+            return self._following.is_current
+        finally:
+            lock.release()
+
+    def _tracker_of(self, state: Mapping[str, Any] | None) -> TokenTracker:
+        if state is None:
+            return TokenTracker(self._model, **self._settings)
+        return TokenTracker.from_state({"model": self._model, **state}, **self._settings)
+
+
+def _size_of(message: Any) -> int:
+    """About how many characters a message has; of what isn't seen through, many."""
+    content = message.get("content") if isinstance(message, dict) else getattr(message, "content", None)
+    if content is None or isinstance(content, str):
+        return len(content or "")
+    if isinstance(content, list):
+        return sum(
+            len(block.get("text") or "") if isinstance(block, dict) and set(block) <= {"type", "text"} else _LONG
+            for block in content
+        )
+    return _LONG + 1
+
+
+def _count_of(value: Any) -> int | None:
+    return value if type(value) is int and value > 0 else None
+
+
+def _text_of(value: Any) -> str | None:
+    return value if type(value) is str and value else None

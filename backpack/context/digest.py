@@ -1,0 +1,119 @@
+"""What a summary knows, and the text that it is written as; the text can be read again, so nothing is lost twice.
+
+    Summary of 980 earlier messages. Their exact words: mem://mem-20261121-151102-0af31c77
+    References: mem://..., mem://...
+    Errors:
+    - Error: no seats on flight HAT290 (x2)
+    Codes from user: BX1; ...
+    Numbers from tools: ...
+    Calls:
+    - get_user({"id":"u1"}) (x3)
+    Talk:
+    - user: ...
+
+Each line of facts has one kind and one source, in the order in which they came up.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from backpack.context.facts import KINDS, facts_in
+from backpack.context.sentences import sentences
+
+SOURCES: Final = ("user", "assistant", "tools")
+"""Who says a fact first, by rank: what users say weighs most."""
+
+_HEAD: Final = re.compile(r"Summary of (\d{1,12}) earlier messages?\.(?: Their exact words: (.*))?")
+_FACTS: Final = re.compile(rf"({'|'.join(kind.capitalize() for kind in KINDS)}) from ({'|'.join(SOURCES)}): (.*)")
+_COUNT: Final = re.compile(r" \(x(\d{1,9})\)\Z")
+_REFERENCE: Final = re.compile(r"mem://mem-[0-9]{8}-[0-9]{6}-[0-9a-f]{8}(?:#[\w=,-]{1,40})?")
+_SECTIONS: Final = ("Errors", "Calls", "Talk")
+
+
+@dataclass(slots=True)
+class Digest:
+    """Everything that a summary may say. Dicts are in the order in which things came up."""
+
+    message_count: int = 0
+    references: dict[str, None] = field(default_factory=dict)
+    facts: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Of each kind and fact the rank of its source, an index into `SOURCES`."""
+    errors: dict[str, int] = field(default_factory=dict)
+    """How often each was said."""
+    calls: dict[str, int] = field(default_factory=dict)
+    talk: dict[str, float] = field(default_factory=dict)
+    """`role: sentence`, and what it weighs."""
+
+    def add_fact(self, kind: str, fact: str, rank: int) -> None:
+        """A fact came up: it moves to the end; the best source it ever had stays."""
+        known = self.facts.pop((kind, fact), rank)
+        self.facts[kind, fact] = min(known, rank)
+
+    def add_facts(self, text: str, rank: int) -> None:
+        """All facts of a text."""
+        for kind, fact in facts_in(text):
+            self.add_fact(kind, fact, rank)
+
+    def add_line(self, lines: dict[str, int], line: str, count: int = 1) -> None:
+        """A line came up: it moves to the end and is counted."""
+        lines[line] = lines.pop(line, 0) + count
+
+    def add_references(self, text: str) -> None:
+        """All references to the memory that a text names."""
+        for found in _REFERENCE.finditer(text):
+            self.references[found[0]] = None
+
+
+def read(summary: str, digest: Digest) -> None:
+    """Add what a summary knows. One that was not written here is taken for what an assistant said."""
+    digest.add_references(summary)
+    lines = summary.splitlines()
+    head = _HEAD.fullmatch(lines[0]) if lines else None
+    if head is None:
+        digest.add_facts(summary, 1)
+        for place, sentence in enumerate(sentences(summary)):
+            digest.talk[f"earlier: {sentence}"] = 2.0 if place else 3.0
+        return
+    digest.message_count += int(head[1])
+    for reference in (head[2] or "").split(", "):
+        if reference:
+            digest.references[reference] = None
+    section = ""
+    for line in lines[1:]:
+        if line[:-1] in _SECTIONS and line.endswith(":"):
+            section = line[:-1]
+        elif line.startswith("References: "):
+            digest.references.update(dict.fromkeys(line.removeprefix("References: ").split(", ")))
+        elif facts := _FACTS.fullmatch(line):
+            for fact in facts[3].split("; "):
+                digest.add_fact(facts[1].lower(), fact, SOURCES.index(facts[2]))
+        elif line.startswith("- ") and section:
+            _read_line(line[2:], section, digest)
+
+
+def _read_line(line: str, section: str, digest: Digest) -> None:
+    if section == "Talk":
+        digest.talk[line] = 1.5
+        return
+    count = _COUNT.search(line)
+    digest.add_line(
+        digest.errors if section == "Errors" else digest.calls,
+        line[: count.start()] if count else line,
+        int(count[1]) if count else 1,
+    )
+
+
+def counted(line: str, count: int) -> str:
+    """A line, and how often it was said if more than once."""
+    return f"- {line}" if count == 1 else f"- {line} (x{count})"
+
+
+def head(digest: Digest, exact: Iterable[str]) -> list[str]:
+    """The lines that a summary never leaves out: what it is of, and every reference."""
+    named = dict.fromkeys(exact)
+    first = f"Summary of {digest.message_count} earlier message{'' if digest.message_count == 1 else 's'}."
+    lines = [f"{first} Their exact words: {', '.join(named)}" if named else first]
+    others = [reference for reference in digest.references if reference not in named]
+    return [*lines, f"References: {', '.join(others)}"] if others else lines

@@ -1,0 +1,139 @@
+"""What a conversation knows of its store, and how it follows what happens there.
+
+It is read once and then kept up: what is added here is adopted in the order of the versions that the store gave it.
+When the store says another version than was expected (somebody appended, restored, packed), it is read anew. Asking
+costs three looks at a version.
+
+The account of calls is the sum of what stands beside the messages; so it is the same in every process, whoever has
+added what, and after a restore it is the account of then.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from threading import RLock
+from typing import Any, Final
+
+from backpack.codec import unpack_value
+from backpack.context.cost import Cost
+from backpack.context.present import Present
+from backpack.context.record import Compression, Record, Spent
+from backpack.context.storable import role_of
+from backpack.context.storing import Loaded, Storage, Versions
+from backpack.context.tracker import TokenTracker
+from backpack.core.commit import Commit
+
+_CALL: Final = "call"
+_COMPRESSION: Final = "compression"
+
+
+class Following:
+    """The present of one conversation. Everything but `lock` wants the lock."""
+
+    def __init__(
+        self, storage: Storage, make_tracker: Callable[[Mapping[str, Any] | None], TokenTracker], *, is_sorting: bool
+    ) -> None:
+        """`make_tracker` makes one that goes on from a state, or begins."""
+        self.lock = RLock()
+        self.storage = storage
+        self.tracker = make_tracker(None)
+        self.present = Present(is_sorting=is_sorting)
+        self.log: list[Compression] = []
+        self.about: dict[str, Any] = {}
+        self.unwritten: list[Record] = []
+        self.estimated_calls = 0
+        self.unseen = 0
+        """Tokens that the last call counted beyond what was expected."""
+        self.generation = 0
+        """How often it was read anew."""
+        self._make_tracker = make_tracker
+        self._is_sorting = is_sorting
+        self._versions: Versions | None = None
+        self._pending: dict[int, tuple[bytes, Record, Cost | None]] = {}
+
+    @property
+    def is_current(self) -> bool:
+        """Is everything as it was when it was looked at last? O(1), reads nothing."""
+        return self._versions is not None and self.storage.versions() == self._versions
+
+    def keep_up(self) -> None:
+        """Know what the store says now."""
+        if not self.is_current:
+            self._take(self.storage.load(self._counted, is_sorting=self._is_sorting))
+
+    def adopt(self, commit: Commit, packed: bytes, record: Record, cost: Cost | None) -> None:
+        """A message was committed here, and this is what its call cost."""
+        version = commit.changes[self.storage.keys.messages].version
+        self._pending[version] = (packed, record, cost)
+        self.unwritten = []
+        costs = []
+        while self._versions is not None and self._versions.messages + 1 in self._pending:
+            self._versions = replace(self._versions, messages=self._versions.messages + 1)
+            packed, record, cost = self._pending.pop(self._versions.messages)
+            self.present.add(packed, record)
+            if record.spent is not None:
+                self.estimated_calls += record.spent.is_estimated
+                self._look_at(record.spent)
+            costs += [] if cost is None else [cost]
+        for one in costs:  # last, because a budget may warn, and warnings may be errors
+            self.tracker.record_cost(one)
+
+    def adopt_compression(self, commit: Commit, compression: Compression) -> None:
+        """A compression was committed here; what it changes in `present` is the caller's to do."""
+        self.log.append(compression)
+        versions = self._versions
+        for name in ("present", "replaced"):
+            change = commit.changes.get(getattr(self.storage.keys, name))
+            if change is not None and versions is not None:
+                is_next = change.version == getattr(versions, name) + 1
+                versions = replace(versions, **{name: change.version}) if is_next else None
+        self._versions = versions
+
+    def originals(self, places: Iterable[int]) -> dict[int, bytes]:
+        """The packed messages of these places, as they were added."""
+        parts = {part.place: part for part in self.present.parts()}
+        wanted = list(places)
+        found = {place: parts[place].packed for place in wanted if place in parts and not parts[place].is_short}
+        missing = [place for place in wanted if place not in found]
+        return {**found, **self.storage.read(missing, self.present.sizes)} if missing else found
+
+    def _take(self, loaded: Loaded) -> None:
+        self.generation += 1
+        self.present, self.log, self.about = loaded.present, loaded.log, loaded.about
+        self.unwritten = loaded.unwritten
+        self._versions = loaded.versions
+        self._pending = {
+            version: added for version, added in self._pending.items() if version > loaded.versions.messages
+        }
+        self.estimated_calls = sum(spent.is_estimated for spent in loaded.spent)
+        self.unseen = 0
+        for spent in loaded.spent:
+            self._look_at(spent)
+        self.tracker = self._make_tracker({"rows": _rows(loaded.spent, loaded.log, self.tracker.model)})
+
+    def _look_at(self, spent: Spent) -> None:
+        if not spent.is_estimated:
+            self.unseen = max(0, spent.usage.input - spent.expected)
+
+    def _counted(self, packed: bytes) -> Record:
+        """The record of a message that somebody else has appended."""
+        value = unpack_value(packed)
+        return Record(self.tracker.count_message(value), len(packed), role_of(value))
+
+
+def _rows(calls: list[Spent], log: list[Compression], model: str) -> list[list[Any]]:
+    """What calls took, added up by purpose and model, as a tracker has it."""
+    sums: dict[tuple[str, str], list[int]] = {}
+    for spent in calls:
+        usage = spent.usage
+        counts = (1, usage.input, usage.output, usage.cached, usage.cache_written, usage.reasoning)
+        _add(sums, (_CALL, spent.model), (*counts, spent.picodollars, int(spent.is_default_price)))
+    for one in log:
+        if one.input_tokens or one.output_tokens:
+            row = (1, one.input_tokens, one.output_tokens, 0, 0, 0, one.picodollars, 0)
+            _add(sums, (_COMPRESSION, model), row)
+    return [[*key, *row] for key, row in sums.items()]
+
+
+def _add(sums: dict[tuple[str, str], list[int]], key: tuple[str, str], row: tuple[int, ...]) -> None:
+    known = sums.get(key)
+    sums[key] = list(row) if known is None else [a + b for a, b in zip(known, row, strict=True)]

@@ -1,0 +1,33 @@
+"""The keys of one conversation: its messages, and beside them what is known of each."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from backpack.store.names import checked_key
+
+KEY_DEFAULT: Final = "messages"
+_BESIDE: Final = ".context"
+
+
+class Keys:
+    """What stands where."""
+
+    __slots__ = ("about", "log", "messages", "present", "records", "replaced")
+
+    def __init__(self, key: str) -> None:
+        self.messages = checked_key(key)
+        """The list of all messages, as they came."""
+        beside = self.messages + _BESIDE
+        self.records = checked_key(f"{beside}.records")
+        """A list: a record a message (tokens, size, role, kind, usage)."""
+        self.present = checked_key(f"{beside}.present")
+        """The compression in force: what stays, what is summarized, the summary."""
+        self.replaced = checked_key(f"{beside}.replaced")
+        """A list: messages that the context has in a shorter form."""
+        self.log = checked_key(f"{beside}.log")
+        """A list: the figures of each compression."""
+        self.about = checked_key(f"{beside}.about")
+        """The model, its window and the tools, as of the last time they were others."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((self.messages, self.records, self.present, self.replaced, self.log, self.about))

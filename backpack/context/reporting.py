@@ -1,0 +1,75 @@
+"""The figures of a conversation, put together from what is known of it."""
+
+from backpack.context.compressing import Job
+from backpack.context.following import Following
+from backpack.context.sizing import Sizes
+from backpack.context.statistics import Preview, Stats
+from backpack.context.totals import Totals
+
+
+def stats_of(following: Following, sizes: Sizes, model: str, window: int, last_error: str | None) -> Stats:
+    """The figures now. Wants the lock. O(compressions)."""
+    present, log, totals = following.present, following.log, following.tracker.totals
+    calls = totals.by_purpose.get("call", Totals())
+    asked = totals.by_purpose.get("compression", Totals())
+    compressions = [one for one in log if one.what == "compression"]
+    return Stats(
+        model=model,
+        window=window,
+        limit=sizes.limit,
+        threshold=sizes.threshold,
+        messages=present.count,
+        context_messages=len(list(present.parts())),
+        current_tokens=sizes.current,
+        full_tokens=present.full_tokens + sizes.overhead,
+        unseen_tokens=sizes.unseen,
+        calls=calls.calls,
+        estimated_calls=following.estimated_calls,
+        input_tokens=calls.input,
+        output_tokens=calls.output,
+        cached_tokens=calls.cached,
+        cache_written_tokens=calls.cache_written,
+        reasoning_tokens=calls.reasoning,
+        compressions=len(compressions),
+        failed_summaries=sum(one.error is not None for one in compressions),
+        tokens_saved=sum(one.saved for one in log),
+        compression_tokens=asked.tokens,
+        picodollars=totals.picodollars,
+        compression_picodollars=asked.picodollars,
+        is_default_price=totals.guessed_calls > 0,
+        last_error=last_error,
+    )
+
+
+def preview_of(following: Following, sizes: Sizes, job: Job | None, *, is_needed: bool, is_asked: bool) -> Preview:
+    """What this job would take and save. `is_asked`: a summarizer of the caller's would be. Wants the lock."""
+    tracker = following.tracker
+    if job is None:
+        shown = len(following.present.system) + len(following.present.rest)
+        return Preview(
+            is_needed,
+            "",
+            sizes.messages,
+            sizes.messages,
+            shown,
+            0,
+            0,
+            original=0,
+            summary=0,
+            cost=tracker.cost_of(0).usd,
+        )
+    summary = job.plan.summary_tokens if job.wants_summary or job.previous_tokens else 0
+    is_paid = is_asked and job.wants_summary
+    cost = tracker.cost_of(job.original if is_paid else 0, output=summary if is_paid else 0)
+    return Preview(
+        is_needed,
+        job.plan.strategy,
+        job.before,
+        job.plan.kept_tokens + summary,
+        len(job.plan.kept),
+        len(job.plan.summarized),
+        len(job.plan.dropped),
+        original=sum(job.parts[at].tokens for at in job.gone),
+        summary=summary,
+        cost=cost.usd,
+    )

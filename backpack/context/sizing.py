@@ -1,0 +1,83 @@
+"""How large what would be sent is, and when that is too much. All in tokens.
+
+    total = messages + tools + what a reply is primed with + what the model counts beyond that + reserve for the answer
+
+`limit` is the most that may be sent, the reserve included: the window, or `max_context_tokens`. What the last call has
+counted beyond what was counted here (system prompts and tools that nobody told of, say) is kept free as well, a quarter
+of the limit at most: a usage may be of another call, or wrong.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from backpack.context.adapting import adapted
+from backpack.context.config import ContextConfig
+
+_UNSEEN_PART: Final = 4
+_STEP_PART: Final = 10
+"""After a compression the context has to grow by this part of the threshold before the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The sizes of one call."""
+
+    messages: int
+    """The context: all messages and the summary."""
+    overhead: int
+    """Tools, what a reply is primed with, notes."""
+    unseen: int
+    reserve: int
+    limit: int
+    threshold: int | None
+    """Above it a compression runs; None is never."""
+
+    @property
+    def current(self) -> int:
+        """What would be sent, as counted here."""
+        return self.messages + self.overhead
+
+    @property
+    def total(self) -> int:
+        """All that counts."""
+        return self.messages + self.overhead + self.unseen + self.reserve
+
+    @property
+    def is_over_limit(self) -> bool:
+        """Is it more than may be sent?"""
+        return self.total > self.limit
+
+    @property
+    def room(self) -> int:
+        """What messages may come to at most."""
+        return self.limit - self.overhead - self.unseen - self.reserve
+
+    @property
+    def soft_room(self) -> int:
+        """What messages may come to so that no compression is due."""
+        if self.threshold is None:
+            return self.room
+        return min(self.room, self.threshold - self.overhead - self.unseen - self.reserve)
+
+    def with_messages(self, messages: int) -> "Sizes":
+        """The same with a context of another size."""
+        return Sizes(messages, self.overhead, self.unseen, self.reserve, self.limit, self.threshold)
+
+
+def sizes_of(
+    config: ContextConfig, model_window: int, messages: int, overhead: int, unseen: int, growths: Sequence[int]
+) -> Sizes:
+    """The sizes of a call with these settings."""
+    limit = config.window(model_window)
+    threshold = config.trigger(limit) if config.enable_compression else None
+    if config.adaptive:
+        threshold = adapted(threshold, limit, growths)
+    if threshold is not None:
+        threshold = min(threshold, limit)
+    return Sizes(messages, overhead, min(unseen, limit // _UNSEEN_PART), config.answer_reserve, limit, threshold)
+
+
+def next_at(threshold: int, total_after: int) -> int:
+    """The total above which the next compression is due: the threshold, or more where one ended close to it."""
+    return max(threshold, total_after + threshold // _STEP_PART)
