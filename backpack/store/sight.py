@@ -5,13 +5,16 @@ it. What a node may not read does not exist for it: not in iteration, `len`, `in
 or error texts; asking for it by name is refused in the same words whether or not it exists.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 from backpack.core.commit import NO_LABEL, Commit
 from backpack.core.patterns import Pattern, Patterns
 from backpack.errors import AccessDeniedError
 from backpack.store.events import Event
+
+_NO_SIZES: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class Sight:
@@ -99,14 +102,31 @@ class Sight:
         )
 
     def filtered(self, commit: Commit) -> Commit:
-        """The commit with the changes that the node may see, by relative keys; without any, its place and time."""
+        """The commit with the changes that the node may see, by relative keys. Without any, its place and time; its
+        node too if it was made under this one's name, but no message, which may name keys."""
         changes = commit.raw_changes
         seen = tuple([change for change in changes if self.can_read(change[0])])
         if len(seen) == len(changes) and not self.prefix:
             return commit
         if not seen:
-            return commit.showing((), NO_LABEL)
+            return commit.showing((), (self.node, None, ()) if commit.node == self.node else NO_LABEL)
         return commit.showing(tuple([(self.relative(change[0]), *change[1:]) for change in seen]))
+
+    def own(self, commit: Commit, sizes: Mapping[str, int] = _NO_SIZES) -> Commit:
+        """The commit that the node itself has just made: whole, by relative keys.
+
+        `sizes`: by absolute key, what the node brought to a value that others have a part in. That is shown in place of
+        the size where it may not read the key.
+        """
+        hidden = [key for key in sizes if not self.can_read(key)]
+        if not hidden and not self.prefix:
+            return commit
+        changes = []
+        for key, kind, version, size, is_large in commit.raw_changes:
+            if key in hidden and size != sizes[key]:
+                size, is_large = sizes[key], False
+            changes.append((self.relative(key), kind, version, size, is_large))
+        return commit.showing(tuple(changes))
 
     def filtered_event(self, event: Event) -> Event | None:
         """The event as the node may see it, by relative keys; None when it is about nothing that it sees."""

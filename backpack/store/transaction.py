@@ -87,7 +87,6 @@ class Transaction:
     def append(self, key: str, *values: Any) -> None:
         """Add to the list at `key`, which is made when missing."""
         key = self._writable(key)
-        self._require_readable(key)
         items = [pack_value(value, 1) for value in values]
         growth = self._payloads.get(key)
         if not isinstance(growth, Growth):
@@ -209,7 +208,14 @@ class Transaction:
         return self._store._commit_transaction(self._payloads, self._is_whole, self._label)
 
     def _became(self, commit: Commit | None) -> None:
-        self.commit = commit if commit is None or self._sight is None else self._sight.filtered(commit)
+        if commit is not None and self._sight is not None:
+            added = {
+                key: len(array_header(len(one.items))) + sum(map(len, one.items))
+                for key, one in self._payloads.items()
+                if isinstance(one, Growth) and one.base is None
+            }
+            commit = self._sight.own(commit, added)
+        self.commit = commit
 
     # -- keys ----------------------------------------------------------------------------------------------------
 
