@@ -6,7 +6,7 @@
       mend the call      InvalidKeyError, InvalidArgumentError, UnstorableValueError, NotAListError,
                          NotTextError, CheckpointExistsError, QuarantineError, ReadOnlyError, ReentryError,
                          ClosedError
-      ask for rights     AccessDeniedError
+      ask for rights     AccessDeniedError, HiddenKeyError
       make room          HistoryFullError, DiskFullError
       mend the store     UnknownTypeError, WrongKeyError, CorruptionError, StorageError, MissingFileError,
                          StoreLockedError, StoreNotFoundError
@@ -163,6 +163,11 @@ class AccessDeniedError(BackpackError, PermissionError):
     node: str
     key: str
     operation: str
+
+
+class HiddenKeyError(AccessDeniedError, KeyNotFoundError):
+    """For the node there is no such key: in a snapshot or a diff, where what it may not read is absent. Says the same
+    whether or not the key exists. Facts: those of `AccessDeniedError`."""
 
 
 # -- make room ---------------------------------------------------------------------------------------------

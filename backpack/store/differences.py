@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from backpack.codec import pack_value
 from backpack.core.commit import Commit
-from backpack.errors import UnstorableValueError
+from backpack.errors import KeyNotFoundError, UnstorableValueError
 from backpack.store.state import has_same_bytes
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class DiffEntry:
 class Diff:
     """What changed from one snapshot to another: `added`, `removed` and `changed`, mappings from key to `DiffEntry`.
 
-    False when nothing did; `len` counts keys; `print` shows a line a key.
+    Another key raises `KeyNotFoundError`. False when nothing did; `len` counts keys; `print` shows a line a key.
     """
 
     added: Mapping[str, DiffEntry]
@@ -128,17 +128,29 @@ class Diff:
         return "\n".join(lines) or "no difference"
 
 
+class _Entries(dict[str, DiffEntry]):
+    """Entries by key, which knows what to raise for a key that has none."""
+
+    __slots__ = ("_missing_error",)
+
+    def __init__(self, missing_error: Callable[[str], KeyNotFoundError]) -> None:
+        super().__init__()
+        self._missing_error = missing_error
+
+    def __missing__(self, key: str) -> DiffEntry:
+        raise self._missing_error(key)
+
+
 def diff_of(old: "Snapshot", new: "Snapshot") -> Diff:
     """Compare two snapshots, of one store or of two, in memory or on disk; values are unpacked only when asked for.
 
     Cost: the changes between two commits in memory of one store, or O(keys) if that is less; else O(keys), and the
     bytes of those values that may be equal and stand in different places.
     """
-    added: dict[str, DiffEntry] = {}
-    removed: dict[str, DiffEntry] = {}
-    changed: dict[str, DiffEntry] = {}
+    missing = partial(_missing_error, old, new)
+    added, removed, changed = _Entries(missing), _Entries(missing), _Entries(missing)
     for key in _candidates(old, new):
-        before, after = old._look(key), new._look(key)
+        before, after = old._find(key), new._find(key)
         has_old, has_new = before is not None and before.is_visible, after is not None and after.is_visible
         if not has_old and not has_new:
             continue
@@ -167,6 +179,11 @@ def _candidates(old: "Snapshot", new: "Snapshot") -> list[str]:
             sight = old._sight
             return sorted(keys if sight is None else [sight.relative(key) for key in keys if sight.can_read(key)])
     return sorted({*old, *new})
+
+
+def _missing_error(old: "Snapshot", new: "Snapshot", key: str) -> KeyNotFoundError:
+    hidden = old._hidden_error(key) or new._hidden_error(key)
+    return hidden or KeyNotFoundError(f"there is no such difference: key={key!r}", key=key)
 
 
 def _nothing() -> None:

@@ -7,13 +7,14 @@ or error texts; asking for it by name is refused in the same words whether or no
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from backpack.core.commit import NO_LABEL, Commit
 from backpack.core.patterns import Pattern, Patterns
-from backpack.errors import AccessDeniedError
+from backpack.errors import AccessDeniedError, HiddenKeyError
 from backpack.store.events import Event
 
+_Denied = TypeVar("_Denied", bound=AccessDeniedError)
 _NO_SIZES: Final[Mapping[str, int]] = MappingProxyType({})
 
 
@@ -54,13 +55,10 @@ class Sight:
             and not self._denies.matches(key)
         )
 
-    def readable(self, key: Any) -> Any:
-        """The absolute key of one below the namespace; raises `AccessDeniedError` where the node may not read it."""
-        if not isinstance(key, str):
-            return key
-        key = self.prefix + key
-        self.require(key, "read")
-        return key
+    def readable(self, key: Any) -> str | None:
+        """The absolute key of one below the namespace; None where the node may not read it, and for what is no key."""
+        absolute = self.prefix + key if isinstance(key, str) else None
+        return absolute if absolute is not None and self.can_read(absolute) else None
 
     def pattern(self, text: str) -> Pattern:
         """The absolute pattern of one below the namespace."""
@@ -91,15 +89,13 @@ class Sight:
         if self._writes is not None and not self._writes:
             raise self.denied("**", operation)
 
+    def hidden(self, key: str) -> HiddenKeyError:
+        """The refusal where such keys are absent."""
+        return self._refusal(key, "read", HiddenKeyError)
+
     def denied(self, key: str, operation: str) -> AccessDeniedError:
         """The refusal, told to the subscribers as well."""
-        self._publish(Event("denied", (key,), self.node, detail=operation))
-        return AccessDeniedError(
-            f"the node may not {operation} that key: node={self.node!r} key={key!r}",
-            node=self.node,
-            key=key,
-            operation=operation,
-        )
+        return self._refusal(key, operation, AccessDeniedError)
 
     def filtered(self, commit: Commit) -> Commit:
         """The commit with the changes that the node may see, by relative keys. Without any, its place and time; its
@@ -142,3 +138,12 @@ class Sight:
         size = event.size if len(keys) == len(event.keys) else 0 if commit is None else commit.size
         keys = tuple([self.relative(key) for key in keys])
         return Event(event.kind, keys, event.node, commit, size, event.count, event.detail)
+
+    def _refusal(self, key: str, operation: str, kind: type[_Denied]) -> _Denied:
+        self._publish(Event("denied", (key,), self.node, detail=operation))
+        return kind(
+            f"the node may not {operation} that key: node={self.node!r} key={key!r}",
+            node=self.node,
+            key=key,
+            operation=operation,
+        )
