@@ -53,8 +53,7 @@ class Node(NodePast, MutableMapping[str, Any]):
     ) -> Commit | None:
         """As `Backpack.update`: one forbidden key, and nothing happens."""
         with self.transaction(message=message, tags=tags) as transaction:
-            for key, value in mapping.items() if isinstance(mapping, Mapping) else mapping:
-                transaction.pack(key, value)
+            transaction.update(mapping)
         return transaction.commit
 
     def clear(self, *, message: str | None = None, tags: Iterable[str] = ()) -> Commit | None:  # type: ignore[override]
@@ -109,9 +108,7 @@ class Node(NodePast, MutableMapping[str, Any]):
 
     def item(self, key: str) -> Item:
         """As `Backpack.item`."""
-        found = self._store.item(self._key(key, "read"))
-        commit = None if found.commit is None else self._seen(found.commit)
-        return Item(key, found.version, found.size, found.is_large, commit, found._read)
+        return self._sight.item(self._store.item(self._key(key, "read")))
 
     def version(self, key: str) -> int:
         """As `Backpack.version`."""

@@ -6,6 +6,7 @@ or error texts; asking for it by name is refused in the same words whether or no
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -13,6 +14,7 @@ from backpack.core.commit import NO_LABEL, Commit
 from backpack.core.patterns import Pattern, Patterns
 from backpack.errors import AccessDeniedError, HiddenKeyError
 from backpack.store.events import Event
+from backpack.store.records import Item
 
 _Denied = TypeVar("_Denied", bound=AccessDeniedError)
 _NO_SIZES: Final[Mapping[str, int]] = MappingProxyType({})
@@ -123,6 +125,11 @@ class Sight:
                 size, is_large = sizes[key], False
             changes.append((self.relative(key), kind, version, size, is_large))
         return commit.showing(tuple(changes))
+
+    def item(self, item: Item) -> Item:
+        """An item of the store as the node may see it, which may read its key."""
+        commit = None if item.commit is None else self.filtered(item.commit)
+        return replace(item, key=self.relative(item.key), commit=commit)
 
     def filtered_event(self, event: Event) -> Event | None:
         """The event as the node may see it, by relative keys; None when it is about nothing that it sees."""

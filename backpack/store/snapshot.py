@@ -142,7 +142,7 @@ class Snapshot(Mapping[str, Any]):
     # -- reading -------------------------------------------------------------------------------------------------
 
     def _read(self, key: str, default: Any) -> Any:
-        payload = self._state.at_hand(self._absolute(key))
+        payload = self._state.at_hand(key if self._sight is None else self._sight.readable(key))
         return self._search(key, default) if payload is None else unpack_value(payload)
 
     def _search(self, key: str, default: Any) -> Any:

@@ -72,6 +72,7 @@ from backpack.store.names import (
     made_label,
 )
 from backpack.store.node import Node
+from backpack.store.pending import Growth
 from backpack.store.posted import posted
 from backpack.store.records import Checkpoint, CompactReport, File, Item, Lines, PurgeReport
 from backpack.store.remembered import Remembered
@@ -81,7 +82,7 @@ from backpack.store.snapshot import RAISE, Snapshot
 from backpack.store.spans import add_spans
 from backpack.store.state import State, nothing
 from backpack.store.taking import popped, with_default
-from backpack.store.transaction import Growth, Transaction
+from backpack.store.transaction import Transaction
 from backpack.store.usage import MemoryUsage, largest_keys, measure, pinned_bytes
 
 if TYPE_CHECKING:
@@ -284,8 +285,7 @@ class Backpack(MutableMapping[str, Any]):
         1
         """
         with self.transaction(node=node, message=message, tags=tags) as transaction:
-            for key, value in mapping.items() if isinstance(mapping, Mapping) else mapping:
-                transaction.pack(key, value)
+            transaction.update(mapping)
         return transaction.commit
 
     def clear(  # type: ignore[override]

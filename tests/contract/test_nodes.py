@@ -701,19 +701,6 @@ def test_the_answer_of_a_write_tells_nothing_of_the_previous_value() -> None:
         tx.unpack("hr.plan")
 
 
-def test_a_transaction_that_caught_its_refusal_names_the_first_key_refused() -> None:
-    bp = store()
-    node = bp.node("n", namespace="sales", writes=["sales.ok"])
-    head = bp.head
-    with pytest.raises(AccessDeniedError, match=r"sales\.secret") as caught, node.transaction() as tx:
-        tx.pack("ok", 1)
-        for key in ("secret", "other"):
-            with pytest.raises(AccessDeniedError):
-                tx.pack(key, 1)
-    assert (caught.value.node, caught.value.key, caught.value.operation) == ("n", "sales.secret", "write")
-    assert bp.head == head
-
-
 def test_a_transaction_of_a_node_reads_only_what_the_node_may() -> None:
     _, node = busy()
     with node.transaction() as tx:
