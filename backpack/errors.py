@@ -109,7 +109,10 @@ class InvalidArgumentError(BackpackError, ValueError):
 
 
 class InvalidKeyError(InvalidArgumentError):
-    """A key that is not a non-empty str of at most 1,024 bytes of UTF-8."""
+    """A key that is not a non-empty str of at most 1,024 bytes of UTF-8. Facts: `key`, its first 100 characters; None
+    where it is no str."""
+
+    key: str | None
 
 
 class UnstorableValueError(BackpackError, TypeError):

@@ -36,9 +36,9 @@ class Sight:
     ) -> None:
         self.node = node
         self.prefix = prefix
-        self._reads = None if reads is None else Patterns(reads)
-        self._writes = None if writes is None else Patterns(writes)
-        self._denies = Patterns(denies)
+        self._reads = None if reads is None else Patterns(reads, "reads")
+        self._writes = None if writes is None else Patterns(writes, "writes")
+        self._denies = Patterns(denies, "denies")
         self._publish = publish
 
     def can_read(self, key: str) -> bool:
