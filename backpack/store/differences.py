@@ -1,6 +1,6 @@
 """What differs: between two values, down to the path inside them; between two snapshots, key by key."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -129,16 +129,23 @@ class Diff:
 
 
 class _Entries(dict[str, DiffEntry]):
-    """Entries by key, which knows what to raise for a key that has none."""
+    """Entries by key, which knows what to raise for a key that has none. Copies are plain dicts."""
 
     __slots__ = ("_missing_error",)
 
-    def __init__(self, missing_error: Callable[[str], KeyNotFoundError]) -> None:
-        super().__init__()
-        self._missing_error = missing_error
+    def __init__(
+        self,
+        entries: Iterable[tuple[str, DiffEntry]] = (),
+        missing_error: Callable[[str], KeyNotFoundError] | None = None,
+    ) -> None:
+        super().__init__(entries)
+        self._missing_error = missing_error or _no_difference
 
     def __missing__(self, key: str) -> DiffEntry:
         raise self._missing_error(key)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)
 
 
 def diff_of(old: "Snapshot", new: "Snapshot") -> Diff:
@@ -148,7 +155,7 @@ def diff_of(old: "Snapshot", new: "Snapshot") -> Diff:
     bytes of those values that may be equal and stand in different places.
     """
     missing = partial(_missing_error, old, new)
-    added, removed, changed = _Entries(missing), _Entries(missing), _Entries(missing)
+    added, removed, changed = [_Entries(missing_error=missing) for _ in range(3)]
     for key in _candidates(old, new):
         before, after = old._find(key), new._find(key)
         has_old, has_new = before is not None and before.is_visible, after is not None and after.is_visible
@@ -182,8 +189,11 @@ def _candidates(old: "Snapshot", new: "Snapshot") -> list[str]:
 
 
 def _missing_error(old: "Snapshot", new: "Snapshot", key: str) -> KeyNotFoundError:
-    hidden = old._hidden_error(key) or new._hidden_error(key)
-    return hidden or KeyNotFoundError(f"there is no such difference: key={key!r}", key=key)
+    return old._hidden_error(key) or new._hidden_error(key) or _no_difference(key)
+
+
+def _no_difference(key: str) -> KeyNotFoundError:
+    return KeyNotFoundError(f"there is no such difference: key={key!r}", key=key)
 
 
 def _nothing() -> None:
