@@ -6,7 +6,7 @@
       mend the call      InvalidKeyError, InvalidArgumentError, UnstorableValueError, NotAListError,
                          NotTextError, CheckpointExistsError, QuarantineError, UsageError, ReadOnlyError,
                          ReentryError, ClosedError
-      ask for rights     AccessDeniedError
+      ask for rights     AccessDeniedError, HiddenKeyError
       make room          HistoryFullError, DiskFullError, BudgetExceededError, ContextOverflowError
       mend the store     UnknownTypeError, WrongKeyError, CorruptionError, StorageError, MissingFileError,
                          StoreLockedError, StoreNotFoundError
@@ -116,7 +116,10 @@ class InvalidArgumentError(BackpackError, ValueError):
 
 
 class InvalidKeyError(InvalidArgumentError):
-    """A key that is not a non-empty str of at most 1,024 bytes of UTF-8."""
+    """A key that is not a non-empty str of at most 1,024 bytes of UTF-8. Facts: `key`, its first 100 characters; None
+    where it is no str."""
+
+    key: str | None
 
 
 class UnstorableValueError(BackpackError, TypeError):
@@ -176,6 +179,11 @@ class AccessDeniedError(BackpackError, PermissionError):
     node: str
     key: str
     operation: str
+
+
+class HiddenKeyError(AccessDeniedError, KeyNotFoundError):
+    """For the node there is no such key: in a snapshot or a diff, where what it may not read is absent. Says the same
+    whether or not the key exists. Facts: those of `AccessDeniedError`."""
 
 
 # -- make room ---------------------------------------------------------------------------------------------

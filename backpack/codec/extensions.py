@@ -246,7 +246,7 @@ LEAF_READERS: Final[dict[int, Callable[[bytes], Any]]] = {
 # -- containers: value -> state ----------------------------------------------------------------------------
 
 _FACTORIES: Final[tuple[Any, ...]] = (
-    None, list, dict, set, int, str, float, tuple, bool, bytes, bytearray, complex, frozenset,
+    None, list, dict, set, int, str, float, tuple, bool, bytes, bytearray, complex, frozenset, object,
 )  # fmt: skip
 """What a defaultdict may make; stored by index, so only ever appended to."""
 

@@ -77,13 +77,14 @@ class Exactly(Pattern):
 
 
 class Patterns:
-    """Several patterns: a key fits when it fits one of them. Copied at creation."""
+    """Several patterns: a key fits when it fits one of them. Copied at creation. `what` they are, errors say."""
 
     __slots__ = ("_literals", "_wild")
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        if isinstance(texts, str):
-            raise InvalidArgumentError("patterns must be a list of str, not one str")
+    def __init__(self, texts: Iterable[str], what: str) -> None:
+        if isinstance(texts, str) or not isinstance(texts, Iterable):
+            given = "one str" if isinstance(texts, str) else type(texts).__name__
+            raise InvalidArgumentError(f"{what} must be a list of patterns, not {given}")
         patterns = [Pattern(text) for text in texts]
         self._literals = frozenset(pattern.text for pattern in patterns if pattern.is_literal)
         self._wild = tuple(pattern for pattern in patterns if not pattern.is_literal)

@@ -23,7 +23,7 @@ from backpack.core.commit import Commit, Facts
 from backpack.core.patterns import Pattern
 from backpack.errors import BackpackError, CorruptionError, MissingFileError, StorageError
 from backpack.store.names import checked_key, made_label
-from backpack.store.transaction import Growth
+from backpack.store.pending import Growth
 
 if TYPE_CHECKING:
     from backpack.store.store import Backpack

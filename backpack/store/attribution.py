@@ -2,6 +2,10 @@
 
 A context variable holds the blocks that are open, innermost last, so overlapping tasks never see each other's, and a
 thread starts with none. It knows stores by identity for as long as the block runs.
+
+Blocks of one context may end in any order, as those of generators that take turns do: each takes out itself and no
+other, so the innermost of those still open counts. What a context copied while it was open it keeps (a task goes on
+under the node of the block that it began in) until it leaves the block itself.
 """
 
 from collections.abc import Iterator
@@ -16,15 +20,12 @@ _blocks: Final[ContextVar[tuple[tuple[object, str], ...]]] = ContextVar("backpac
 @contextmanager
 def attributed_to(store: _S, node: str) -> Iterator[_S]:
     """Inside, changes of this store are the node's."""
-    blocks = (*_blocks.get(), (store, node))
-    token = _blocks.set(blocks)
+    own = (store, node)
+    _blocks.set((*_blocks.get(), own))
     try:
         yield store
-    finally:
-        try:
-            _blocks.reset(token)
-        except ValueError:  # left in another context than entered (a generator finished elsewhere)
-            _blocks.set(tuple(block for block in _blocks.get() if block is not blocks[-1]))
+    finally:  # not by resetting: that would end the blocks begun since, and bring back those that ended since
+        _blocks.set(tuple([block for block in _blocks.get() if block is not own]))
 
 
 def attributed_node(store: object) -> str | None:

@@ -1,13 +1,13 @@
 """What differs: between two values, down to the path inside them; between two snapshots, key by key."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from backpack.codec import pack_value
 from backpack.core.commit import Commit
-from backpack.errors import UnstorableValueError
+from backpack.errors import KeyNotFoundError, UnstorableValueError
 from backpack.store.state import has_same_bytes
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class DiffEntry:
 class Diff:
     """What changed from one snapshot to another: `added`, `removed` and `changed`, mappings from key to `DiffEntry`.
 
-    False when nothing did; `len` counts keys; `print` shows a line a key.
+    Another key raises `KeyNotFoundError`. False when nothing did; `len` counts keys; `print` shows a line a key.
     """
 
     added: Mapping[str, DiffEntry]
@@ -128,17 +128,36 @@ class Diff:
         return "\n".join(lines) or "no difference"
 
 
+class _Entries(dict[str, DiffEntry]):
+    """Entries by key, which knows what to raise for a key that has none. Copies are plain dicts."""
+
+    __slots__ = ("_missing_error",)
+
+    def __init__(
+        self,
+        entries: Iterable[tuple[str, DiffEntry]] = (),
+        missing_error: Callable[[str], KeyNotFoundError] | None = None,
+    ) -> None:
+        super().__init__(entries)
+        self._missing_error = missing_error or _no_difference
+
+    def __missing__(self, key: str) -> DiffEntry:
+        raise self._missing_error(key)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)
+
+
 def diff_of(old: "Snapshot", new: "Snapshot") -> Diff:
     """Compare two snapshots, of one store or of two, in memory or on disk; values are unpacked only when asked for.
 
     Cost: the changes between two commits in memory of one store, or O(keys) if that is less; else O(keys), and the
     bytes of those values that may be equal and stand in different places.
     """
-    added: dict[str, DiffEntry] = {}
-    removed: dict[str, DiffEntry] = {}
-    changed: dict[str, DiffEntry] = {}
+    missing = partial(_missing_error, old, new)
+    added, removed, changed = [_Entries(missing_error=missing) for _ in range(3)]
     for key in _candidates(old, new):
-        before, after = old._look(key), new._look(key)
+        before, after = old._find(key), new._find(key)
         has_old, has_new = before is not None and before.is_visible, after is not None and after.is_visible
         if not has_old and not has_new:
             continue
@@ -167,6 +186,14 @@ def _candidates(old: "Snapshot", new: "Snapshot") -> list[str]:
             sight = old._sight
             return sorted(keys if sight is None else [sight.relative(key) for key in keys if sight.can_read(key)])
     return sorted({*old, *new})
+
+
+def _missing_error(old: "Snapshot", new: "Snapshot", key: str) -> KeyNotFoundError:
+    return old._hidden_error(key) or new._hidden_error(key) or _no_difference(key)
+
+
+def _no_difference(key: str) -> KeyNotFoundError:
+    return KeyNotFoundError(f"there is no such difference: key={key!r}", key=key)
 
 
 def _nothing() -> None:

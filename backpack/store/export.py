@@ -216,7 +216,7 @@ def read_export(file: File, secret: bytes) -> tuple[Engine, int] | tuple[Limits,
     limits and the files of an opened store.
 
     `StoreNotFoundError` for a path where nothing is, `CorruptionError` for bytes that are no whole export,
-    `StorageError` when the disk refuses. Of something open exactly the export is read.
+    `StorageError` when the disk refuses. Nothing may follow the export, in a file or in something open.
     """
     if isinstance(file, str | os.PathLike):
         path = _path_of(file)
@@ -258,7 +258,7 @@ def _read_open(file: BinaryIO) -> tuple[int, bytes]:
 
 
 def _read(file: BinaryIO, path: str | None, file_size: int | None) -> tuple[int, bytes]:
-    """The version, and the body as it was written. `file_size`: nothing may follow it."""
+    """The version, and the body as it was written. `file_size`: that of a file, held against the header at once."""
     head = b"".join(_read_parts(file, HEADER.size))
     if not head.startswith(MAGIC[: len(head)]) or not head:
         raise _damaged("this is no export of a backpack", path, 0)
@@ -280,6 +280,8 @@ def _read(file: BinaryIO, path: str | None, file_size: int | None) -> tuple[int,
         raise _damaged(f"the export is cut short: expected={HEADER.size + size}", path, HEADER.size + len(body))
     if _digest(version, size, [body]) != digest:
         raise _damaged("the export is damaged: its checksum does not match", path, HEADER.size)
+    if any(_read_parts(file, 1)):
+        raise _damaged("the export goes on behind its end", path, HEADER.size + size)
     return version, body
 
 

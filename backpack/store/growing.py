@@ -11,7 +11,7 @@ from backpack.core.shaping import Grown, present_content
 from backpack.core.sharing import grown_from
 from backpack.store import tasks
 from backpack.store.lists import list_header, packed_list
-from backpack.store.transaction import Growth
+from backpack.store.pending import Growth
 
 if TYPE_CHECKING:
     from backpack.store.store import Backpack

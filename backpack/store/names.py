@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from backpack.archive.retention import Retention
 from backpack.core.commit import Label
 from backpack.core.limits import as_shown, checked_count
 from backpack.errors import InvalidArgumentError, InvalidKeyError
 from backpack.limits import KEEP_DAYS_MAX, KEY_SIZE_MAX, MESSAGE_SIZE_MAX, NAME_SIZE_MAX, TAG_COUNT_MAX
+
+_SHOWN_MAX: Final = 100
+"""Characters of a bad key that an error carries: it may be a whole text, put there by mistake."""
 
 _K = TypeVar("_K")
 _T = TypeVar("_T")
@@ -17,14 +20,14 @@ _T = TypeVar("_T")
 def checked_key(key: Any) -> str:
     """The key as a plain str, or `InvalidKeyError`."""
     if not isinstance(key, str):
-        raise InvalidKeyError(f"a key must be a str, not {type(key).__name__}")
+        raise InvalidKeyError(f"a key must be a str, not {type(key).__name__}", key=None)
     if not key:
-        raise InvalidKeyError("a key must not be empty")
+        raise InvalidKeyError("a key must not be empty", key="")
     size = _size(key)
     if size is None:
-        raise InvalidKeyError("a key must be valid Unicode: this one has a lone surrogate")
+        raise InvalidKeyError("a key must be valid Unicode: this one has a lone surrogate", key=_begin_of(key))
     if size > KEY_SIZE_MAX:
-        raise InvalidKeyError(f"a key may have {KEY_SIZE_MAX} bytes of UTF-8: size={size}")
+        raise InvalidKeyError(f"a key may have {KEY_SIZE_MAX} bytes of UTF-8: size={size}", key=_begin_of(key))
     return str.__str__(key)
 
 
@@ -78,12 +81,36 @@ def checked_limit(limit: Any) -> None:
         raise InvalidArgumentError("limit must be a whole number, 0 or more, or None")
 
 
+def checked_namespace(namespace: Any) -> str:
+    """What stands before the keys of the namespace: it and a dot; nothing for the empty one."""
+    if not namespace:
+        return ""
+    namespace = checked_key(namespace)
+    if namespace.endswith("."):
+        raise InvalidArgumentError(f"a namespace goes without the dot at its end: namespace={namespace!r}")
+    return f"{namespace}."
+
+
+def checked_run(run: Any) -> int:
+    """Which run of a node, or `InvalidArgumentError`."""
+    if isinstance(run, bool) or not isinstance(run, int):
+        raise InvalidArgumentError(
+            f"a run must be a whole number, not {type(run).__name__}: 0 is the first, -1 the last one"
+        )
+    return run
+
+
 def checked_checkpoint_name(name: Any) -> str:
     """The name, or `InvalidArgumentError`: HEAD is taken for the newest commit."""
     checked_text("checkpoint name", name, NAME_SIZE_MAX)
     if re.fullmatch(r"HEAD(~[0-9]*)?\s*", name):
         raise InvalidArgumentError(f"a checkpoint can't be called {name}: that names a commit already")
     return str.__str__(name)
+
+
+def _begin_of(key: str) -> str:
+    """As much of a key as an error tells."""
+    return str.__str__(key)[:_SHOWN_MAX]
 
 
 def _size(text: str) -> int | None:

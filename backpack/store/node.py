@@ -28,17 +28,21 @@ class Node(NodePast, MutableMapping[str, Any]):
 
     def pack(self, key: str, value: Any, *, message: str | None = None, tags: Iterable[str] = ()) -> Commit:
         """As `Backpack.pack`; `AccessDeniedError` where the node may not write."""
-        return self._seen(self._store.pack(self._key(key, "write"), value, node=self.name, message=message, tags=tags))
+        key = self._key(key, "write")
+        return self._sight.own(self._store.pack(key, value, node=self.name, message=message, tags=tags))
 
     def append(self, key: str, *values: Any, message: str | None = None, tags: Iterable[str] = ()) -> Commit:
-        """As `Backpack.append`; wants the right to read and to write."""
-        self._key(key, "read")
-        key = self._key(key, "write")
-        return self._seen(self._store.append(key, *values, node=self.name, message=message, tags=tags))
+        """As `Backpack.append`; the commit tells who may not read the list no more of its size than was added."""
+        absolute = self._key(key, "write")
+        if not self._sight.can_read(absolute):
+            with self.transaction(message=message, tags=tags) as transaction:
+                transaction.append(key, *values)
+            return _made(transaction)
+        return self._sight.own(self._store.append(absolute, *values, node=self.name, message=message, tags=tags))
 
     def delete(self, key: str, *, message: str | None = None, tags: Iterable[str] = ()) -> Commit:
         """As `Backpack.delete`."""
-        return self._seen(self._store.delete(self._key(key, "write"), node=self.name, message=message, tags=tags))
+        return self._sight.own(self._store.delete(self._key(key, "write"), node=self.name, message=message, tags=tags))
 
     def update(  # type: ignore[override]
         self,
@@ -49,8 +53,7 @@ class Node(NodePast, MutableMapping[str, Any]):
     ) -> Commit | None:
         """As `Backpack.update`: one forbidden key, and nothing happens."""
         with self.transaction(message=message, tags=tags) as transaction:
-            for key, value in mapping.items() if isinstance(mapping, Mapping) else mapping:
-                transaction.pack(key, value)
+            transaction.update(mapping)
         return transaction.commit
 
     def clear(self, *, message: str | None = None, tags: Iterable[str] = ()) -> Commit | None:  # type: ignore[override]
@@ -65,7 +68,7 @@ class Node(NodePast, MutableMapping[str, Any]):
 
     def quarantine(self, key: str, *, reason: str) -> Commit:
         """As `Backpack.quarantine`."""
-        return self._seen(self._store.quarantine(self._key(key, "write"), reason=reason, node=self.name))
+        return self._sight.own(self._store.quarantine(self._key(key, "write"), reason=reason, node=self.name))
 
     def quarantined(self) -> dict[str, str]:
         """The keys in quarantine that the node sees, and why."""
@@ -73,8 +76,9 @@ class Node(NodePast, MutableMapping[str, Any]):
         return {self._sight.relative(key): reason for key, reason in found.items() if self._sight.can_read(key)}
 
     def release(self, key: str) -> Commit:
-        """As `Backpack.release`."""
-        return self._seen(self._store.release(self._key(key, "write"), node=self.name))
+        """As `Backpack.release`; the commit tells who may not read the value nothing of its size."""
+        key = self._key(key, "write")
+        return self._sight.own(self._store.release(key, node=self.name), {key: 0})
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -104,9 +108,7 @@ class Node(NodePast, MutableMapping[str, Any]):
 
     def item(self, key: str) -> Item:
         """As `Backpack.item`."""
-        found = self._store.item(self._key(key, "read"))
-        commit = None if found.commit is None else self._seen(found.commit)
-        return Item(key, found.version, found.size, found.is_large, commit, found._read)
+        return self._sight.item(self._store.item(self._key(key, "read")))
 
     def version(self, key: str) -> int:
         """As `Backpack.version`."""
@@ -188,18 +190,21 @@ class Node(NodePast, MutableMapping[str, Any]):
     async def apack(self, key: str, value: Any, *, message: str | None = None, tags: Iterable[str] = ()) -> Commit:
         """As `pack`, waiting for durability without blocking the loop."""
         key = self._key(key, "write")
-        return self._seen(await self._store.apack(key, value, node=self.name, message=message, tags=tags))
+        return self._sight.own(await self._store.apack(key, value, node=self.name, message=message, tags=tags))
 
     async def aappend(self, key: str, *values: Any, message: str | None = None, tags: Iterable[str] = ()) -> Commit:
         """As `append`."""
-        self._key(key, "read")
-        key = self._key(key, "write")
-        return self._seen(await self._store.aappend(key, *values, node=self.name, message=message, tags=tags))
+        absolute = self._key(key, "write")
+        if not self._sight.can_read(absolute):
+            async with self.transaction(message=message, tags=tags) as transaction:
+                transaction.append(key, *values)
+            return _made(transaction)
+        return self._sight.own(await self._store.aappend(absolute, *values, node=self.name, message=message, tags=tags))
 
     async def adelete(self, key: str, *, message: str | None = None, tags: Iterable[str] = ()) -> Commit:
         """As `delete`."""
         key = self._key(key, "write")
-        return self._seen(await self._store.adelete(key, node=self.name, message=message, tags=tags))
+        return self._sight.own(await self._store.adelete(key, node=self.name, message=message, tags=tags))
 
     async def aread_text(self, key: str, at: At | None = None, lines: Lines | None = None) -> str:
         """As `read_text`; what has to be read from disk is read by another thread."""
@@ -221,3 +226,9 @@ class Node(NodePast, MutableMapping[str, Any]):
             visible = self._store._engine.visible
             found = list(visible) if keys is None else list(keys.select(visible))
         return [key for key in found if self._sight.can_read(key)]
+
+
+def _made(transaction: Transaction) -> Commit:
+    """The commit of a transaction that has changed something."""
+    assert transaction.commit is not None
+    return transaction.commit

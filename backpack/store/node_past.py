@@ -71,11 +71,11 @@ class NodePast:
         after: At | None = None,
         limit: int | None = None,
     ) -> Iterator[Commit]:
-        """As `Backpack.history`, of the commits that changed something the node sees."""
+        """As `Backpack.history`, of the commits that changed something the node sees, and of those under its name."""
         absolute = None if key is None else self._key(key, "read")
         checked_limit(limit)
         commits = self._store.history(absolute, tag=tag, before=before, after=after)
-        return self._visible_history(commits, limit)
+        return self._visible_history(commits, tag, limit)
 
     # -- snapshots ---------------------------------------------------------------------------------------------
 
@@ -239,12 +239,12 @@ class NodePast:
     def _seen_checkpoint(self, checkpoint: Checkpoint) -> Checkpoint:
         return Checkpoint(checkpoint.name, self._seen(checkpoint.commit), checkpoint.notes)
 
-    def _visible_history(self, commits: Iterator[Commit], limit: int | None) -> Iterator[Commit]:
+    def _visible_history(self, commits: Iterator[Commit], tag: str | None, limit: int | None) -> Iterator[Commit]:
         count = 0
         for commit in commits:
             if limit is not None and count >= limit:
                 return
             seen = self._seen(commit)
-            if seen.raw_changes:
+            if seen.raw_changes or (seen.node == self.name and tag is None):
                 count += 1
                 yield seen

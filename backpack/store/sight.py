@@ -5,13 +5,19 @@ it. What a node may not read does not exist for it: not in iteration, `len`, `in
 or error texts; asking for it by name is refused in the same words whether or not it exists.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
 
 from backpack.core.commit import NO_LABEL, Commit
 from backpack.core.patterns import Pattern, Patterns
-from backpack.errors import AccessDeniedError
+from backpack.errors import AccessDeniedError, HiddenKeyError
 from backpack.store.events import Event
+from backpack.store.records import Item
+
+_Denied = TypeVar("_Denied", bound=AccessDeniedError)
+_NO_SIZES: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class Sight:
@@ -30,9 +36,9 @@ class Sight:
     ) -> None:
         self.node = node
         self.prefix = prefix
-        self._reads = None if reads is None else Patterns(reads)
-        self._writes = None if writes is None else Patterns(writes)
-        self._denies = Patterns(denies)
+        self._reads = None if reads is None else Patterns(reads, "reads")
+        self._writes = None if writes is None else Patterns(writes, "writes")
+        self._denies = Patterns(denies, "denies")
         self._publish = publish
 
     def can_read(self, key: str) -> bool:
@@ -51,13 +57,10 @@ class Sight:
             and not self._denies.matches(key)
         )
 
-    def readable(self, key: Any) -> Any:
-        """The absolute key of one below the namespace; raises `AccessDeniedError` where the node may not read it."""
-        if not isinstance(key, str):
-            return key
-        key = self.prefix + key
-        self.require(key, "read")
-        return key
+    def readable(self, key: Any) -> str | None:
+        """The absolute key of one below the namespace; None where the node may not read it, and for what is no key."""
+        absolute = self.prefix + key if isinstance(key, str) else None
+        return absolute if absolute is not None and self.can_read(absolute) else None
 
     def pattern(self, text: str) -> Pattern:
         """The absolute pattern of one below the namespace."""
@@ -88,25 +91,45 @@ class Sight:
         if self._writes is not None and not self._writes:
             raise self.denied("**", operation)
 
+    def hidden(self, key: str) -> HiddenKeyError:
+        """The refusal where such keys are absent."""
+        return self._refusal(key, "read", HiddenKeyError)
+
     def denied(self, key: str, operation: str) -> AccessDeniedError:
         """The refusal, told to the subscribers as well."""
-        self._publish(Event("denied", (key,), self.node, detail=operation))
-        return AccessDeniedError(
-            f"the node may not {operation} that key: node={self.node!r} key={key!r}",
-            node=self.node,
-            key=key,
-            operation=operation,
-        )
+        return self._refusal(key, operation, AccessDeniedError)
 
     def filtered(self, commit: Commit) -> Commit:
-        """The commit with the changes that the node may see, by relative keys; without any, its place and time."""
+        """The commit with the changes that the node may see, by relative keys. Without any, its place and time; its
+        node too if it was made under this one's name, but no message, which may name keys."""
         changes = commit.raw_changes
         seen = tuple([change for change in changes if self.can_read(change[0])])
         if len(seen) == len(changes) and not self.prefix:
             return commit
         if not seen:
-            return commit.showing((), NO_LABEL)
+            return commit.showing((), (self.node, None, ()) if commit.node == self.node else NO_LABEL)
         return commit.showing(tuple([(self.relative(change[0]), *change[1:]) for change in seen]))
+
+    def own(self, commit: Commit, sizes: Mapping[str, int] = _NO_SIZES) -> Commit:
+        """The commit that the node itself has just made: whole, by relative keys.
+
+        `sizes`: by absolute key, what the node brought to a value that others have a part in. That is shown in place of
+        the size where it may not read the key.
+        """
+        hidden = [key for key in sizes if not self.can_read(key)]
+        if not hidden and not self.prefix:
+            return commit
+        changes = []
+        for key, kind, version, size, is_large in commit.raw_changes:
+            if key in hidden and size != sizes[key]:
+                size, is_large = sizes[key], False
+            changes.append((self.relative(key), kind, version, size, is_large))
+        return commit.showing(tuple(changes))
+
+    def item(self, item: Item) -> Item:
+        """An item of the store as the node may see it, which may read its key."""
+        commit = None if item.commit is None else self.filtered(item.commit)
+        return replace(item, key=self.relative(item.key), commit=commit)
 
     def filtered_event(self, event: Event) -> Event | None:
         """The event as the node may see it, by relative keys; None when it is about nothing that it sees."""
@@ -122,3 +145,12 @@ class Sight:
         size = event.size if len(keys) == len(event.keys) else 0 if commit is None else commit.size
         keys = tuple([self.relative(key) for key in keys])
         return Event(event.kind, keys, event.node, commit, size, event.count, event.detail)
+
+    def _refusal(self, key: str, operation: str, kind: type[_Denied]) -> _Denied:
+        self._publish(Event("denied", (key,), self.node, detail=operation))
+        return kind(
+            f"the node may not {operation} that key: node={self.node!r} key={key!r}",
+            node=self.node,
+            key=key,
+            operation=operation,
+        )

@@ -1,17 +1,19 @@
 """A snapshot: every key as of one commit, read-only, lazy, complete.
 
 It is a handle on a `State` and makes nothing until asked. As long as a snapshot is open (not garbage), its commit is
-not pruned. A node's snapshot shows what the node may read, by keys relative to the node's namespace.
+not pruned. A node's snapshot shows what the node may read, by keys relative to the node's namespace; other keys are
+absent, and who insists on one gets a `HiddenKeyError`, which is a `KeyNotFoundError` and an `AccessDeniedError`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from backpack.codec import unpack_value
+from backpack.core.addresses import At
 from backpack.core.commit import Commit
 from backpack.core.patterns import Pattern
 from backpack.core.payload import Content, join
-from backpack.errors import KeyNotFoundError, ValueUnavailableError
+from backpack.errors import HiddenKeyError, KeyNotFoundError, ValueUnavailableError
 from backpack.store.records import Item, Lines, Unavailable
 from backpack.store.slicing import bytes_of, text_of
 from backpack.store.state import Found, State, nothing
@@ -57,13 +59,8 @@ class Snapshot(Mapping[str, Any]):
         return value
 
     def __contains__(self, key: object) -> bool:
-        if not isinstance(key, str):
-            return False
-        if self._sight is not None:
-            key = self._sight.prefix + key
-            if not self._sight.can_read(key):
-                return False
-        return self._state.has(key)
+        absolute = self._absolute(key)
+        return isinstance(absolute, str) and self._state.has(absolute)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._keys())
@@ -109,8 +106,11 @@ class Snapshot(Mapping[str, Any]):
         """The values of the keys that fit, as fresh copies; cost: those keys."""
         return {key: self[key] for key in self._keys(pattern)}
 
-    def diff(self, other: "Snapshot") -> "Diff":
-        """What changes from this one to the other. Keys are compared as each of the two shows them."""
+    def diff(self, other: "Snapshot | At") -> "Diff":
+        """What changes from this one to the other, or to the commit that an `at` names, seen as this one is seen. Keys
+        are compared as each of the two shows them."""
+        if not isinstance(other, Snapshot):
+            other = self._store._snapshot(other, self._sight)
         return self._store._diff(self, other)
 
     def fork(self, *, unavailable: Any = RAISE) -> "Backpack":
@@ -168,18 +168,13 @@ class Snapshot(Mapping[str, Any]):
         return content
 
     def _find(self, key: str) -> Found | None:
-        """What a key is; `AccessDeniedError` where the node may not read it."""
-        if self._sight is not None:
-            key = self._sight.readable(key)
-        return self._state.find(key) if isinstance(key, str) else None
-
-    def _look(self, key: str) -> Found | None:
         """What a key is; None as well where the node may not read it."""
-        if self._sight is not None:
-            key = self._sight.prefix + key
-            if not self._sight.can_read(key):
-                return None
-        return self._state.find(key)
+        absolute = self._absolute(key)
+        return self._state.find(absolute) if isinstance(absolute, str) else None
+
+    def _absolute(self, key: Any) -> Any:
+        """The key as the state knows it; None where the node may not read it."""
+        return key if self._sight is None else self._sight.readable(key)
 
     def _keys(self, pattern: str | None = None) -> list[str]:
         """The keys that it shows, sorted; those that fit a pattern."""
@@ -198,8 +193,15 @@ class Snapshot(Mapping[str, Any]):
     def _seen(self, commit: Commit | None) -> Commit | None:
         return commit if commit is None or self._sight is None else self._sight.filtered(commit)
 
+    def _hidden_error(self, key: str) -> HiddenKeyError | None:
+        """The refusal of a key that the node may not read; None of any other."""
+        if self._sight is None or not isinstance(key, str) or self._absolute(key) is not None:
+            return None
+        return self._sight.hidden(self._sight.prefix + key)
+
     def _missing_error(self, key: str) -> KeyNotFoundError:
-        return KeyNotFoundError(f"no value at that commit: key={key!r} seq={self.seq}", key=key)
+        missing = KeyNotFoundError(f"no value at that commit: key={key!r} seq={self.seq}", key=key)
+        return self._hidden_error(key) or missing
 
 
 _MISSING: Final = object()

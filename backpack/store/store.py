@@ -46,6 +46,7 @@ from backpack.limits import (
     CHECKPOINT_COUNT_MAX,
     HISTORY_SIZE_LIMIT_DEFAULT,
     MESSAGE_SIZE_MAX,
+    NAME_SIZE_MAX,
     PRUNE_PERCENTAGE_DEFAULT,
     VALUE_SIZE_LIMIT_DEFAULT,
 )
@@ -67,11 +68,14 @@ from backpack.store.names import (
     checked_key,
     checked_limit,
     checked_mapping,
+    checked_namespace,
     checked_retention,
+    checked_run,
     checked_text,
     made_label,
 )
 from backpack.store.node import Node
+from backpack.store.pending import Growth
 from backpack.store.posted import posted
 from backpack.store.records import Checkpoint, CompactReport, File, Item, Lines, PurgeReport
 from backpack.store.remembered import Remembered
@@ -81,7 +85,7 @@ from backpack.store.snapshot import RAISE, Snapshot
 from backpack.store.spans import add_spans
 from backpack.store.state import State, nothing
 from backpack.store.taking import popped, with_default
-from backpack.store.transaction import Growth, Transaction
+from backpack.store.transaction import Transaction
 from backpack.store.usage import MemoryUsage, largest_keys, measure, pinned_bytes
 
 if TYPE_CHECKING:
@@ -284,8 +288,7 @@ class Backpack(MutableMapping[str, Any]):
         1
         """
         with self.transaction(node=node, message=message, tags=tags) as transaction:
-            for key, value in mapping.items() if isinstance(mapping, Mapping) else mapping:
-                transaction.pack(key, value)
+            transaction.update(mapping)
         return transaction.commit
 
     def clear(  # type: ignore[override]
@@ -541,6 +544,7 @@ class Backpack(MutableMapping[str, Any]):
     def snapshot_before(self, node: str, run: int = -1) -> Snapshot | None:
         """The state before a run of a node (consecutive commits by it; 0 is the first, -1 the last), None if it never
         ran so often."""
+        checked_run(run)
         self._require_open()
         seq = travel.run_before(self._history.commits(None, self._engine.timeline.head + 1, 0), node, run)
         return None if seq is None else self.snapshot(seq)
@@ -773,7 +777,8 @@ class Backpack(MutableMapping[str, Any]):
     ) -> Node:
         """The store as one agent step sees it: under its name, with its permissions, below its namespace.
 
-        `reads`, `writes` and `denies` are patterns of absolute keys: None is everything, empty is nothing, deny wins.
+        `reads`, `writes` and `denies` are lists of patterns of absolute keys: for the first two None is everything,
+        empty is always nothing, deny wins. The namespace goes without a dot at its end: "sales" for `sales.leads`.
 
         >>> bp = Backpack()
         >>> sales = bp.node("sales", namespace="sales", denies=["sales.secret"])
@@ -782,9 +787,8 @@ class Backpack(MutableMapping[str, Any]):
         ({'sales.leads': 3}, 'sales')
         """
         self._require_open()
-        label = made_label(name, None, ())
-        prefix = f"{checked_key(namespace)}." if namespace else ""
-        return Node(self, Sight(str(label[0]), reads, writes, denies, prefix, self._events.publish))
+        name, prefix = checked_text("node", name, NAME_SIZE_MAX), checked_namespace(namespace)
+        return Node(self, Sight(name, reads, writes, denies, prefix, self._events.publish))
 
     def as_node(self, name: str) -> AbstractContextManager["Backpack"]:
         """Attribute what runs inside to a node, for this task or thread; inner blocks win, `node=` wins over all.
@@ -794,7 +798,7 @@ class Backpack(MutableMapping[str, Any]):
         ...     bp.pack("plan", []).node
         'planner'
         """
-        made_label(name, None, ())
+        name = checked_text("node", name, NAME_SIZE_MAX)
         self._require_open()
         return attributed_to(self, name)
 
@@ -915,7 +919,8 @@ class Backpack(MutableMapping[str, Any]):
     def load(cls, file: File, *, key: "Key | None" = None) -> "Backpack":
         """The store in a file that `export` wrote: same ids, history and limits; it goes on by itself.
 
-        A damaged file raises `CorruptionError` and loads nothing; `StoreNotFoundError` when there is none. No class is
+        A damaged file, or one that goes on behind the export, raises `CorruptionError` and loads nothing; what is open
+        for bytes is read from where it stands to its end. `StoreNotFoundError` when there is none. No class is
         imported: a value of one that is not registered here raises `UnknownTypeError` when it is unpacked.
 
         >>> import io

@@ -2,79 +2,61 @@
 
 Values are packed when `pack` is called, so what a later change of the object does to it, or a value that can't be
 stored, is no concern of the commit. Reads see the transaction's own writes; nobody else sees any of them before the
-commit. The block may be left by an exception: then nothing has happened.
+commit. The block may be left by an exception: then nothing has happened. A change that raises in the middle of it (a
+value that can't be stored, a key that a node may not write) has not happened; who catches that goes on with the rest.
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Mapping, MutableMapping
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
-from backpack.codec import pack_value, unpack_value
+from backpack.codec import pack_value
 from backpack.core.commit import Commit, Facts, Label
 from backpack.core.headers import array_header
-from backpack.core.patterns import Pattern
-from backpack.core.payload import head_of, join
-from backpack.errors import AccessDeniedError, ClosedError, InvalidArgumentError, KeyNotFoundError
-from backpack.store.lists import list_header, packed_list
+from backpack.core.payload import head_of
+from backpack.errors import KeyNotFoundError
+from backpack.store.lists import list_header
 from backpack.store.names import checked_key
+from backpack.store.pending import DELETED, MISSING, Growth, Pending
 from backpack.store.tasks import changed, durable, is_at_hand
 
 if TYPE_CHECKING:
     from backpack.store.sight import Sight
     from backpack.store.store import Backpack
 
-_DELETED: Final = b""
-_MISSING: Final = object()
 
+class Transaction(Pending, MutableMapping[str, Any]):
+    """Made by `Backpack.transaction()`; use it in a `with` or `async with` block, where it is a mapping.
 
-class Growth:
-    """What a transaction adds to a list: packed items, behind `base`, or behind the present list of the store (None).
-
-    Kept apart until somebody reads it or the commit comes, so that each append costs what it adds.
+    >>> from backpack import Backpack
+    >>> bp = Backpack({"count": 1})
+    >>> with bp.transaction() as tx:
+    ...     tx["count"] += 1
+    ...     tx.setdefault("names", [])
+    ...     dict(tx), bp["count"]
+    []
+    ({'count': 2, 'names': []}, 1)
+    >>> sorted(tx.commit.changes)
+    ['count', 'names']
     """
 
-    __slots__ = ("base", "items")
-
-    def __init__(self, base: bytes | None) -> None:
-        self.base = base
-        self.items: list[bytes] = []
-
-
-class Transaction:
-    """Made by `Backpack.transaction()`; use it in a `with` or `async with` block."""
-
-    __slots__ = (
-        "_is_begun",
-        "_is_checking",
-        "_is_done",
-        "_is_whole",
-        "_label",
-        "_may_read",
-        "_payloads",
-        "_refused",
-        "_sight",
-        "_store",
-        "commit",
-    )
+    __slots__ = ("_is_checking", "_is_whole", "_label", "_may_read", "commit")
 
     def __init__(self, store: "Backpack", label: Label, sight: "Sight | None" = None) -> None:
-        self._store = store
+        super().__init__(store, sight)
         self._label = label
-        self._sight = sight
-        self._payloads: dict[str, bytes | Growth] = {}
-        self._is_begun = False
-        self._is_done = False
         self._is_checking = True
         """Does `pack` have to ask for rights, or whether the transaction has begun and is not over?"""
         self._is_whole = True
         """Every change is a pack: none is an append or a delete."""
-        self._refused: str | None = None
-        """The first key that the node may not write."""
         self._may_read = True
         """May an append look whether what is there is a list? In the thread of a loop it may only where memory has it;
         the commit will look."""
         self.commit: Commit | None = None
         """The commit that it became; None before, and when there was nothing to do. Of a task that was cancelled in
         the middle it says whether there is one."""
+
+    # -- changes -------------------------------------------------------------------------------------------------
 
     def pack(self, key: str, value: Any) -> None:
         """Put a value in. Same key again: the last one counts, as one change."""
@@ -87,76 +69,67 @@ class Transaction:
     def append(self, key: str, *values: Any) -> None:
         """Add to the list at `key`, which is made when missing."""
         key = self._writable(key)
-        self._require_readable(key)
         items = [pack_value(value, 1) for value in values]
         growth = self._payloads.get(key)
         if not isinstance(growth, Growth):
             if growth is None:
                 self._require_list(key)
-            elif growth != _DELETED:
+            elif growth != DELETED:
                 list_header(key, growth)
-            growth = self._payloads[key] = Growth(array_header(0) if growth == _DELETED else growth)
+            growth = self._payloads[key] = Growth(array_header(0) if growth == DELETED else growth)
         growth.items += items
         self._is_whole = False
 
     def delete(self, key: str) -> None:
         """Take a key out; a missing one raises `KeyNotFoundError`."""
         key = self._writable(key)
-        payload = self._payloads.get(key)
-        is_there = self._store._is_visible(key) if payload is None else payload != _DELETED
-        if not is_there:
+        if not self._shows(key):
             raise KeyNotFoundError(f"nothing to delete: key={key!r}", key=key)
-        self._is_whole = False
-        if self._store._is_visible(key):
-            self._payloads[key] = _DELETED
-        else:
-            self._payloads.pop(key, None)
+        self._take_out(key)
 
     __delitem__ = delete
 
-    def unpack(self, key: str, default: Any = None) -> Any:
-        """The value as the transaction would leave it, as a fresh copy; else `default`."""
-        key = self._readable(key)
-        if key not in self._payloads:
-            return self._store.peek(key, default)
-        payload = self._payload(key)
-        return default if payload == _DELETED else unpack_value(payload)
+    def update(  # type: ignore[override]
+        self, mapping: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), /, **values: Any
+    ) -> None:
+        """Put several values in: all of them or, on an error, none."""
+        pairs = mapping.items() if isinstance(mapping, Mapping) else mapping
+        payloads = {}
+        for key, value in chain(pairs, values.items()):
+            if self._is_checking or type(key) is not str or key not in self._store._chains:
+                key = self._writable(key)
+            payloads[key] = pack_value(value)
+        self._payloads.update(payloads)
 
-    get = unpack
+    def clear(self) -> None:
+        """Take out all that it shows; `AccessDeniedError`, and nothing is, where the node may not write some of it."""
+        for key in [self._writable(key) for key in self]:
+            self._take_out(key)
 
-    def __getitem__(self, key: str) -> Any:
-        value = self.unpack(key, _MISSING)
-        if value is _MISSING:
-            raise KeyNotFoundError(f"no value: key={key!r}", key=key)
-        return value
+    def pop(self, key: str, default: Any = MISSING) -> Any:
+        """Take a value out and give it back; else `default`, or `KeyNotFoundError`."""
+        self._readable(key)
+        absolute = self._writable(key)
+        value = self.unpack(key, MISSING)
+        if value is not MISSING:
+            self._take_out(absolute)
+            return value
+        if default is MISSING:
+            raise KeyNotFoundError(f"nothing to pop: key={key!r}", key=key)
+        return default
 
-    unpack_required = __getitem__
+    def popitem(self) -> tuple[str, Any]:
+        """Take out the last key in order, with its value; `KeyNotFoundError` when there is none."""
+        keys = list(self)
+        if not keys:
+            raise KeyNotFoundError("nothing to pop: there is no key", key="")
+        return keys[-1], self.pop(keys[-1])
 
-    def __contains__(self, key: object) -> bool:
-        if not isinstance(key, str):
-            return False
-        self._require_open()
-        key = self._absolute(key)
-        if self._sight is not None and not self._sight.can_read(key):
-            return False
-        payload = self._payloads.get(key)
-        return self._store._is_visible(key) if payload is None else payload != _DELETED
-
-    def __iter__(self) -> Iterator[str]:
-        keys = {key for key in self._store._visible_keys() if self._payloads.get(key) != _DELETED}
-        keys |= {key for key, payload in self._payloads.items() if payload != _DELETED}
-        if self._sight is None:
-            return iter(sorted(keys))
-        size = len(self._sight.prefix)
-        return iter(sorted(key[size:] for key in keys if self._sight.can_read(key)))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def select(self, pattern: str) -> dict[str, Any]:
-        """The values of the keys that fit the pattern, as the transaction would leave them."""
-        compiled = Pattern(self._absolute(pattern))
-        return {key: self[key] for key in self if compiled.matches(self._absolute(key))}
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The value, or `default`, packed, when there is none."""
+        if self.unpack(key, MISSING) is MISSING:
+            self.pack(key, default)
+        return self[key]
 
     # -- the block -----------------------------------------------------------------------------------------------
 
@@ -195,58 +168,38 @@ class Transaction:
         self._is_done = self._is_checking = True
         if kind is None:
             self._store._require_open()
-        if kind is None and self._refused is not None:
-            node = None if self._sight is None else self._sight.node
-            raise AccessDeniedError(
-                f"a change was refused, so nothing of the transaction happened: node={node!r} key={self._refused!r}",
-                node=node,
-                key=self._refused,
-                operation="write",
-            )
         return kind is None and bool(self._payloads)
 
     def _change(self) -> Facts | None:
         return self._store._commit_transaction(self._payloads, self._is_whole, self._label)
 
     def _became(self, commit: Commit | None) -> None:
-        self.commit = commit if commit is None or self._sight is None else self._sight.filtered(commit)
+        if commit is not None and self._sight is not None:
+            added = {
+                key: len(array_header(len(one.items))) + sum(map(len, one.items))
+                for key, one in self._payloads.items()
+                if isinstance(one, Growth) and one.base is None
+            }
+            commit = self._sight.own(commit, added)
+        self.commit = commit
 
-    # -- keys ----------------------------------------------------------------------------------------------------
-
-    def _require_open(self) -> None:
-        self._require_unfinished()
-        self._store._require_open()
-        if not self._is_begun:
-            raise InvalidArgumentError("the transaction has not begun: use it in a `with` block")
-
-    def _require_unfinished(self) -> None:
-        if self._is_done:
-            raise ClosedError("the transaction is over: begin another one")
-
-    def _absolute(self, key: str) -> str:
-        return key if self._sight is None else self._sight.prefix + key
+    # -- inside --------------------------------------------------------------------------------------------------
 
     def _writable(self, key: str) -> str:
+        """The absolute key; `AccessDeniedError` where the node may not write it."""
         self._require_open()
         if self._sight is None:
             return key if type(key) is str and key in self._store._engine.chains else checked_key(key)
         key = self._absolute(checked_key(key))
-        try:
-            self._sight.require(key, "write")
-        except AccessDeniedError:
-            self._refused = self._refused or key  # one forbidden key, and all of it fails, caught or not
-            raise
+        self._sight.require(key, "write")
         return key
 
-    def _readable(self, key: str) -> str:
-        self._require_open()
-        key = self._absolute(checked_key(key))
-        self._require_readable(key)
-        return key
-
-    def _require_readable(self, key: str) -> None:
-        if self._sight is not None:
-            self._sight.require(key, "read")
+    def _take_out(self, key: str) -> None:
+        self._is_whole = False
+        if self._store._is_visible(key):
+            self._payloads[key] = DELETED
+        else:
+            self._payloads.pop(key, None)
 
     def _require_list(self, key: str) -> None:
         if not self._may_read and not is_at_hand(self._store, key):
@@ -254,14 +207,3 @@ class Transaction:
         content = self._store._present_content(key)
         if content is not None:
             list_header(key, head_of(content))
-
-    def _payload(self, key: str) -> bytes:
-        """The bytes as the transaction would leave them; `_DELETED` when there are none."""
-        payload = self._payloads.get(key)
-        if isinstance(payload, bytes):
-            return payload
-        base = None if payload is None else payload.base
-        if base is None:
-            content = self._store._present_content(key)
-            base = _DELETED if content is None else join(content)
-        return base if payload is None else packed_list(key, base, payload.items)

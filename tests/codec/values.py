@@ -159,6 +159,7 @@ SAMPLES: list[Any] = [
     defaultdict(list, {"a": [1]}),
     defaultdict(None, {1: 2}),
     defaultdict(frozenset),
+    defaultdict(object, {"a": 1}),
     PurePosixPath("/a/b"),
     PureWindowsPath("C:\\x\\y"),
     PurePosixPath("\udcff"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import pickle
 from typing import Any
 
 import pytest
@@ -242,3 +245,17 @@ def test_snapshot_before_defaults_to_the_last_run_and_is_none_if_it_never_ran() 
     assert dict(runs().snapshot_before("x")) == {"a": 5}
     assert runs().snapshot_before("nobody") is None
     assert Backpack().snapshot_before("x") is None
+
+
+def test_the_parts_of_a_diff_are_dicts_whose_missing_keys_are_ours() -> None:
+    bp = Backpack({"a": 1})
+    bp.pack("a", 2)
+    diff = bp.diff(1)
+    assert list(diff.changed) == list(copy.copy(diff.changed)) == list({**diff.changed}) == ["a"]
+    assert diff.changed.get("b", 0) == 0
+    with pytest.raises(KeyNotFoundError) as caught:
+        diff.changed["b"]
+    assert caught.value.key == "b"
+    empty = bp.diff(2)
+    assert dataclasses.asdict(empty) == {"added": {}, "removed": {}, "changed": {}}
+    assert pickle.loads(pickle.dumps(empty)) == empty

@@ -1,13 +1,12 @@
 """What a newcomer gets wrong is told, with what to do instead."""
 
+import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from backpack import (
-    Backpack,
-    InvalidArgumentError,
-)
+from backpack import Backpack, InvalidArgumentError, InvalidKeyError
 
 
 @pytest.mark.parametrize("path", ["run.backpack", Path("run.backpack"), b"run"])
@@ -27,3 +26,55 @@ def test_a_transaction_that_was_not_begun_takes_no_change() -> None:
         with pytest.raises(InvalidArgumentError, match="with"):
             change(bp.transaction())
     assert bp.head is not None and bp.head.seq == 1
+
+
+# -- nodes -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [None, 5, "", b"n"])
+def test_a_node_has_a_name(name: Any) -> None:
+    bp = Backpack()
+    with pytest.raises(InvalidArgumentError, match="node must"):
+        bp.node(name)
+    with pytest.raises(InvalidArgumentError, match="node must"):
+        bp.as_node(name)
+
+
+@pytest.mark.parametrize("namespace", ["sales.", "sales..", ".", "sales.eu."])
+def test_a_namespace_goes_without_the_dot_at_its_end(namespace: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="without the dot"):
+        Backpack().node("n", namespace=namespace)
+
+
+@pytest.mark.parametrize("argument", ["reads", "writes", "denies"])
+@pytest.mark.parametrize("patterns", [5, "a.**", object()])
+def test_patterns_of_a_node_come_in_a_list(argument: str, patterns: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"{argument} must be a list of patterns, not "):
+        Backpack().node("n", **{argument: patterns})
+
+
+def test_denying_nothing_is_an_empty_list() -> None:
+    with pytest.raises(InvalidArgumentError, match="denies must be a list of patterns, not NoneType"):
+        Backpack().node("n", denies=None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("run", ["x", None, 1.0, True])
+def test_a_run_is_a_number(run: Any) -> None:
+    bp = Backpack()
+    bp.pack("a", 1, node="p")
+    for ask in (lambda: bp.snapshot_before("p", run), lambda: bp.node("p").snapshot_before(run)):
+        with pytest.raises(InvalidArgumentError, match="0 is the first"):
+            ask()
+
+
+# -- keys --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"), [("", ""), ("a\ud800", "a\ud800"), ("k" * 2_000, "k" * 100), (5, None), (["TOPSECRET"], None)]
+)
+def test_a_key_that_can_t_be_is_named_as_far_as_it_is_text(key: Any, shown: str | None) -> None:
+    with pytest.raises(InvalidKeyError) as caught:
+        Backpack().pack(key, 1)
+    assert caught.value.key == pickle.loads(pickle.dumps(caught.value)).key == shown
+    assert "TOPSECRET" not in str(caught.value)

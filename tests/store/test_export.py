@@ -203,12 +203,6 @@ def test_an_open_file_may_take_and_give_little() -> None:
     assert dict(other) == dict(bp)
 
 
-def test_of_an_open_file_exactly_the_export_is_read() -> None:
-    one, two = Backpack({"a": 1}), Backpack({"a": 2})
-    file = io.BytesIO(exported(one) + exported(two) + b"more")
-    assert [Backpack.load(file)["a"], Backpack.load(file)["a"], file.read()] == [1, 2, b"more"]
-
-
 def test_a_failure_of_an_open_file_is_a_storage_error() -> None:
     class Full(io.RawIOBase):
         def write(self, data: Any) -> int:
@@ -376,6 +370,21 @@ def test_bytes_behind_the_end_of_a_file_are_corruption(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(exported(store()) + b"\0")
     with pytest.raises(CorruptionError, match="goes on"):
         Backpack.load(tmp_path / "file")
+
+
+@pytest.mark.parametrize("more", [b"\0", b"junk", b"x" * 100_000])
+def test_bytes_behind_the_end_of_an_open_file_are_corruption(more: bytes) -> None:
+    for file in (io.BytesIO(exported(store()) + more), io.BytesIO(exported(store()) * 2)):
+        with pytest.raises(CorruptionError, match="goes on") as caught:
+            Backpack.load(file)
+        assert caught.value.offset == len(exported(store()))
+
+
+def test_an_open_file_is_read_from_where_it_stands_to_its_end() -> None:
+    file = io.BytesIO(b"before" + exported(Backpack({"a": 1})))
+    file.seek(6)
+    assert Backpack.load(file)["a"] == 1
+    assert file.read() == b""
 
 
 def test_a_newer_format_is_refused_and_named() -> None:

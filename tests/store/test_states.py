@@ -124,8 +124,8 @@ def test_a_diff_asks_for_what_changed_in_between_and_no_more(monkeypatch: pytest
     bp.pack("k8", "new")
     bp.delete("k9")
     asked: list[str] = []
-    look = Snapshot._look
-    monkeypatch.setattr(Snapshot, "_look", lambda self, key: asked.append(key) or look(self, key))
+    look = Snapshot._find
+    monkeypatch.setattr(Snapshot, "_find", lambda self, key: asked.append(key) or look(self, key))
     diff = bp.diff(1)
     assert (set(diff.changed), set(diff.removed)) == ({"k7", "k8"}, {"k9"})
     assert set(asked) == {"k7", "k8", "k9"}
