@@ -8,7 +8,8 @@ except ImportError as error:
         name="langgraph",
     ) from error
 
+from backpack.integrations.langgraph.retention import Retention
 from backpack.integrations.langgraph.saver import BackpackSaver
 from backpack.integrations.langgraph.store import BackpackStore
 
-__all__ = ["BackpackSaver", "BackpackStore"]
+__all__ = ["BackpackSaver", "BackpackStore", "Retention"]

@@ -1,9 +1,12 @@
 """What threads are called in the keys of a store, and in messages and tags of commits.
 
-A key of a thread is `langgraph.saver.<thread>.<number>`: the thread's id where it reads well, with everything else in
-it written as `%XX` (its UTF-8, as in a URL). So no id has a dot or a star in a key, none is empty, and no two are the
-same. An id that would be too long is cut off and followed by a hash of it; its thread says in a key of its own,
-`langgraph.saver.<thread>.name`, what it is called.
+    langgraph.saver.<thread>.<commit>-<count>         records, one list after another
+    langgraph.saver.<thread>.bytes.<commit>-<count>   long bytes, each by themselves
+    langgraph.saver.<thread>.name                     what the thread is called, where its segment is cut off
+
+The segment of a thread is its id where that reads well, with everything else in it written as `%XX` (its UTF-8, as in a
+URL). So no id has a dot or a star in a key, none is empty, and no two are the same. An id that would be too long is cut
+off, behind a hash of it.
 """
 
 import re
@@ -13,9 +16,7 @@ from typing import Final
 PREFIX: Final = "langgraph.saver."
 """Every key of a saver begins so."""
 
-NAME: Final = "name"
-"""The last segment of the key that has the whole id of a thread whose segment is cut off."""
-
+_DIGITS: Final = 16
 _PLAIN: Final = re.compile(r"[\w:|@~+=/ -]+", re.ASCII)
 _ODD: Final = re.compile(r"[^\w:|@~+=/ -]", re.DOTALL)
 _SEGMENT_SIZE_MAX: Final = 600
@@ -23,7 +24,8 @@ _HEAD_SIZE: Final = 120
 _EMPTY: Final = "%"
 _CUT: Final = "%~"
 _SHOWN_MAX: Final = 120
-_NUMBER_DIGITS: Final = 8
+STEP: Final = 100_000
+"""Numbers of keys are that of the commit times this, and count on from there: no key is ever used twice."""
 
 
 def segment_of(name: str) -> str:
@@ -58,18 +60,35 @@ def name_of(segment: str) -> str | None:
 
 def chunk_key(segment: str, number: int) -> str:
     """Where the records from there on stand."""
-    return f"{PREFIX}{segment}.{number:0{_NUMBER_DIGITS}}"
+    return f"{PREFIX}{segment}.{_digits(number)}"
 
 
 def far_key(segment: str, number: int) -> str:
     """Where long bytes stand by themselves."""
-    return f"{PREFIX}{segment}.bytes.{number:0{_NUMBER_DIGITS}}"
+    return f"{PREFIX}{segment}.bytes.{_digits(number)}"
+
+
+def name_key(segment: str) -> str:
+    """Where a thread whose segment is cut off says what it is called."""
+    return f"{PREFIX}{segment}.name"
+
+
+def chunk_number(key: str) -> int | None:
+    """The number in the key of a chunk; None for other keys."""
+    last = key.rpartition(".")[2]
+    commit, _, count = last.partition("-")
+    is_number = len(last) == _DIGITS and commit.isascii() and commit.isdigit() and count.isascii() and count.isdigit()
+    return int(commit) * STEP + int(count) if is_number else None
 
 
 def shown(name: str) -> str:
     """The name in a message or a tag: whole, unless it is very long or no Unicode."""
     text = name if len(name) <= _SHOWN_MAX else f"{name[:_SHOWN_MAX]}..."
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _digits(number: int) -> str:
+    return f"{number // STEP:010}-{number % STEP:05}"
 
 
 def _escaped(match: re.Match[str]) -> str:

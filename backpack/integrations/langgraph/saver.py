@@ -9,8 +9,9 @@ is decoded by the serializer alone, which lets through the types that are allowe
 
 import os
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from datetime import timedelta
 from heapq import merge
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
@@ -30,10 +31,18 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
+from backpack.errors import InvalidArgumentError
+from backpack.integrations.langgraph.copying import copy
+from backpack.integrations.langgraph.names import segment_of
 from backpack.integrations.langgraph.reading import config_of, decoded, gather, history_of, metadata_of, walk
 from backpack.integrations.langgraph.records import NO_UPDATED, Typed
+from backpack.integrations.langgraph.retaining import erase_when_due, retain
+from backpack.integrations.langgraph.retention import DELETE, KEEP_LATEST, STRATEGIES, Retention
+from backpack.integrations.langgraph.rewriting import drop, erased, rewrite
+from backpack.integrations.langgraph.selecting import Known, latest, within, without_runs
 from backpack.integrations.langgraph.threads import Threads, threads_of
 from backpack.integrations.langgraph.writing import Draft, WriteDraft, missing_channels, put, put_writes
+from backpack.memory.clock import now
 from backpack.store.opening import open as open_store
 from backpack.store.store import Backpack
 
@@ -51,7 +60,14 @@ class BackpackSaver(
     """A LangGraph checkpointer over a Backpack: sync and async in one class, thread-safe.
 
     `store`: a `Backpack`, which stays yours, or the path of a directory, which is opened here (with what else is given,
-    as for `backpack.open`) and closed by `close()` or at the end of a `with` block.
+    as for `backpack.open`) and closed by `close()` or at the end of a `with` block. Then calls raise `ClosedError`.
+
+    `serde`: any serializer of LangGraph; its type tag is stored beside its bytes. The default is LangGraph's own in its
+    strict mode: of classes it builds only those that LangGraph knows as safe (messages, documents, dates...), and the
+    `allowed_types`: classes, or `(module, name)`. Others come back as the plain data they are made of. A `serde` of
+    yours has its own way to allow them.
+
+    `retention`: what threads keep, applied as they grow, at O(1) a checkpoint. `clock`: seconds since 1970, for that.
     """
 
     def __init__(
@@ -59,11 +75,33 @@ class BackpackSaver(
         store: "Backpack | str | os.PathLike[str]",
         *,
         serde: SerializerProtocol | None = None,
+        allowed_types: Iterable[type | tuple[str, ...]] = (),
+        retention: Retention | None = None,
+        clock: Callable[[], float] = now,
         **options: Any,
     ) -> None:
-        super().__init__(serde=JsonPlusSerializer(allowed_msgpack_modules=None) if serde is None else serde)
+        allowed = tuple(allowed_types)
+        if serde is None:
+            serde = JsonPlusSerializer(allowed_msgpack_modules=allowed or None)
+        elif allowed:
+            raise InvalidArgumentError("allowed_types are those of the default serializer: allow them in your serde")
+        if retention is not None and not isinstance(retention, Retention):
+            raise InvalidArgumentError(f"retention must be a Retention or None, not {type(retention).__name__}")
+        if isinstance(store, Backpack) and options:
+            raise InvalidArgumentError(f"only a path is opened with options: {', '.join(sorted(options))}")
+        super().__init__(serde=serde)
+        self.retention = retention
+        self._clock = clock
         self._owns_store = not isinstance(store, Backpack)
         self.bp: Backpack = store if isinstance(store, Backpack) else open_store(store, **options)
+
+    @classmethod
+    def from_conn_string(cls, conn_string: str, **options: Any) -> Self:
+        """The saver of a path, or of a store in memory for `":memory:"`: use it in a `with` or `async with` block.
+
+        The name is that of the other savers of LangGraph, so that only the class changes.
+        """
+        return cls(Backpack() if conn_string == ":memory:" else conn_string, **options)
 
     # -- one checkpoint ----------------------------------------------------------------------------------------
 
@@ -101,6 +139,9 @@ class BackpackSaver(
             for channel in missing_channels(thread, draft, values):
                 typed[channel] = self._dumped(values[channel])
             put(threads, thread, draft, described)
+            has_left = self.retention is not None and retain(threads, thread, self.serde, self.retention, self._clock)
+        if has_left:
+            erase_when_due(threads)
         return config_of(thread_id, namespace, checkpoint["id"])
 
     def put_writes(
@@ -147,6 +188,84 @@ class BackpackSaver(
             count += 1
             if count == limit:
                 return
+
+    # -- threads -----------------------------------------------------------------------------------------------
+
+    def delete_thread(self, thread_id: str) -> None:
+        """Take a thread out for good: gone from the present at once, and from history and the disk when this returns.
+
+        Cost: that of `Backpack.purge`: on disk, every segment that has something of the thread is written anew.
+        """
+        threads = self._threads()
+        with threads.lock:
+            segment = segment_of(str(thread_id))
+            drop(threads, str(thread_id))
+        erased(threads, [segment])
+
+    def delete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """Take out the checkpoints of these runs, by the `run_id` of their metadata, with their writes, for good.
+
+        What later checkpoints of a `DeltaChannel` are made of stays, hidden. Cost: reading all threads, and writing
+        those that lose something.
+        """
+        if not run_ids:
+            return
+        threads = self._threads()
+        changed = []
+        for thread_id in threads.names():
+            with threads.lock:
+                thread = threads.thread(thread_id)
+                if rewrite(threads, thread, without_runs(Known(thread, self.serde), run_ids)):
+                    changed.append(thread.segment)
+        erased(threads, changed)
+
+    def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """All checkpoints and writes of a thread in another one too: one commit that brings in no bytes.
+
+        A target that has something already gets them added, at the cost of both threads. No such source: nothing.
+        """
+        threads = self._threads()
+        with threads.lock:
+            copy(threads, threads.thread(str(source_thread_id)), threads.thread(str(target_thread_id)))
+
+    def prune(
+        self,
+        thread_ids: Sequence[str],
+        *,
+        strategy: str = KEEP_LATEST,
+        keep_last: int | None = None,
+        older_than: timedelta | float | None = None,
+        max_bytes: int | None = None,
+    ) -> None:
+        """Take old checkpoints of these threads out, for good: from the present, from history and from the disk.
+
+        `strategy`: "keep_latest" keeps the newest of each namespace, "delete" nothing. With `keep_last`, `older_than`
+        or `max_bytes` they are what is kept: see `Retention`, which also says what stays in any case. Unknown threads
+        are no error; nonsense raises `InvalidArgumentError` and changes nothing.
+
+        Cost: what stays, and that of `Backpack.purge`, once for all threads.
+        """
+        rule = Retention(keep_last, older_than, max_bytes)
+        if strategy not in STRATEGIES:
+            raise InvalidArgumentError(f"no such strategy: strategy={strategy!r}; it is one of {', '.join(STRATEGIES)}")
+        if strategy == DELETE and rule.is_bounded:
+            raise InvalidArgumentError('strategy="delete" keeps nothing: leave keep_last, older_than and max_bytes out')
+        if isinstance(thread_ids, str):
+            raise InvalidArgumentError("thread_ids must be a list of str, not one str")
+        threads = self._threads()
+        changed = []
+        for thread_id in map(str, thread_ids):
+            with threads.lock:
+                if strategy == DELETE:
+                    drop(threads, thread_id)
+                    changed.append(segment_of(thread_id))
+                    continue
+                thread = threads.thread(thread_id)
+                known = Known(thread, self.serde)
+                selection = within(known, rule, self._clock()) if rule.is_bounded else latest(known)
+                if rewrite(threads, thread, selection):
+                    changed.append(thread.segment)
+        erased(threads, changed)
 
     # -- DeltaChannel ------------------------------------------------------------------------------------------
 
@@ -225,13 +344,46 @@ class BackpackSaver(
                 return
             yield one
 
+    async def adelete_thread(self, thread_id: str) -> None:
+        """As `delete_thread`."""
+        await self._changed(lambda: self.delete_thread(thread_id))
+
+    async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """As `delete_for_runs`."""
+        await self._changed(lambda: self.delete_for_runs(run_ids))
+
+    async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """As `copy_thread`."""
+        await self._changed(lambda: self.copy_thread(source_thread_id, target_thread_id))
+
+    async def aprune(
+        self,
+        thread_ids: Sequence[str],
+        *,
+        strategy: str = KEEP_LATEST,
+        keep_last: int | None = None,
+        older_than: timedelta | float | None = None,
+        max_bytes: int | None = None,
+    ) -> None:
+        """As `prune`."""
+        await self._changed(
+            lambda: self.prune(
+                thread_ids, strategy=strategy, keep_last=keep_last, older_than=older_than, max_bytes=max_bytes
+            )
+        )
+
     async def aget_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
         """As `get_delta_channel_history`."""
         return await self._read(lambda: self.get_delta_channel_history(config=config, channels=channels))
 
-    # -- versions ----------------------------------------------------------------------------------------------
+    async def aget(self, config: RunnableConfig) -> Checkpoint | None:
+        """As `get`."""
+        found = await self.aget_tuple(config)
+        return None if found is None else found.checkpoint
+
+    # -- versions and types ------------------------------------------------------------------------------------
 
     def get_next_version(self, current: str | None, channel: None) -> str:
         """The version after this one, in the form that the savers of LangGraph use."""
@@ -242,6 +394,10 @@ class BackpackSaver(
         else:
             number = int(current.split(".")[0])
         return f"{number + 1:032}.{random.random():016}"
+
+    def with_allowlist(self, extra_allowlist: Collection[tuple[str, ...]]) -> "BackpackSaver":
+        """The same saver, over the same store, whose serializer lets these types through as well."""
+        return cast(BackpackSaver, super().with_allowlist(extra_allowlist))
 
     # -- inside ------------------------------------------------------------------------------------------------
 

@@ -61,6 +61,7 @@ class Thread:
 
     __slots__ = (
         "_manifests",
+        "checked",
         "chunk",
         "chunk_size",
         "counted",
@@ -86,7 +87,9 @@ class Thread:
         self.records: list[list[Any]] = []
         """Every checkpoint record in order, also of checkpoints that have left: others are told from them."""
         self.is_stored = False
-        self.chunk = 0
+        self.checked = -1
+        """The newest commit of the store when it was known last that all here is so."""
+        self.chunk = -1
         """The number of the last key."""
         self.chunk_size = 0
         """Bytes of its records, roughly."""

@@ -9,7 +9,7 @@ threads of up to 64 MiB together and long bytes of up to 32 MiB, those used last
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from threading import RLock
 from typing import Any, Final
@@ -18,6 +18,7 @@ from backpack.codec import unpack_value
 from backpack.core.payload import form_size, join
 from backpack.errors import CorruptionError
 from backpack.integrations.langgraph import names
+from backpack.integrations.langgraph.manifest import Manifest
 from backpack.integrations.langgraph.strand import Fetch
 from backpack.integrations.langgraph.thread import Thread
 from backpack.integrations.langgraph.words import Words
@@ -30,6 +31,9 @@ CHUNK_SIZE: Final = 48 * KIB
 WEIGHT_MAX: Final = 64 * MIB
 FAR_KEPT_MAX: Final = 32 * MIB
 
+_BEHIND_DIGITS: Final = ":"
+"""No key of a chunk comes after it."""
+
 
 class Threads:
     """The threads of one store. All methods want `lock`."""
@@ -41,6 +45,8 @@ class Threads:
         self._weight = 0
         self._far: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._far_size = 0
+        self.dropped = 0
+        """Bytes, roughly, that retention has taken out of the present since they were erased last."""
 
     def discard(self) -> None:
         """Values are being erased: let go of everything."""
@@ -92,9 +98,9 @@ class Threads:
         if thread is not None:
             self._weight -= thread.weight
 
-    def keys(self, thread: Thread) -> list[str]:
-        """The keys that the thread has now."""
-        return list(self.bp._keys_below(f"{names.PREFIX}{thread.segment}."))
+    def keys(self, segment: str) -> list[str]:
+        """The keys that a thread has now."""
+        return list(self.bp._keys_below(f"{names.PREFIX}{segment}."))
 
     # -- writing -----------------------------------------------------------------------------------------------
 
@@ -102,7 +108,7 @@ class Threads:
         """Write a record down: one commit. The caller applies it. Cost: that of what the record has."""
         bp = self.bp
         is_new = not thread.is_stored or thread.chunk_size >= CHUNK_SIZE
-        number = thread.chunk + (1 if is_new and thread.is_stored else 0)
+        number = self.next_number(thread.chunk + 1) if is_new else thread.chunk
         key = names.chunk_key(thread.segment, number)
         needs_name = not thread.is_stored and names.name_of(thread.segment) is None
         if far or needs_name:
@@ -110,7 +116,7 @@ class Threads:
                 for far_number, data in far.items():
                     transaction.pack(names.far_key(thread.segment, far_number), data)
                 if needs_name:
-                    transaction.pack(f"{names.PREFIX}{thread.segment}.{names.NAME}", thread.name)
+                    transaction.pack(names.name_key(thread.segment), thread.name)
                 if is_new:
                     transaction.pack(key, [record])
                 else:
@@ -121,13 +127,15 @@ class Threads:
             commit = bp.pack(key, [record], node=words.node, message=words.message, tags=words.tags)
         else:
             commit = bp.append(key, record, node=words.node, message=words.message, tags=words.tags)
-        thread.chunk = number
+        thread.chunk, thread.checked = number, commit.seq
         for changed, _, version, size, _ in commit.raw_changes:
             if changed == key:
                 thread.versions, thread.chunk_size = version, size
 
-    def wrote(self, thread: Thread, weight: int) -> None:
-        """A record was applied; the thread had this weight before."""
+    def apply(self, thread: Thread, record: list[Any], manifest: Manifest | None = None) -> None:
+        """What was written down is so from now on."""
+        weight = thread.weight
+        thread.apply(record, manifest)
         if thread.is_stored:
             self._weight += thread.weight - weight
             self._make_room(thread)
@@ -135,40 +143,53 @@ class Threads:
             thread.is_stored = True
             self._keep(thread)
 
+    def next_number(self, least: int) -> int:
+        """The number of the next key, which none has had before: this one at least."""
+        return max(least, (self.bp._engine.timeline.head + 1) * names.STEP)
+
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _is_current(self, thread: Thread) -> bool:
+        """Is there no other last key than the one that is known, and is that as it was?"""
+        head = self.bp._engine.timeline.head
+        if thread.checked == head:
+            return True
         key = names.chunk_key(thread.segment, thread.chunk)
-        return (
-            self.bp.version(key) == thread.versions
-            and self.bp._is_visible(key)
-            and not self.bp._is_visible(names.chunk_key(thread.segment, thread.chunk + 1))
-        )
+        if self._last_chunk(thread.segment) != key or self.bp.version(key) != thread.versions:
+            return False
+        thread.checked = head
+        return True
+
+    def _last_chunk(self, segment: str) -> str | None:
+        prefix = f"{names.PREFIX}{segment}."
+        with self.bp._lock:
+            visible = self.bp._engine.visible
+            index = visible.bisect_left(f"{prefix}{_BEHIND_DIGITS}") - 1
+            key = visible[index] if index >= 0 else ""
+        return key if key.startswith(prefix) else None
 
     def _read(self, name: str, segment: str) -> Thread:
         thread = Thread(name, segment)
-        for key, number in self._chunks(segment):
+        head = self.bp._engine.timeline.head
+        for key in self.keys(segment):
+            number = names.chunk_number(key)
+            if number is None or key != names.chunk_key(segment, number):
+                continue
             content = self.bp._present_content(key)
             records = None if content is None else unpack_value(join(content))
             if content is None or type(records) is not list:
-                raise CorruptionError(f"the records of a LangGraph thread are no list: key={key!r}")
+                raise CorruptionError(f"the records of a LangGraph thread are no list: key={key!r}", key=key)
             for record in records:
                 thread.read(record)
             thread.chunk, thread.chunk_size, thread.versions = number, form_size(content), self.bp.version(key)
             thread.is_stored = True
+        thread.checked = head
         return thread
-
-    def _chunks(self, segment: str) -> Iterator[tuple[str, int]]:
-        prefix = f"{names.PREFIX}{segment}."
-        for key in list(self.bp._keys_below(prefix)):
-            number = key[len(prefix) :]
-            if number.isascii() and number.isdigit():
-                yield key, int(number)
 
     def _name_of(self, segment: str) -> str:
         name = names.name_of(segment)
         if name is None:
-            name = self.bp.peek(f"{names.PREFIX}{segment}.{names.NAME}")
+            name = self.bp.peek(names.name_key(segment))
         if not isinstance(name, str) or names.segment_of(name) != segment:
             raise CorruptionError(f"a LangGraph thread has no name: key={names.PREFIX}{segment!r}")
         return name

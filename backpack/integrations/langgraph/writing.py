@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from backpack.integrations.langgraph import words
 from backpack.integrations.langgraph.manifest import (
@@ -17,8 +17,8 @@ from backpack.integrations.langgraph.manifest import (
 )
 from backpack.integrations.langgraph.records import CHECKPOINT, WRITES, Added, Typed, Value
 from backpack.integrations.langgraph.sharing import INLINE_MAX, Misses, share
-from backpack.integrations.langgraph.strand import Strand
-from backpack.integrations.langgraph.thread import Row, Thread, ordered
+from backpack.integrations.langgraph.strand import Fetch, Strand
+from backpack.integrations.langgraph.thread import Row, Thread, Write, ordered
 from backpack.integrations.langgraph.threads import Threads
 from backpack.limits import KIB
 
@@ -47,37 +47,142 @@ class Draft:
     is_hidden: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class WriteDraft:
+class WriteDraft(NamedTuple):
     """One pending write as it comes in."""
 
-    index: int
+    position: int
     channel: str
     value: Typed
 
 
-class Bytes:
+class Drafted(NamedTuple):
+    """A record that can be written down and applied."""
+
+    record: list[Any]
+    far: dict[int, bytes]
+    """Long bytes by their number."""
+    manifest: Manifest | None
+
+
+def put(threads: Threads, thread: Thread, draft: Draft, metadata: Mapping[str, Any]) -> None:
+    """Write a checkpoint down. Cost: that of what differs from its parent, and comparing the values with theirs."""
+    thread.far_number = threads.next_number(thread.far_number)
+    before = known_to(thread, draft.namespace, draft.parent).seen
+    drafted = checkpoint_drafted(thread, draft, threads.fetch(thread))
+    ran = [node for node, versions in draft.seen.items() if versions and before.get(node) != versions]
+    described = words.of_checkpoint(thread.name, draft.namespace, metadata, ran)
+    threads.write(thread, drafted.record, drafted.far, described)
+    threads.apply(thread, drafted.record, drafted.manifest)
+
+
+def put_writes(
+    threads: Threads, thread: Thread, namespace: str, name: str, task: str, path: str, writes: Sequence[WriteDraft]
+) -> None:
+    """Write pending writes down. Those of a task and a position that are known stay, but for special channels."""
+    space = thread.spaces.get(namespace)
+    row = None if space is None else space.rows.get(name)
+    if row is not None and row.writes:
+        writes = [write for write in writes if write.position < 0 or (task, write.position) not in row.writes]
+    if not writes:
+        return
+    thread.far_number = threads.next_number(thread.far_number)
+    drafted = writes_drafted(thread, namespace, name, task, path, writes, threads.fetch(thread))
+    described = words.of_writes(thread.name, namespace, path, [write.channel for write in writes])
+    threads.write(thread, drafted.record, drafted.far, described)
+    threads.apply(thread, drafted.record)
+
+
+def missing_channels(thread: Thread, draft: Draft, values: Mapping[str, Any]) -> list[str]:
+    """The channels that have a value here and are neither new nor known under the version they have."""
+    known = known_to(thread, draft.namespace, draft.parent)
+    return [
+        channel for channel in values if channel not in draft.values and not has_same(known, draft.versions, channel)
+    ]
+
+
+def known_to(thread: Thread, namespace: str, parent: str | None) -> Manifest:
+    """What a new checkpoint is compared with: its parent, or else the newest one there."""
+    row = _base(thread, namespace, parent)
+    return EMPTY if row is None else thread.manifest(row.number)
+
+
+def has_same(manifest: Manifest, versions: Versions, channel: str) -> bool:
+    """Does the manifest know the very version of the channel that these name?"""
+    known = manifest.values.get(channel)
+    version = versions.get(channel)
+    return known is not None and known[0] == version and type(known[0]) is type(version)
+
+
+def checkpoint_drafted(thread: Thread, draft: Draft, fetch: Fetch) -> Drafted:
+    """The record of a checkpoint. Changes nothing."""
+    parent = None if draft.parent is None else thread.row(draft.namespace, draft.parent)
+    base = _base(thread, draft.namespace, draft.parent)
+    known = EMPTY if base is None else thread.manifest(base.number)
+    is_whole = base is None or known.depth >= DEPTH_MAX
+    told_from = EMPTY if is_whole else known
+    marks = Marks()
+    versions = marks.changes(told_from.versions, draft.versions)
+    seen = seen_changes(marks, told_from.seen, draft.seen)
+    pieces = _Pieces(thread, fetch)
+    held, values = _held(draft, known, base, pieces, is_whole)
+    added, far = pieces.listed()
+    record = [
+        CHECKPOINT,
+        draft.namespace,
+        draft.id,
+        True if parent is not None and not is_whole else draft.parent,
+        None if is_whole or base is None else base.number,
+        [draft.v, draft.ts, draft.updated, None if draft.rest is None else list(draft.rest)],
+        list(draft.metadata),
+        marks.listed,
+        versions,
+        seen,
+        values,
+        added,
+        draft.is_hidden,
+    ]
+    return Drafted(record, far, Manifest(draft.versions, draft.seen, held, told_from.depth + 1))
+
+
+def writes_drafted(
+    thread: Thread, namespace: str, name: str, task: str, path: str, writes: Sequence[WriteDraft], fetch: Fetch
+) -> Drafted:
+    """The record of pending writes. Changes nothing."""
+    row = thread.row(namespace, name)
+    values = EMPTY.values if row is None else thread.manifest(row.number).values
+    pieces = _Pieces(thread, fetch)
+    listed = [
+        [position, channel, pieces.value(channel, typed, values.get(channel, _NO_VALUE)[1], ())]
+        for position, channel, typed in writes
+    ]
+    added, far = pieces.listed()
+    return Drafted([WRITES, namespace, name, task, path, listed, added], far, None)
+
+
+_NO_VALUE: Final = (None, None)
+
+
+class _Pieces:
     """What one record adds to strands."""
 
-    __slots__ = ("_thread", "_threads", "added")
+    __slots__ = ("_fetch", "_thread", "added")
 
-    def __init__(self, threads: Threads, thread: Thread) -> None:
-        self._threads = threads
+    def __init__(self, thread: Thread, fetch: Fetch) -> None:
         self._thread = thread
+        self._fetch = fetch
         self.added: dict[str, bytes] = {}
 
     def value(self, channel: str, typed: Typed, old: Value | None, near: Sequence[Value]) -> Value:
         """The value as the record has it. `CorruptionError` when what it is compared with is damaged."""
-        kind, data = typed
-        if len(data) <= INLINE_MAX:
-            return [kind, data]
+        if len(typed[1]) <= INLINE_MAX:
+            return list(typed)
         thread = self._thread
         strand = thread.strands.get(channel) or Strand()
         misses = thread.misses.get(channel)
         if misses is None:
             misses = thread.misses[channel] = Misses()
         before = self.added.get(channel, b"")
-        value, new = share(typed, old, near, strand, len(before), self._threads.fetch(thread), misses)
+        value, new = share(typed, old, near, strand, len(before), self._fetch, misses)
         if new:
             self.added[channel] = before + new
         return value
@@ -97,103 +202,27 @@ class Bytes:
         return added, far
 
 
-def put(threads: Threads, thread: Thread, draft: Draft, metadata: Mapping[str, Any]) -> None:
-    """Write a checkpoint down. Cost: that of what differs from its parent, and comparing the values with theirs."""
-    parent = None if draft.parent is None else thread.row(draft.namespace, draft.parent)
-    base = parent or thread.row(draft.namespace, None)
-    base_number = None if base is None else base.number
-    known = EMPTY if base_number is None else thread.manifest(base_number)
-    is_whole = base_number is None or known.depth >= DEPTH_MAX
-    told_from = EMPTY if is_whole else known
-    marks = Marks()
-    versions = marks.changes(told_from.versions, draft.versions)
-    seen = seen_changes(marks, told_from.seen, draft.seen)
-    bytes_ = Bytes(threads, thread)
-    held, values = _held(thread, draft, known, base, bytes_, is_whole)
-    added, far = bytes_.listed()
-    record = [
-        CHECKPOINT,
-        draft.namespace,
-        draft.id,
-        True if parent is not None and not is_whole else draft.parent,
-        None if is_whole else base_number,
-        [draft.v, draft.ts, draft.updated, None if draft.rest is None else list(draft.rest)],
-        list(draft.metadata),
-        marks.listed,
-        versions,
-        seen,
-        values,
-        added,
-        draft.is_hidden,
-    ]
-    manifest = Manifest(draft.versions, draft.seen, held, told_from.depth + 1)
-    ran = (node for node in seen_since(known.seen, draft.seen))
-    threads.write(thread, record, far, words.of_checkpoint(thread.name, draft.namespace, metadata, ran))
-    _apply(threads, thread, record, manifest)
-
-
-def put_writes(
-    threads: Threads, thread: Thread, namespace: str, name: str, task: str, path: str, writes: Sequence[WriteDraft]
-) -> None:
-    """Write pending writes down. Those of a task and an index that are known stay, but for special channels."""
-    row = thread.row(namespace, name)
-    there = row.writes if row is not None else _writes_without_row(thread, namespace, name)
-    manifest = EMPTY if row is None else thread.manifest(row.number)
-    bytes_ = Bytes(threads, thread)
-    listed = []
-    for write in writes:
-        if write.index >= 0 and (task, write.index) in there:
-            continue
-        _, old = manifest.values.get(write.channel, (None, None))
-        listed.append([write.index, write.channel, bytes_.value(write.channel, write.value, old, ())])
-    if not listed:
-        return
-    added, far = bytes_.listed()
-    record = [WRITES, namespace, name, task, path, listed, added]
-    channels = [write.channel for write in writes]
-    threads.write(thread, record, far, words.of_writes(thread.name, namespace, path, channels))
-    _apply(threads, thread, record, None)
-
-
-def held_by(manifest: Manifest, draft: Draft, channel: str) -> bool:
-    """Has a checkpoint that this one is told from the very version of the channel that this one names?"""
-    known = manifest.values.get(channel)
-    version = draft.versions.get(channel)
-    return known is not None and known[0] == version and type(known[0]) is type(version)
-
-
-def missing_channels(thread: Thread, draft: Draft, values: Mapping[str, Any]) -> list[str]:
-    """The channels that have a value here and are neither new nor known under the version they have."""
-    parent = None if draft.parent is None else thread.row(draft.namespace, draft.parent)
-    base = parent or thread.row(draft.namespace, None)
-    known = EMPTY if base is None else thread.manifest(base.number)
-    return [channel for channel in values if channel not in draft.values and not held_by(known, draft, channel)]
-
-
-def seen_since(old: Seen, new: Seen) -> list[str]:
-    """The nodes that have seen other versions than before: those that ran."""
-    return [node for node, versions in new.items() if versions and old.get(node) != versions]
+def _base(thread: Thread, namespace: str, parent: str | None) -> Row | None:
+    row = None if parent is None else thread.row(namespace, parent)
+    return row or thread.row(namespace, None)
 
 
 def _held(
-    thread: Thread, draft: Draft, known: Manifest, base: Row | None, bytes_: Bytes, is_whole: bool
+    draft: Draft, known: Manifest, base: Row | None, pieces: _Pieces, is_whole: bool
 ) -> tuple[Held, dict[str, Value | None]]:
     """The values of the checkpoint by channel, and those that its record names."""
     held: Held = {}
     values: dict[str, Value | None] = {}
-    near: dict[str, list[Value]] = {}
-    if base is not None and draft.values:
-        for write in ordered(base.writes):
-            near.setdefault(write.channel, []).append(write.value)
+    near = _near(base, draft.values)
     for channel, typed in draft.values.items():
-        _, old = known.values.get(channel, (None, None))
-        value = None if typed is None else bytes_.value(channel, typed, old, near.get(channel, ()))
+        _, old = known.values.get(channel, _NO_VALUE)
+        value = None if typed is None else pieces.value(channel, typed, old, near.get(channel, ()))
         held[channel] = (draft.versions.get(channel), value)
         values[channel] = value
     for channel in draft.versions:
         if channel in held:
             continue
-        if held_by(known, draft, channel):
+        if has_same(known, draft.versions, channel):
             held[channel] = known.values[channel]
             if is_whole and held[channel][1] is not None:
                 values[channel] = held[channel][1]
@@ -207,13 +236,12 @@ def _held(
     return held, values
 
 
-def _writes_without_row(thread: Thread, namespace: str, name: str) -> Mapping[tuple[str, int], Any]:
-    space = thread.spaces.get(namespace)
-    row = None if space is None else space.rows.get(name)
-    return {} if row is None else row.writes
-
-
-def _apply(threads: Threads, thread: Thread, record: list[Any], manifest: Manifest | None) -> None:
-    weight = thread.weight
-    thread.apply(record, manifest)
-    threads.wrote(thread, weight)
+def _near(base: Row | None, channels: Mapping[str, Any]) -> dict[str, list[Value]]:
+    """The pending writes to these channels, in the order in which they are applied."""
+    near: dict[str, list[Value]] = {}
+    if base is not None and base.writes:
+        writes: list[Write] = ordered(base.writes)
+        for write in writes:
+            if write.channel in channels:
+                near.setdefault(write.channel, []).append(write.value)
+    return near

@@ -1,0 +1,239 @@
+"""Threads without what has left: written anew, and what they were before erased.
+
+A thread that keeps something is written anew under new keys and loses the old ones in one commit: whoever reads it has
+it before or after. What the old keys had then leaves memory and the disk, if that is asked for.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from sortedcontainers import SortedList
+
+from backpack.codec import pack_value
+from backpack.core.patterns import Pattern
+from backpack.integrations.langgraph import names, words
+from backpack.integrations.langgraph.manifest import Manifest, Versions
+from backpack.integrations.langgraph.reading import metadata_of, typed_of
+from backpack.integrations.langgraph.records import LEAVING, Typed, Value
+from backpack.integrations.langgraph.selecting import Selection
+from backpack.integrations.langgraph.thread import Row, Thread, ordered
+from backpack.integrations.langgraph.threads import CHUNK_SIZE, Threads
+from backpack.integrations.langgraph.words import Words
+from backpack.integrations.langgraph.writing import (
+    Draft,
+    Drafted,
+    WriteDraft,
+    checkpoint_drafted,
+    has_same,
+    known_to,
+    writes_drafted,
+)
+from backpack.store.erasing import erase
+
+_EVERY: Final = "checkpoints that have left"
+
+
+class Left(Pattern):
+    """Stands for the keys of some threads that hold nothing now, but did."""
+
+    __slots__ = ("_prefixes", "_threads")
+
+    def __init__(self, threads: Threads, segments: Sequence[str] | None) -> None:
+        """`segments`: None for all threads."""
+        self._threads = threads
+        self._prefixes = (names.PREFIX,) if segments is None else tuple(f"{names.PREFIX}{one}." for one in segments)
+        self.text = _EVERY
+        self.prefix = names.PREFIX
+        self._match = None
+
+    def _fits(self, key: str) -> bool:
+        return key.startswith(self._prefixes) and not self._threads.bp._is_visible(key)
+
+    def matches(self, key: str) -> bool:
+        return self._fits(key)
+
+    def select(self, keys: "SortedList[str]") -> Iterator[str]:
+        for prefix in self._prefixes:
+            for key in keys.irange(prefix):
+                if not key.startswith(prefix):
+                    break
+                if self._fits(key):
+                    yield key
+
+
+def drop(threads: Threads, name: str) -> None:
+    """Take a thread out: one commit, none when there is nothing. Wants the lock. History still has it: see `erased`.
+
+    Its records are not read, so a thread that is damaged goes too.
+    """
+    keys = threads.keys(names.segment_of(name))
+    if keys:
+        described = words.of_thread(name, "is deleted")
+        with threads.bp.transaction(node=described.node, message=described.message, tags=described.tags) as transaction:
+            for key in keys:
+                transaction.delete(key)
+    threads.forget(name)
+
+
+def leave(threads: Threads, thread: Thread, selection: Selection) -> None:
+    """Take all but these out of sight: one commit of a few bytes. Wants the lock. The bytes go when `rewrite` comes."""
+    leaving = [
+        [row.namespace, row.id, row in selection.hidden]
+        for row in in_order(thread)
+        if row not in selection.stays and not (row.is_hidden and row in selection.hidden)
+    ]
+    if leaving:
+        record = [LEAVING, leaving]
+        threads.write(thread, record, {}, words.of_thread(thread.name, _losing(len(leaving))))
+        threads.apply(thread, record)
+
+
+def rewrite(threads: Threads, thread: Thread, selection: Selection) -> bool:
+    """Write the thread anew with these alone: one commit. False when all stays as it is. Wants the lock.
+
+    Cost: all that stays.
+    """
+    rows = in_order(thread)
+    if not selection.stays:
+        drop(threads, thread.name)
+        return bool(rows)
+    leaving = [row for row in rows if row not in selection.stays and not (row.is_hidden and row in selection.hidden)]
+    if not leaving and not thread.left:
+        return False
+    copy = Copy(threads, thread)
+    for row in rows:
+        if row in selection.stays:
+            copy.add(row, None)
+        elif row in selection.hidden:
+            copy.add(row, selection.hidden[row])
+    for row in without_checkpoint(thread):
+        copy.add_writes(row, None)
+    copy.replace(words.of_thread(thread.name, _losing(len(leaving))))
+    return True
+
+
+def erased(threads: Threads, segments: Sequence[str] | None) -> None:
+    """Have what these threads (None: all) had and have no longer leave memory and the disk.
+
+    Not under the lock: it takes a while.
+
+    Cost: that of `Backpack.purge`: on disk, all segments that have any of it are written anew.
+    """
+    if segments is None or segments:
+        erase(threads.bp, Left(threads, segments), False, None)
+
+
+def in_order(thread: Thread) -> list[Row]:
+    """The rows that have a checkpoint, as they were written."""
+    rows = [row for space in thread.spaces.values() for row in space.rows.values()]
+    return sorted((row for row in rows if row.number >= 0), key=lambda row: row.number)
+
+
+def without_checkpoint(thread: Thread) -> list[Row]:
+    """The rows that have only writes: their checkpoint may be on its way."""
+    return [row for space in thread.spaces.values() for row in space.rows.values() if row.number < 0]
+
+
+def _losing(count: int) -> str:
+    return f"loses {count} checkpoint{'' if count == 1 else 's'}"
+
+
+class Copy:
+    """A thread that is being written anew."""
+
+    def __init__(self, threads: Threads, old: Thread) -> None:
+        self.threads = threads
+        self.old = old
+        self.new = Thread(old.name, old.segment)
+        self.new.far_number = threads.next_number(old.far_number)
+        self.far: dict[int, bytes] = {}
+        self.records: list[list[Any]] = []
+        self._source = old
+
+    def read_from(self, thread: Thread) -> None:
+        """The rows that come from now on are of this thread."""
+        self._source = thread
+
+    def add(self, row: Row, channels: set[str] | None) -> None:
+        """A checkpoint and its writes. `channels`: all that a hidden one is there for."""
+        manifest = self._source.manifest(row.number)
+        v, ts, updated, rest = row.record[5]
+        versions = {
+            name: version for name, version in manifest.versions.items() if channels is None or name in channels
+        }
+        known = known_to(self.new, row.namespace, row.parent)
+        draft = Draft(
+            namespace=row.namespace,
+            id=row.id,
+            parent=row.parent,
+            v=v,
+            ts=ts,
+            updated=updated,
+            rest=None if rest is None else self._typed("", rest),
+            metadata=metadata_of(row),
+            versions=versions,
+            seen=manifest.seen if channels is None else {},
+            values={
+                channel: None if value is None else self._typed(channel, value)
+                for channel, (_, value) in manifest.values.items()
+                if (channels is None or channel in channels) and not _is_known(known, versions, channel, value)
+            },
+            is_hidden=channels is not None,
+        )
+        self._take(checkpoint_drafted(self.new, draft, self._fetch))
+        self.add_writes(row, channels)
+
+    def add_writes(self, row: Row, channels: set[str] | None) -> None:
+        """The writes of a row, by task."""
+        tasks: dict[tuple[str, str], list[WriteDraft]] = {}
+        for write in ordered(row.writes):
+            if channels is None or write.channel in channels:
+                draft = WriteDraft(write.position, write.channel, self._typed(write.channel, write.value))
+                tasks.setdefault((write.task, write.path), []).append(draft)
+        for (task, path), writes in tasks.items():
+            self._take(writes_drafted(self.new, row.namespace, row.id, task, path, writes, self._fetch))
+
+    def replace(self, described: Words) -> None:
+        """Put the new keys in and take the old ones out: one commit."""
+        threads, old = self.threads, self.old
+        number = threads.next_number(old.chunk + 1)
+        name_key = names.name_key(old.segment)
+        with threads.bp.transaction(node=described.node, message=described.message, tags=described.tags) as transaction:
+            for key in threads.keys(old.segment):
+                if key != name_key:
+                    transaction.delete(key)
+            for far_number, data in self.far.items():
+                transaction.pack(names.far_key(old.segment, far_number), data)
+            for chunk in _chunks(self.records):
+                transaction.pack(names.chunk_key(old.segment, number), chunk)
+                number += 1
+        threads.forget(old.name)
+
+    def _take(self, drafted: Drafted) -> None:
+        self.records.append(drafted.record)
+        self.far.update(drafted.far)
+        self.new.apply(drafted.record, drafted.manifest)
+
+    def _typed(self, channel: str, value: Value) -> Typed:
+        return typed_of(self.threads, self._source, channel, value)
+
+    def _fetch(self, number: int) -> bytes:
+        return self.far[number]
+
+
+def _is_known(known: Manifest, versions: Versions, channel: str, value: Value | None) -> bool:
+    """Will the new checkpoint have this value from the one it is told from?"""
+    return has_same(known, versions, channel) and (known.values[channel][1] is None) == (value is None)
+
+
+def _chunks(records: list[list[Any]]) -> Iterator[list[list[Any]]]:
+    """Lists of records for one key each."""
+    chunk: list[list[Any]] = []
+    size = 0
+    for record in records:
+        if size >= CHUNK_SIZE:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(record)
+        size += len(pack_value(record))
+    yield chunk
