@@ -20,9 +20,9 @@ def copy(threads: Threads, source: Thread, target: Thread) -> None:
         for thread in (target, source):
             both.read_from(thread)
             for row in in_order(thread):
-                both.add(row, set(thread.manifest(row.number).versions) if row.is_hidden else None)
+                both.add(row)
             for row in without_checkpoint(thread):
-                both.add_writes(row, None)
+                both.add_writes(row)
         both.replace(described)
         return
     name_key = names.name_key(source.segment)

@@ -36,7 +36,7 @@ def retain(
     selection = within(Known(thread, serde), rule, clock())
     if len(selection.stays) < count:
         leave(threads, thread, selection)
-    if thread.left < max(_LEFT_MIN, len(selection.stays) + len(selection.hidden)):
+    if thread.left < max(_LEFT_MIN, len(selection.stays)):
         return False
     weight = thread.weight
     rewrite(threads, thread, within(Known(thread, serde), rule, clock()))

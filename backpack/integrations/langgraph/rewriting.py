@@ -14,8 +14,8 @@ from backpack.core.patterns import Pattern
 from backpack.integrations.langgraph import names, words
 from backpack.integrations.langgraph.manifest import Manifest, Versions
 from backpack.integrations.langgraph.reading import metadata_of, typed_of
-from backpack.integrations.langgraph.records import LEAVING, Typed, Value
-from backpack.integrations.langgraph.selecting import Selection
+from backpack.integrations.langgraph.records import LEAVING, NO_UPDATED, Typed, Value
+from backpack.integrations.langgraph.selecting import Needed, Selection
 from backpack.integrations.langgraph.thread import Row, Thread, ordered
 from backpack.integrations.langgraph.threads import CHUNK_SIZE, Threads
 from backpack.integrations.langgraph.words import Words
@@ -77,10 +77,11 @@ def drop(threads: Threads, name: str) -> None:
 
 def leave(threads: Threads, thread: Thread, selection: Selection) -> None:
     """Take all but these out of sight: one commit of a few bytes. Wants the lock. The bytes go when `rewrite` comes."""
+    hidden = selection.hidden
     leaving = [
-        [row.namespace, row.id, row in selection.hidden]
+        [row.namespace, row.id, row in hidden]
         for row in in_order(thread)
-        if row not in selection.stays and not (row.is_hidden and row in selection.hidden)
+        if row not in selection.stays and not (row.is_hidden and row in hidden)
     ]
     if leaving:
         record = [LEAVING, leaving]
@@ -97,18 +98,18 @@ def rewrite(threads: Threads, thread: Thread, selection: Selection) -> bool:
     if not selection.stays:
         drop(threads, thread.name)
         return bool(rows)
-    leaving = [row for row in rows if row not in selection.stays and not (row.is_hidden and row in selection.hidden)]
-    if not leaving and not thread.left:
+    gone = sum(1 for row in rows if row not in selection.stays and not row.is_hidden)
+    if not gone and not thread.left and selection.hidden == {row for row in rows if row.is_hidden}:
         return False
     copy = Copy(threads, thread)
     for row in rows:
         if row in selection.stays:
-            copy.add(row, None)
-        elif row in selection.hidden:
-            copy.add(row, selection.hidden[row])
+            copy.add(row)
+        elif row in selection.folds:
+            copy.add_hidden(selection.folds[row])
     for row in without_checkpoint(thread):
-        copy.add_writes(row, None)
-    copy.replace(words.of_thread(thread.name, _losing(len(leaving))))
+        copy.add_writes(row)
+    copy.replace(words.of_thread(thread.name, _losing(gone)))
     return True
 
 
@@ -154,13 +155,10 @@ class Copy:
         """The rows that come from now on are of this thread."""
         self._source = thread
 
-    def add(self, row: Row, channels: set[str] | None) -> None:
-        """A checkpoint and its writes. `channels`: all that a hidden one is there for."""
+    def add(self, row: Row) -> None:
+        """A checkpoint and its writes."""
         manifest = self._source.manifest(row.number)
         v, ts, updated, rest = row.record[5]
-        versions = {
-            name: version for name, version in manifest.versions.items() if channels is None or name in channels
-        }
         known = known_to(self.new, row.namespace, row.parent)
         draft = Draft(
             namespace=row.namespace,
@@ -171,27 +169,67 @@ class Copy:
             updated=updated,
             rest=None if rest is None else self._typed("", rest),
             metadata=metadata_of(row),
-            versions=versions,
-            seen=manifest.seen if channels is None else {},
+            versions=manifest.versions,
+            seen=manifest.seen,
             values={
                 channel: None if value is None else self._typed(channel, value)
                 for channel, (_, value) in manifest.values.items()
-                if (channels is None or channel in channels) and not _is_known(known, versions, channel, value)
+                if not _is_known(known, manifest.versions, channel, value)
             },
-            is_hidden=channels is not None,
+            is_hidden=row.is_hidden,
         )
         self._take(checkpoint_drafted(self.new, draft, self._fetch))
-        self.add_writes(row, channels)
+        self.add_writes(row)
 
-    def add_writes(self, row: Row, channels: set[str] | None) -> None:
+    def add_writes(self, row: Row) -> None:
         """The writes of a row, by task."""
         tasks: dict[tuple[str, str], list[WriteDraft]] = {}
         for write in ordered(row.writes):
-            if channels is None or write.channel in channels:
-                draft = WriteDraft(write.position, write.channel, self._typed(write.channel, write.value))
-                tasks.setdefault((write.task, write.path), []).append(draft)
+            draft = WriteDraft(write.position, write.channel, self._typed(write.channel, write.value))
+            tasks.setdefault((write.task, write.path), []).append(draft)
         for (task, path), writes in tasks.items():
             self._take(writes_drafted(self.new, row.namespace, row.id, task, path, writes, self._fetch))
+
+    def add_hidden(self, needed: Needed) -> None:
+        """The first of these rows, with what all of them are needed for: their values, and their writes in order.
+
+        The order stands in the paths and positions of the writes, which nobody sees of a hidden row.
+        """
+        row, channels = needed[0]
+        versions: Versions = {}
+        values: dict[str, Typed | None] = {}
+        for one, wanted in needed:
+            held = self._source.manifest(one.number).values
+            for channel in sorted(wanted):
+                version, value = held.get(channel, (None, None))
+                if version is not None:
+                    versions.setdefault(channel, version)
+                if value is not None:
+                    values[channel] = self._typed(channel, value)
+        values = {**dict.fromkeys(versions), **values}
+        draft = Draft(
+            namespace=row.namespace,
+            id=row.id,
+            parent=needed[-1][0].parent,
+            v=row.record[5][0],
+            ts=row.record[5][1],
+            updated=NO_UPDATED,
+            rest=None,
+            metadata=metadata_of(row),
+            versions=versions,
+            seen={},
+            values=values,
+            is_hidden=True,
+        )
+        self._take(checkpoint_drafted(self.new, draft, self._fetch))
+        position = 0
+        for one, wanted in reversed(needed):
+            for write in ordered(one.writes):
+                if write.channel in wanted and write.channel in channels:
+                    drafts = [WriteDraft(position, write.channel, self._typed(write.channel, write.value))]
+                    path = f"{position:012}"
+                    self._take(writes_drafted(self.new, row.namespace, row.id, write.task, path, drafts, self._fetch))
+                    position += 1
 
     def replace(self, described: Words) -> None:
         """Put the new keys in and take the old ones out: one commit."""

@@ -5,9 +5,9 @@ with it. Three things stay whatever is asked for:
 
 the newest      of each namespace: a graph goes on from there. Not that of a subgraph's call whose root checkpoint goes.
 interrupts      a checkpoint with an interrupt and no child: nobody has resumed it.
-deltas          a `DeltaChannel` is made of the writes of older checkpoints, back to one that has its value. Those that
-                would go stay *hidden*: with these writes and that value alone, found by no call but the one that
-                rebuilds the channel.
+deltas          a `DeltaChannel` is made of the writes of older checkpoints, back to one that has its value. Where those
+                would go, they stay *hidden*: with these writes and that value alone, found by no call but the one
+                that rebuilds the channel. A thread that is written anew has all between two that stay as one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,15 +27,22 @@ _COUNTERS: Final = "counters_since_delta_snapshot"
 _TASK_SEPARATOR: Final = ":"
 _LEVEL_SEPARATOR: Final = "|"
 
-Hidden = dict[Row, set[str]]
-"""Checkpoints that are only needed for channels, and for which."""
+Needed = list[tuple[Row, set[str]]]
+"""Checkpoints that are only there for some channels, the newest first."""
 
 
 class Selection(NamedTuple):
-    """What stays of a thread: in sight, and hidden."""
+    """What stays of a thread."""
 
     stays: set[Row]
-    hidden: Hidden
+    """In sight."""
+    folds: dict[Row, Needed]
+    """Hidden, by the parent of one that stays: it, and its ancestors, each with the channels it is needed for."""
+
+    @property
+    def hidden(self) -> set[Row]:
+        """All that stay hidden."""
+        return {row for needed in self.folds.values() for row, _ in needed}
 
 
 class Known:
@@ -115,23 +122,28 @@ def completed(known: Known, stays: set[Row]) -> Selection:
     """With what the delta channels of these are made of."""
     thread = known.thread
     deltas = {channel for described in known.metadata.values() for channel in described.get(_COUNTERS) or ()}
-    hidden: Hidden = {}
+    open_channels: dict[Row, set[str]] = {}
     for row in stays if deltas else ():
+        parent = None if row.parent is None else thread.row(row.namespace, row.parent)
+        if parent is not None and parent not in stays:
+            values = thread.manifest(row.number).values
+            wanted = {channel for channel in deltas if channel in values and values[channel][1] is None}
+            if wanted:
+                open_channels.setdefault(parent, set()).update(wanted)
+    return Selection(stays, {row: _needed(thread, row, wanted, stays) for row, wanted in open_channels.items()})
+
+
+def _needed(thread: Thread, row: Row | None, channels: set[str], stays: set[Row]) -> Needed:
+    """The row and its ancestors, up to one that stays or until each of the channels has a value."""
+    needed: Needed = []
+    passed = set()
+    while row is not None and channels and row not in stays and row not in passed:
+        passed.add(row)
+        needed.append((row, channels))
         values = thread.manifest(row.number).values
-        open_channels = {channel for channel in deltas if channel in values and values[channel][1] is None}
-        parent = row.parent
-        while parent is not None and open_channels:
-            ancestor = thread.row(row.namespace, parent)
-            if ancestor is None or ancestor in stays:
-                break
-            known_channels = hidden.setdefault(ancestor, set())
-            if open_channels <= known_channels:
-                break
-            known_channels |= open_channels
-            values = thread.manifest(ancestor.number).values
-            open_channels = {one for one in open_channels if values.get(one, (None, None))[1] is None}
-            parent = ancestor.parent
-    return Selection(stays, hidden)
+        channels = {one for one in channels if values.get(one, (None, None))[1] is None}
+        row = None if row.parent is None else thread.row(row.namespace, row.parent)
+    return needed
 
 
 def _kept_of(rows: list[Row], known: Known, rule: Retention, now_s: float) -> list[Row]:

@@ -208,7 +208,5 @@ def comparable(snapshot: StateSnapshot) -> dict[str, Any]:
 def states(graph: Graph, config: Config) -> list[dict[str, Any]]:
     """The whole history of a thread, the newest first, and the newest state with those of its subgraphs."""
     newest = graph.get_state(config, subgraphs=True)
-    nested = [
-        comparable(task.state) | {"depth": 1} for task in newest.tasks if isinstance(task.state, StateSnapshot)
-    ]
+    nested = [comparable(task.state) | {"depth": 1} for task in newest.tasks if isinstance(task.state, StateSnapshot)]
     return [comparable(newest), *nested, *map(comparable, graph.get_state_history(config))]

@@ -105,9 +105,7 @@ def test_tasks_of_asyncio_see_the_same(opened: Opened, name: str) -> None:
     async def run(saver: Saver) -> list[Any]:
         graph = ALL[name](saver)
         config = config_of()
-        streamed = [
-            sorted(update) async for update in graph.astream(INPUTS[name], config, stream_mode="updates")
-        ]
+        streamed = [sorted(update) async for update in graph.astream(INPUTS[name], config, stream_mode="updates")]
         answers = count()
         while (state := await graph.aget_state(config)).next:
             waits = any(task.interrupts for task in state.tasks)
