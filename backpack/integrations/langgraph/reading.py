@@ -46,7 +46,7 @@ def gather(threads: Threads, thread: Thread, row: Row) -> Gathered:
         if value is not None
     ]
     head = row.record[5]
-    rest = None if head[3] is None else typed_of(threads, thread, "", head[3])
+    rest = None if head[3] is None else whole(head[3])
     writes = writes_of(threads, thread, row)
     return Gathered(row.id, row.parent, head, rest, metadata_of(row), manifest, values, writes)
 
@@ -60,8 +60,12 @@ def typed_of(threads: Threads, thread: Thread, channel: str, value: Value) -> Ty
 
 def metadata_of(row: Row) -> Typed:
     """The metadata of a checkpoint as the serializer made it."""
-    metadata = row.record[6]
-    return (metadata[0], b"".join(metadata[1:]))
+    return whole(row.record[6])
+
+
+def whole(value: Value) -> Typed:
+    """A value that is cut from nothing."""
+    return (value[0], b"".join(value[1:]))
 
 
 def writes_of(threads: Threads, thread: Thread, row: Row) -> list[tuple[str, str, Typed]]:

@@ -10,7 +10,7 @@ changed; a thread that is pruned is written anew.
 `base` is the number of an earlier checkpoint record of the thread (0 is its first) that this one is told from, or None:
 `versions`, `seen` and `values` say only what differs. In the two former a number means that one of `marks`, and -1 that
 the name is gone; a value of None says that the channel has none. `parent` is True where it is the base's id.
-`head` is `[v, ts, updated channels (False: not given), rest]`; `rest` and `metadata` are values.
+`head` is `[v, ts, updated channels (False: not given), rest]`; `rest` and `metadata` are values that stand whole.
 
 A *value* is `[type tag of the serializer, part...]`: a part is bytes, or two numbers, from where up to where in the
 *strand* of its channel. A strand is all that the records of a thread have *added* under this channel's name, in order:
@@ -85,9 +85,9 @@ def _check_checkpoint(record: list[Any]) -> None:
     _, _, updated, rest = head
     if not (updated is None or updated is False or type(updated) is list):
         _refuse("a checkpoint has parts of other types")
-    _check_value(metadata)
+    _check_whole(metadata)
     if rest is not None:
-        _check_value(rest)
+        _check_whole(rest)
     for channel, value in values.items():
         if type(channel) is not str:
             _refuse("the name of a channel is no text")
@@ -129,6 +129,12 @@ def _check_value(value: Any) -> None:
             _refuse("a value has a part that is no bytes and no slice")
     if numbers % 2:
         _refuse("a value has half a slice")
+
+
+def _check_whole(value: Any) -> None:
+    _check_value(value)
+    if not all(type(part) is bytes for part in value[1:]):
+        _refuse("what belongs to no channel is cut from one")
 
 
 def _check_added(added: Any) -> None:

@@ -13,7 +13,7 @@ from backpack.codec import pack_value
 from backpack.core.patterns import Pattern
 from backpack.integrations.langgraph import names, words
 from backpack.integrations.langgraph.manifest import Manifest, Versions
-from backpack.integrations.langgraph.reading import metadata_of, typed_of
+from backpack.integrations.langgraph.reading import metadata_of, typed_of, whole
 from backpack.integrations.langgraph.records import LEAVING, NO_UPDATED, Typed, Value
 from backpack.integrations.langgraph.selecting import Needed, Selection
 from backpack.integrations.langgraph.thread import Row, Thread, ordered
@@ -167,7 +167,7 @@ class Copy:
             v=v,
             ts=ts,
             updated=updated,
-            rest=None if rest is None else self._typed("", rest),
+            rest=None if rest is None else whole(rest),
             metadata=metadata_of(row),
             versions=manifest.versions,
             seen=manifest.seen,
