@@ -51,7 +51,11 @@ class Marks:
 
     def changes(self, old: Mapping[str, Version], new: Mapping[str, Version]) -> dict[str, int]:
         """What makes `new` of `old`, in numbers of marks."""
-        changed = {name: self.of(version) for name, version in new.items() if not _is_same(old.get(name), version)}
+        changed = {}
+        for name, version in new.items():
+            before = old.get(name)
+            if before is not version and (before != version or type(before) is not type(version)):
+                changed[name] = self.of(version)
         if len(new) - len(changed) != len(old):
             changed.update({name: GONE for name in old if name not in new})
         return changed
@@ -64,8 +68,10 @@ def seen_changes(marks: Marks, old: Seen, new: Seen) -> dict[str, Any]:
         before = old.get(node)
         if before is None:
             changes[node] = marks.changes({}, versions)
-        elif before != versions or any(type(before[name]) is not type(one) for name, one in versions.items()):
-            changes[node] = marks.changes(before, versions)
+        else:
+            changed = marks.changes(before, versions)
+            if changed:
+                changes[node] = changed
     for node in old:
         if node not in new:
             changes[node] = GONE
@@ -101,7 +107,3 @@ def _changed(old: Versions, changes: Mapping[str, int], marks: list[Version]) ->
         else:
             raise CorruptionError("a stored checkpoint names a version that it does not have")
     return new
-
-
-def _is_same(old: Version | None, new: Version) -> bool:
-    return old == new and type(old) is type(new)

@@ -81,10 +81,11 @@ def chunk_number(key: str) -> int | None:
     return int(commit) * STEP + int(count) if is_number else None
 
 
-def shown(name: str) -> str:
+def shown(name: str, size_max: int = _SHOWN_MAX) -> str:
     """The name in a message or a tag: whole, unless it is very long or no Unicode."""
-    text = name if len(name) <= _SHOWN_MAX else f"{name[:_SHOWN_MAX]}..."
-    return text.encode("utf-8", "backslashreplace").decode()
+    if len(name) > size_max:
+        name = f"{name[:size_max]}..."
+    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
 
 
 def _digits(number: int) -> str:

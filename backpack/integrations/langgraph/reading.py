@@ -13,7 +13,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from backpack.integrations.langgraph.manifest import Manifest
 from backpack.integrations.langgraph.records import NO_UPDATED, Typed, Value
 from backpack.integrations.langgraph.sharing import joined
-from backpack.integrations.langgraph.thread import Row, Thread, ordered
+from backpack.integrations.langgraph.thread import Row, Thread, TypedWrite, ordered
 from backpack.integrations.langgraph.threads import Threads
 
 
@@ -27,13 +27,13 @@ class Gathered(NamedTuple):
     metadata: Typed
     manifest: Manifest
     values: list[tuple[str, Typed]]
-    writes: list[tuple[str, str, Typed]]
+    writes: list[TypedWrite]
 
 
 class Walked(NamedTuple):
     """What one ancestor has of some channels."""
 
-    writes: list[tuple[str, str, Typed]]
+    writes: list[TypedWrite]
     seeds: list[tuple[str, Typed]]
 
 
@@ -68,13 +68,11 @@ def whole(value: Value) -> Typed:
     return (value[0], b"".join(value[1:]))
 
 
-def writes_of(threads: Threads, thread: Thread, row: Row) -> list[tuple[str, str, Typed]]:
-    """Task, channel and value of the pending writes, in the order in which they are applied."""
-    if not row.writes:
-        return []
+def writes_of(threads: Threads, thread: Thread, row: Row) -> list[TypedWrite]:
+    """The pending writes in the order in which they are applied."""
     return [
         (write.task, write.channel, typed_of(threads, thread, write.channel, write.value))
-        for write in ordered(row.writes)
+        for write in (ordered(row.writes) if row.writes else ())
     ]
 
 
@@ -126,17 +124,17 @@ def walk(threads: Threads, thread: Thread, row: Row | None, channels: Sequence[s
         row = thread.row(namespace, parent)
         if row is None:
             break
-        writes = [
-            (write.task, write.channel, typed_of(threads, thread, write.channel, write.value))
-            for write in (ordered(row.writes) if row.writes else ())
-            if write.channel in remaining
-        ]
+        known = thread.known_writes(row)
+        if known is None:
+            known = writes_of(threads, thread, row)
+            thread.keep_writes(row, known)
+        writes = [write for write in known if write[1] in remaining]
         seeds = []
         values = thread.manifest(row.number).values
-        for channel in sorted(remaining):
-            _, value = values.get(channel, (None, None))
-            if value is not None:
-                seeds.append((channel, typed_of(threads, thread, channel, value)))
+        for channel in channels:
+            held = values.get(channel)
+            if held is not None and held[1] is not None and channel in remaining:
+                seeds.append((channel, typed_of(threads, thread, channel, held[1])))
                 remaining.discard(channel)
         if writes or seeds:
             found.append(Walked(writes, seeds))

@@ -78,6 +78,8 @@ def parts_of(value: Value) -> list[Part]:
 
 def size_of(value: Value) -> int:
     """How many bytes the value has."""
+    if len(value) == 4 and type(value[1]) is bytes and type(value[2]) is int:
+        return len(value[1]) + value[3] - value[2]  # type: ignore[no-any-return]
     return sum(len(part) if type(part) is bytes else part[1] - part[0] for part in parts_of(value))
 
 
@@ -146,9 +148,9 @@ def head_size(data: bytes) -> int:
 
 def _grown(data: bytes, old: Value, strand: Strand, fetch: Fetch, builder: "_Builder") -> int:
     """Up to where `data` is the old value under another header; 0 when it is not."""
-    parts = parts_of(old)
-    if not parts:
+    if len(data) < size_of(old):
         return 0
+    parts = parts_of(old)
     at = head_size(data)
     body = parts
     if type(parts[0]) is bytes:
@@ -168,7 +170,7 @@ def _grown(data: bytes, old: Value, strand: Strand, fetch: Fetch, builder: "_Bui
 def _written(data: bytes, at: int, write: Value, strand: Strand, fetch: Fetch, builder: "_Builder") -> int:
     """Up to where `data` goes on with the bytes of a write, or of the list that it is."""
     parts = parts_of(write)
-    if not parts or len(write) == 2:
+    if not parts:
         return at
     bodies = [parts]
     if type(parts[0]) is bytes:

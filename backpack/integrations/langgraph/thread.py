@@ -10,11 +10,14 @@ from typing import Any, Final, NamedTuple
 
 from backpack.errors import CorruptionError
 from backpack.integrations.langgraph.manifest import EMPTY, Manifest, made
-from backpack.integrations.langgraph.records import CHECKPOINT, WRITES, Added, Value, check_record
+from backpack.integrations.langgraph.names import shown
+from backpack.integrations.langgraph.records import CHECKPOINT, WRITES, Added, Typed, Value, check_record
 from backpack.integrations.langgraph.sharing import Misses
 from backpack.integrations.langgraph.strand import Strand
+from backpack.limits import MIB
 
-_MANIFESTS_KEPT: Final = 256
+_MANIFESTS_KEPT: Final = 1_024
+_WRITES_KEPT_MAX: Final = 8 * MIB
 _RECORD_WEIGHT: Final = 1024
 """Bytes of memory that a record takes beyond the bytes in it, roughly."""
 
@@ -27,6 +30,10 @@ class Write(NamedTuple):
     position: int
     channel: str
     value: Value
+
+
+TypedWrite = tuple[str, str, Typed]
+"""Task, channel and value."""
 
 
 class Row:
@@ -61,6 +68,8 @@ class Thread:
 
     __slots__ = (
         "_manifests",
+        "_writes",
+        "_writes_size",
         "checked",
         "chunk",
         "chunk_size",
@@ -72,6 +81,7 @@ class Thread:
         "name",
         "records",
         "segment",
+        "shown",
         "spaces",
         "strands",
         "versions",
@@ -81,6 +91,7 @@ class Thread:
     def __init__(self, name: str, segment: str) -> None:
         self.name = name
         self.segment = segment
+        self.shown = shown(name)
         self.spaces: dict[str, Space] = {}
         self.strands: dict[str, Strand] = {}
         self.misses: dict[str, Misses] = {}
@@ -104,6 +115,8 @@ class Thread:
         self.counted = 0
         """Checkpoints since retention was asked last."""
         self._manifests: OrderedDict[int, Manifest] = OrderedDict()
+        self._writes: dict[Row, list[TypedWrite]] = {}
+        self._writes_size = 0
 
     # -- applying ----------------------------------------------------------------------------------------------
 
@@ -122,6 +135,7 @@ class Thread:
         elif kind == WRITES:
             self._grow(record[6])
             row = self._row(record[1], record[2])
+            self._writes.pop(row, None)
             _, _, _, task, path, writes, _ = record
             for index, channel, value in writes:
                 row.writes[(task, index)] = Write(path, task, index, channel, value)
@@ -230,6 +244,18 @@ class Thread:
             manifest = made(self.records[one], manifest)
             self._keep(one, manifest)
         return manifest
+
+    def known_writes(self, row: Row) -> list[TypedWrite] | None:
+        """What `keep_writes` was told of this row, if that still holds."""
+        return self._writes.get(row)
+
+    def keep_writes(self, row: Row, writes: list[TypedWrite]) -> None:
+        """Keep the writes of a row, as their serializer made them, for the next time."""
+        self._writes_size += sum(len(one[2][1]) for one in writes)
+        if self._writes_size > _WRITES_KEPT_MAX:
+            self._writes.clear()
+            self._writes_size = 0
+        self._writes[row] = writes
 
     def count(self) -> int:
         """How many checkpoints are in sight."""

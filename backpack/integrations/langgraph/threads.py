@@ -14,7 +14,7 @@ from functools import partial
 from threading import RLock
 from typing import Any, Final
 
-from backpack.codec import unpack_value
+from backpack.codec import pack_checked, unpack_value
 from backpack.core.payload import form_size, join
 from backpack.errors import CorruptionError
 from backpack.integrations.langgraph import names
@@ -23,6 +23,8 @@ from backpack.integrations.langgraph.strand import Fetch
 from backpack.integrations.langgraph.thread import Thread
 from backpack.integrations.langgraph.words import Words
 from backpack.limits import KIB, MIB
+from backpack.store.attribution import attributed_node
+from backpack.store.growing import append_items
 from backpack.store.store import Backpack
 
 CHUNK_SIZE: Final = 48 * KIB
@@ -31,6 +33,7 @@ CHUNK_SIZE: Final = 48 * KIB
 WEIGHT_MAX: Final = 64 * MIB
 FAR_KEPT_MAX: Final = 32 * MIB
 
+_NAME: Final = "langgraph threads"
 _BEHIND_DIGITS: Final = ":"
 """No key of a chunk comes after it."""
 
@@ -123,10 +126,11 @@ class Threads:
                     transaction.append(key, record)
             commit = transaction.commit
             assert commit is not None
-        elif is_new:
-            commit = bp.pack(key, [record], node=words.node, message=words.message, tags=words.tags)
         else:
-            commit = bp.append(key, record, node=words.node, message=words.message, tags=words.tags)
+            node = words.node if words.node is not None else attributed_node(bp)
+            packed, is_plain = pack_checked(record, depth=1)
+            facts = append_items(bp, key, 1, packed, is_plain, (node, words.message, words.tags))
+            commit = bp._told(facts)
         thread.chunk, thread.checked = number, commit.seq
         for changed, _, version, size, _ in commit.raw_changes:
             if changed == key:
@@ -226,4 +230,5 @@ class Threads:
 
 def threads_of(bp: Backpack) -> Threads:
     """The threads of a store."""
-    return bp._follow("langgraph threads", lambda: Threads(bp))
+    threads = bp._followers.get(_NAME)
+    return threads if type(threads) is Threads else bp._follow(_NAME, lambda: Threads(bp))

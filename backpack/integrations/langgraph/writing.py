@@ -18,7 +18,7 @@ from backpack.integrations.langgraph.manifest import (
 from backpack.integrations.langgraph.records import CHECKPOINT, WRITES, Added, Typed, Value
 from backpack.integrations.langgraph.sharing import INLINE_MAX, Misses, share
 from backpack.integrations.langgraph.strand import Fetch, Strand
-from backpack.integrations.langgraph.thread import Row, Thread, Write, ordered
+from backpack.integrations.langgraph.thread import Row, Thread, ordered
 from backpack.integrations.langgraph.threads import Threads
 from backpack.limits import KIB
 
@@ -62,15 +62,15 @@ class Drafted(NamedTuple):
     far: dict[int, bytes]
     """Long bytes by their number."""
     manifest: Manifest | None
+    ran: Sequence[str] = ()
+    """The nodes that have seen other versions than before."""
 
 
 def put(threads: Threads, thread: Thread, draft: Draft, metadata: Mapping[str, Any]) -> None:
     """Write a checkpoint down. Cost: that of what differs from its parent, and comparing the values with theirs."""
     thread.far_number = threads.next_number(thread.far_number)
-    before = known_to(thread, draft.namespace, draft.parent).seen
     drafted = checkpoint_drafted(thread, draft, threads.fetch(thread))
-    ran = [node for node, versions in draft.seen.items() if versions and before.get(node) != versions]
-    described = words.of_checkpoint(thread.name, draft.namespace, metadata, ran)
+    described = words.of_checkpoint(thread.shown, draft.namespace, metadata, drafted.ran)
     threads.write(thread, drafted.record, drafted.far, described)
     threads.apply(thread, drafted.record, drafted.manifest)
 
@@ -87,7 +87,7 @@ def put_writes(
         return
     thread.far_number = threads.next_number(thread.far_number)
     drafted = writes_drafted(thread, namespace, name, task, path, writes, threads.fetch(thread))
-    described = words.of_writes(thread.name, namespace, path, [write.channel for write in writes])
+    described = words.of_writes(thread.shown, namespace, path, [write.channel for write in writes])
     threads.write(thread, drafted.record, drafted.far, described)
     threads.apply(thread, drafted.record)
 
@@ -141,7 +141,8 @@ def checkpoint_drafted(thread: Thread, draft: Draft, fetch: Fetch) -> Drafted:
         added,
         draft.is_hidden,
     ]
-    return Drafted(record, far, Manifest(draft.versions, draft.seen, held, told_from.depth + 1))
+    ran = [node for node, versions in draft.seen.items() if versions and known.seen.get(node) != versions]
+    return Drafted(record, far, Manifest(draft.versions, draft.seen, held, told_from.depth + 1), ran)
 
 
 def writes_drafted(
@@ -213,7 +214,7 @@ def _held(
     """The values of the checkpoint by channel, and those that its record names."""
     held: Held = {}
     values: dict[str, Value | None] = {}
-    near = _near(base, draft.values)
+    near = _near(base, draft.values) if base is not None and base.writes else {}
     for channel, typed in draft.values.items():
         _, old = known.values.get(channel, _NO_VALUE)
         value = None if typed is None else pieces.value(channel, typed, old, near.get(channel, ()))
@@ -236,12 +237,10 @@ def _held(
     return held, values
 
 
-def _near(base: Row | None, channels: Mapping[str, Any]) -> dict[str, list[Value]]:
-    """The pending writes to these channels, in the order in which they are applied."""
+def _near(base: Row, channels: Mapping[str, Any]) -> dict[str, list[Value]]:
+    """The long pending writes to these channels, in the order in which they are applied."""
     near: dict[str, list[Value]] = {}
-    if base is not None and base.writes:
-        writes: list[Write] = ordered(base.writes)
-        for write in writes:
-            if write.channel in channels:
-                near.setdefault(write.channel, []).append(write.value)
+    long = {place: one for place, one in base.writes.items() if len(one.value) > 2 and one.channel in channels}
+    for write in ordered(long):
+        near.setdefault(write.channel, []).append(write.value)
     return near
