@@ -28,6 +28,7 @@ from backpack.integrations.langgraph.writing import (
     known_to,
     writes_drafted,
 )
+from backpack.store import doors
 from backpack.store.erasing import erase
 
 _EVERY: Final = "checkpoints that have left"
@@ -51,6 +52,14 @@ class Left(Pattern):
 
     def matches(self, key: str) -> bool:
         return self._fits(key)
+
+    def has_any(self) -> bool:
+        """Is there anything to erase? Cost: O(keys)."""
+        bp = self._threads.bp
+        if bp._archive is not None:
+            return bool(doors.archiving.keys_of(bp._archive, self))
+        with bp._lock:
+            return any(True for _ in self.select(bp._engine.names))
 
     def select(self, keys: "SortedList[str]") -> Iterator[str]:
         for prefix in self._prefixes:
@@ -120,8 +129,9 @@ def erased(threads: Threads, segments: Sequence[str] | None) -> None:
 
     Cost: that of `Backpack.purge`: on disk, all segments that have any of it are written anew.
     """
-    if segments is None or segments:
-        erase(threads.bp, Left(threads, segments), False, None)
+    left = Left(threads, segments)
+    if (segments is None or segments) and left.has_any():
+        erase(threads.bp, left, False, None)
 
 
 def in_order(thread: Thread) -> list[Row]:

@@ -139,7 +139,9 @@ class BackpackSaver(
             for channel in missing_channels(thread, draft, values):
                 typed[channel] = self._dumped(values[channel])
             put(threads, thread, draft, described)
+            seq = thread.checked
             has_left = self.retention is not None and retain(threads, thread, self.serde, self.retention, self._clock)
+        threads.settle(seq)
         if has_left:
             erase_when_due(threads)
         return config_of(thread_id, namespace, checkpoint["id"])
@@ -157,7 +159,10 @@ class BackpackSaver(
         ]
         threads = self._threads()
         with threads.lock:
-            put_writes(threads, threads.thread(str(thread_id)), namespace, name, task_id, task_path, drafts)
+            thread = threads.thread(str(thread_id))
+            put_writes(threads, thread, namespace, name, task_id, task_path, drafts)
+            seq = thread.checked
+        threads.settle(seq)
 
     # -- many checkpoints --------------------------------------------------------------------------------------
 

@@ -14,7 +14,9 @@ from functools import partial
 from threading import RLock
 from typing import Any, Final
 
-from backpack.codec import pack_checked, unpack_value
+from backpack.codec import pack_checked, pack_value, unpack_value
+from backpack.core.commit import Commit
+from backpack.core.headers import array_header
 from backpack.core.payload import form_size, join
 from backpack.errors import CorruptionError
 from backpack.integrations.langgraph import names
@@ -26,6 +28,7 @@ from backpack.limits import KIB, MIB
 from backpack.store.attribution import attributed_node
 from backpack.store.growing import append_items
 from backpack.store.store import Backpack
+from backpack.store.transaction import Growth
 
 CHUNK_SIZE: Final = 48 * KIB
 """From this size on a list of records is followed by the next: below what a store calls a large value."""
@@ -108,33 +111,40 @@ class Threads:
     # -- writing -----------------------------------------------------------------------------------------------
 
     def write(self, thread: Thread, record: list[Any], far: Mapping[int, bytes], words: Words) -> None:
-        """Write a record down: one commit. The caller applies it. Cost: that of what the record has."""
+        """Write a record down: one commit, which may not be on disk for good yet: see `settle`. The caller applies it.
+
+        Cost: that of what the record has.
+        """
         bp = self.bp
         is_new = not thread.is_stored or thread.chunk_size >= CHUNK_SIZE
         number = self.next_number(thread.chunk + 1) if is_new else thread.chunk
         key = names.chunk_key(thread.segment, number)
-        needs_name = not thread.is_stored and names.name_of(thread.segment) is None
-        if far or needs_name:
-            with bp.transaction(node=words.node, message=words.message, tags=words.tags) as transaction:
-                for far_number, data in far.items():
-                    transaction.pack(names.far_key(thread.segment, far_number), data)
-                if needs_name:
-                    transaction.pack(names.name_key(thread.segment), thread.name)
-                if is_new:
-                    transaction.pack(key, [record])
-                else:
-                    transaction.append(key, record)
-            commit = transaction.commit
-            assert commit is not None
+        packed, is_plain = pack_checked(record, depth=1)
+        label = (attributed_node(bp) if words.node is None else words.node, words.message, words.tags)
+        payloads: dict[str, bytes | Growth] = {
+            names.far_key(thread.segment, far_number): pack_value(data) for far_number, data in far.items()
+        }
+        if not thread.is_stored and names.name_of(thread.segment) is None:
+            payloads[names.name_key(thread.segment)] = pack_value(thread.name)
+        if payloads:
+            growth = payloads[key] = Growth(array_header(0) if is_new else None)
+            growth.items.append(packed)
+            facts = bp._commit_transaction(payloads, False, label)
+            assert facts is not None
         else:
-            node = words.node if words.node is not None else attributed_node(bp)
-            packed, is_plain = pack_checked(record, depth=1)
-            facts = append_items(bp, key, 1, packed, is_plain, (node, words.message, words.tags))
-            commit = bp._told(facts)
+            facts = append_items(bp, key, 1, packed, is_plain, label)
+        commit = Commit(facts)
         thread.chunk, thread.checked = number, commit.seq
         for changed, _, version, size, _ in commit.raw_changes:
             if changed == key:
                 thread.versions, thread.chunk_size = version, size
+        if bp._events.subscribers:
+            bp._tell(commit)
+
+    def settle(self, seq: int) -> None:
+        """Return when that commit is as durable as the store promises. Not under the lock: others write meanwhile."""
+        if self.bp._is_durable:
+            self.bp._wait(seq)
 
     def apply(self, thread: Thread, record: list[Any], manifest: Manifest | None = None) -> None:
         """What was written down is so from now on."""

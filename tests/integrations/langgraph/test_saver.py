@@ -400,6 +400,12 @@ def test_the_loop_goes_on_while_a_call_waits_for_the_disk(tmp_path: Path) -> Non
     assert asyncio.run(run()) == 49
 
 
+def test_a_missing_extra_is_named() -> None:
+    code = "import sys; sys.modules['langgraph'] = None; import backpack; import backpack.integrations.langgraph"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[3])
+    assert done.returncode and "pip install 'backpack-state[langgraph]'" in done.stderr.splitlines()[-1]
+
+
 # -- the end, and damage -------------------------------------------------------------------------------------------
 
 
