@@ -18,7 +18,7 @@ def copy_keys(store: "Backpack", targets: Mapping[str, str], label: Label) -> Co
 
     A key on the left without a value raises `KeyNotFoundError`, and nothing has happened. Cost: O(keys).
     """
-    with store._changing:
+    with store._lock, store._change():
         engine = store._engine
         requests = []
         for source, target in targets.items():

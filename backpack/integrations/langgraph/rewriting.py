@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sortedcontainers import SortedList
 
+from backpack.archive.compacting import keys_of
 from backpack.codec import pack_value
 from backpack.core.patterns import Pattern
 from backpack.integrations.langgraph import names, words
@@ -28,7 +29,6 @@ from backpack.integrations.langgraph.writing import (
     known_to,
     writes_drafted,
 )
-from backpack.store import doors
 from backpack.store.erasing import erase
 
 _EVERY: Final = "checkpoints that have left"
@@ -57,7 +57,7 @@ class Left(Pattern):
         """Is there anything to erase? Cost: O(keys)."""
         bp = self._threads.bp
         if bp._archive is not None:
-            return bool(doors.archiving.keys_of(bp._archive, self))
+            return bool(keys_of(bp._archive, self))
         with bp._lock:
             return any(True for _ in self.select(bp._engine.names))
 

@@ -63,8 +63,8 @@ def test_a_run_has_the_states_that_the_saver_in_memory_has(opened: Opened, name:
 def test_a_run_goes_on_where_it_was_when_the_store_was_closed(opened: Opened, name: str) -> None:
     def run(next_saver: Callable[[], Saver]) -> list[dict[str, Any]]:
         graph = ALL[name](next_saver())
-        stream = graph.stream(INPUTS[name], config_of(), durability="sync")
-        for _ in range(3):  # and then the process is gone
+        stream = graph.stream(INPUTS[name], config_of(), durability="sync", stream_mode="values")
+        for _ in range(2):  # between two steps the process is gone
             next(stream, None)
         stream.close()
         graph = ALL[name](next_saver())
@@ -111,7 +111,7 @@ def test_tasks_of_asyncio_see_the_same(opened: Opened, name: str) -> None:
             waits = any(task.interrupts for task in state.tasks)
             await graph.ainvoke(Command(resume=f"answer {next(answers)}") if waits else None, config)
         history = [comparable(state) async for state in graph.aget_state_history(config)]
-        return [streamed if name != "asking" else len(streamed), *history]
+        return [sorted(streamed), *history]
 
     assert asyncio.run(run(opened())) == asyncio.run(run(InMemorySaver()))
 

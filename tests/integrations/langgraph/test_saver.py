@@ -21,7 +21,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 import backpack
 from backpack import Backpack
 from backpack.errors import BackpackError, ClosedError, CorruptionError, InvalidArgumentError, ReadOnlyError
-from backpack.integrations.langgraph import BackpackSaver
+from backpack.integrations.langgraph import BackpackSaver, BackpackStore
 from backpack.integrations.langgraph.names import name_of, segment_of
 
 from .graphs import INPUTS, Config, config_of, conversation
@@ -400,6 +400,16 @@ def test_the_loop_goes_on_while_a_call_waits_for_the_disk(tmp_path: Path) -> Non
     assert asyncio.run(run()) == 49
 
 
+def test_a_saver_and_a_store_share_one_backpack(saver: BackpackSaver) -> None:
+    store = BackpackStore(saver.bp)
+    store.put(("people",), "ada", {"name": "Ada"})
+    put(saver, config_of("people", checkpoint_ns=""), {"a": 1})
+    store.put(("people",), "alan", {"name": "Alan"})
+    saver.delete_thread("people")
+    assert sorted(item.key for item in store.search(("people",))) == ["ada", "alan"]
+    assert list(saver.list(None)) == []
+
+
 def test_a_missing_extra_is_named() -> None:
     code = "import sys; sys.modules['langgraph'] = None; import backpack; import backpack.integrations.langgraph"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[3])
@@ -430,7 +440,7 @@ import sys
 from langgraph.graph import StateGraph
 sys.path.insert(0, sys.argv[2])
 from tests.integrations.langgraph.graphs import INPUTS, config_of, conversation
-from backpack.integrations.langgraph import BackpackSaver
+from backpack.integrations.langgraph import BackpackSaver, BackpackStore
 class Telling(BackpackSaver):
     def put(self, *arguments):
         done = super().put(*arguments)
