@@ -115,6 +115,10 @@ def share(
     kind, data = typed
     if len(data) <= INLINE_MAX:
         return [kind, data], b""
+    if old is not None and old[0] == kind:
+        value = _appended(kind, data, old, near, strand)
+        if value is not None:
+            return value, b""
     builder = _Builder(strand.size + ahead)
     at = 0
     if old is not None and old[0] == kind:
@@ -140,10 +144,36 @@ def share(
 def head_size(data: bytes) -> int:
     """What of a value changes when it gets longer: the header of a list, a text or bytes, and what is around it."""
     first = data[0]
+    size = HEADER_SIZES[first]
+    if size:
+        return size
     around = _FIXED.get(first, 0)
-    if around:
-        return around + HEADER_SIZES[data[around]] if len(data) > around else 0
-    return HEADER_SIZES[first]
+    return around + HEADER_SIZES[data[around]] if 0 < around < len(data) else 0
+
+
+def _appended(kind: str, data: bytes, old: Value, near: Sequence[Value], strand: Strand) -> Value | None:
+    """What most steps are: one run of the strand under a header, longer by the writes that follow it there."""
+    if not _is_one_run(old):
+        return None
+    start, stop = old[2:]
+    head = head_size(data)
+    at = head + stop - start
+    if not head or at > len(data) or not strand.stands_in(data, head, start, stop):
+        return None
+    for write in near:
+        if not _is_one_run(write) or write[2] != stop or not strand.stands_in(data, at, stop, write[3]):
+            return None
+        at += write[3] - stop
+        stop = write[3]
+    return [kind, data[:head], start, stop] if at == len(data) else None
+
+
+def _is_one_run(value: Value) -> bool:
+    """Is it a header and one slice of the strand?"""
+    if len(value) != 4 or type(value[2]) is not int:
+        return False
+    head = value[1]
+    return type(head) is bytes and len(head) > 0 and head_size(head) == len(head)
 
 
 def _grown(data: bytes, old: Value, strand: Strand, fetch: Fetch, builder: "_Builder") -> int:

@@ -77,6 +77,19 @@ class Strand:
             index += 1
         return views
 
+    def stands_in(self, data: bytes, at: int, start: int, stop: int) -> bool:
+        """Stand the bytes from `start` up to `stop` in `data` at `at`? Only for near ones at the end; else it is False.
+
+        Cost: one comparison of memory.
+        """
+        if not self._parts:
+            return False
+        begin, last = self._starts[-1], self._parts[-1]
+        if not begin <= start <= stop <= self.size or type(last) is not bytearray:
+            return False
+        with memoryview(last) as view, view[start - begin : stop - begin] as part:
+            return data.startswith(part, at)
+
     def part(self, start: int, stop: int, fetch: Fetch) -> bytes:
         """A copy of the bytes from `start` up to `stop`."""
         return b"".join(self.slices(start, stop, fetch))

@@ -14,7 +14,9 @@ from functools import partial
 from threading import RLock
 from typing import Any, Final
 
-from backpack.codec import pack_checked, pack_value, unpack_value
+from msgpack import packb
+
+from backpack.codec import pack_value, unpack_value
 from backpack.core.commit import Commit
 from backpack.core.headers import array_header
 from backpack.core.payload import form_size, join
@@ -119,7 +121,7 @@ class Threads:
         is_new = not thread.is_stored or thread.chunk_size >= CHUNK_SIZE
         number = self.next_number(thread.chunk + 1) if is_new else thread.chunk
         key = names.chunk_key(thread.segment, number)
-        packed, is_plain = pack_checked(record, depth=1)
+        packed = _packed(record)
         label = (attributed_node(bp) if words.node is None else words.node, words.message, words.tags)
         payloads: dict[str, bytes | Growth] = {
             names.far_key(thread.segment, far_number): pack_value(data) for far_number, data in far.items()
@@ -132,7 +134,7 @@ class Threads:
             facts = bp._commit_transaction(payloads, False, label)
             assert facts is not None
         else:
-            facts = append_items(bp, key, 1, packed, is_plain, label)
+            facts = append_items(bp, key, 1, packed, False, label)
         commit = Commit(facts)
         thread.chunk, thread.checked = number, commit.seq
         for changed, _, version, size, _ in commit.raw_changes:
@@ -236,6 +238,14 @@ class Threads:
                 self._known.move_to_end(name)
                 continue
             self.forget(name)
+
+
+def _packed(record: list[Any]) -> bytes:
+    """The record as the store packs it. It is made of plain values here, so the proof of that is left out."""
+    try:
+        return bytes(packb(record))
+    except (UnicodeEncodeError, OverflowError):  # a lone surrogate, a very large version
+        return pack_value(record, 1)
 
 
 def threads_of(bp: Backpack) -> Threads:

@@ -1,7 +1,6 @@
 """Checkpoints and pending writes, on their way into a thread: each is one record and one commit."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from backpack.integrations.langgraph import words
@@ -26,8 +25,7 @@ FAR_SIZE_MIN: Final = 16 * KIB
 """Bytes from this size on stand under a key of their own: they are read when somebody wants them, and once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A checkpoint as it comes in, its values serialised."""
 
     namespace: str
@@ -153,7 +151,13 @@ def writes_drafted(
     values = EMPTY.values if row is None else thread.manifest(row.number).values
     pieces = _Pieces(thread, fetch)
     listed = [
-        [position, channel, pieces.value(channel, typed, values.get(channel, _NO_VALUE)[1], ())]
+        [
+            position,
+            channel,
+            list(typed)
+            if len(typed[1]) <= INLINE_MAX
+            else pieces.value(channel, typed, values.get(channel, _NO_VALUE)[1], ()),
+        ]
         for position, channel, typed in writes
     ]
     added, far = pieces.listed()
