@@ -29,8 +29,8 @@ from backpack.integrations.langgraph.words import Words
 from backpack.limits import KIB, MIB
 from backpack.store.attribution import attributed_node
 from backpack.store.growing import append_items
+from backpack.store.pending import Growth
 from backpack.store.store import Backpack
-from backpack.store.transaction import Growth
 
 CHUNK_SIZE: Final = 48 * KIB
 """From this size on a list of records is followed by the next: below what a store calls a large value."""
