@@ -231,6 +231,11 @@ class Ledger:
 
     # -- records ---------------------------------------------------------------------------------------------
 
+    def share(self, chain: Chain, form: Form) -> None:
+        """Another chain is about to hold the newest form of this one: count it from now on."""
+        if id(form) not in self.records and type(form) is not bytes:
+            self._first_record(chain, form)
+
     def _record(self, chain: Chain, form: Form, is_new: bool) -> Record | None:
         """The record of a form that is to be held once more; None for one that nothing holds yet."""
         record = self.records.get(id(form))

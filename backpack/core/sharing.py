@@ -117,8 +117,8 @@ def edit(chain: Chain, old: Content, payload: bytes, undo: Undo, *, is_large: bo
         return None
     old_bytes = join(old)
     pieces = None
-    if _is_similar(old_bytes, payload):
-        pieces = _assemble(old, payload, _matches(old_bytes, payload), undo, is_large)
+    if is_similar(old_bytes, payload):
+        pieces = _assemble(old, payload, find_runs(old_bytes, payload), undo, is_large)
         if pieces is None and isinstance(old, Pieces):
             return None  # the slices became too many: this version stands whole, the next may share with it
     if pieces is None:
@@ -138,7 +138,7 @@ def is_worth_sharing(pieces: Pieces) -> bool:
 # -- finding ---------------------------------------------------------------------------------------------------
 
 
-def _is_similar(old: bytes, new: bytes) -> bool:
+def is_similar(old: bytes, new: bytes) -> bool:
     """A cheap guess: do samples at equal distance from the start, or from the end, agree?"""
     if FAMILIES[new[0]] == FAMILIES[old[0]] == LIST:
         return True  # a list whose head was cut is aligned with nothing
@@ -195,7 +195,7 @@ def _common_suffix(old: bytes, old_stop: int, new: bytes, new_stop: int, size_ma
         return good + low
 
 
-def _matches(old: bytes, new: bytes) -> list[Match]:
+def find_runs(old: bytes, new: bytes) -> list[Match]:
     """Runs that stand in both, in order and without overlap."""
     prefix = _common_prefix(old, 0, new, 0, min(len(old), len(new)))
     suffix = _common_suffix(old, len(old), new, len(new), min(len(old), len(new)) - prefix)

@@ -1,0 +1,69 @@
+"""What commits of a saver are called: `backpack log` speaks of threads, steps and nodes as LangGraph does."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from backpack.integrations.langgraph.names import shown
+
+_NODES_SHOWN: Final = 4
+_NODE_SHOWN_MAX: Final = 50
+"""Characters: four of them are a name that a commit may have."""
+
+
+class Words(NamedTuple):
+    """Node, message and tags of one commit."""
+
+    node: str | None
+    message: str
+    tags: tuple[str, ...]
+
+
+def of_checkpoint(thread: str, namespace: str, metadata: Mapping[str, Any], ran: Iterable[str]) -> Words:
+    """`ran`: the nodes that have seen something new. `thread`: as it is shown."""
+    step, source = metadata.get("step"), metadata.get("source")
+    message = f'thread "{thread}"'
+    tags = [f"thread:{thread}"]
+    if namespace:
+        name = shown(namespace)
+        message += f' namespace "{name}"'
+        tags.append(f"namespace:{name}")
+    if isinstance(step, int):
+        message += f" step {step}"
+        tags.append(f"step:{step}")
+    if isinstance(source, str) and source:
+        name = shown(source)
+        message += f" ({name})"
+        tags.append(f"source:{name}")
+    return Words(_listed(sorted([one for one in ran if one and not one.startswith("__")])), message, tuple(tags))
+
+
+def of_writes(thread: str, namespace: str, path: str, channels: Iterable[str]) -> Words:
+    """`path`: that of the task, such as `~__pregel_pull, worker`. `thread`: as it is shown."""
+    task = path.rpartition(", ")[2] if path.startswith("~__pregel_pull") else ""
+    special = next((one for one in channels if one in _SPECIAL), None)
+    message = f'thread "{thread}" {"writes" if special is None else special.strip("_")}'
+    tags: tuple[str, ...] = (f"thread:{thread}",)
+    if namespace:
+        name = shown(namespace)
+        message += f' in namespace "{name}"'
+        tags += (f"namespace:{name}",)
+    if task:
+        task = shown(task, _NODE_SHOWN_MAX)
+        message += f" of {task}"
+    return Words(task or None, message, tags)
+
+
+def of_thread(thread: str, what: str) -> Words:
+    """Something that was done to a whole thread."""
+    name = shown(thread)
+    return Words(None, f'thread "{name}" {what}', (f"thread:{name}",))
+
+
+_SPECIAL: Final = frozenset(("__interrupt__", "__error__", "__resume__"))
+
+
+def _listed(nodes: Sequence[str]) -> str | None:
+    if not nodes:
+        return None
+    names = ", ".join([shown(one, _NODE_SHOWN_MAX) for one in nodes[:_NODES_SHOWN]])
+    return names if len(nodes) <= _NODES_SHOWN else f"{names}, ..."

@@ -1,0 +1,250 @@
+"""Checkpoints and pending writes, on their way into a thread: each is one record and one commit."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from backpack.integrations.langgraph import words
+from backpack.integrations.langgraph.manifest import (
+    DEPTH_MAX,
+    EMPTY,
+    Held,
+    Manifest,
+    Marks,
+    Seen,
+    Versions,
+    seen_changes,
+)
+from backpack.integrations.langgraph.records import CHECKPOINT, WRITES, Added, Typed, Value
+from backpack.integrations.langgraph.sharing import INLINE_MAX, Misses, share
+from backpack.integrations.langgraph.strand import Fetch, Strand
+from backpack.integrations.langgraph.thread import Row, Thread, ordered
+from backpack.integrations.langgraph.threads import Threads
+from backpack.limits import KIB
+
+FAR_SIZE_MIN: Final = 16 * KIB
+"""Bytes from this size on stand under a key of their own: they are read when somebody wants them, and once."""
+
+
+class Draft(NamedTuple):
+    """A checkpoint as it comes in, its values serialised."""
+
+    namespace: str
+    id: str
+    parent: str | None
+    v: Any
+    ts: Any
+    updated: Any
+    """The updated channels: a list, None, or `NO_UPDATED`."""
+    rest: Typed | None
+    """What else the checkpoint has."""
+    metadata: Typed
+    versions: Versions
+    seen: Seen
+    values: Mapping[str, Typed | None]
+    """Of the channels that are new, or not known here: the value; None where there is none."""
+    is_hidden: bool = False
+
+
+class WriteDraft(NamedTuple):
+    """One pending write as it comes in."""
+
+    position: int
+    channel: str
+    value: Typed
+
+
+class Drafted(NamedTuple):
+    """A record that can be written down and applied."""
+
+    record: list[Any]
+    far: dict[int, bytes]
+    """Long bytes by their number."""
+    manifest: Manifest | None
+    ran: Sequence[str] = ()
+    """The nodes that have seen other versions than before."""
+
+
+def put(threads: Threads, thread: Thread, draft: Draft, metadata: Mapping[str, Any]) -> None:
+    """Write a checkpoint down. Cost: that of what differs from its parent, and comparing the values with theirs."""
+    thread.far_number = threads.next_number(thread.far_number)
+    drafted = checkpoint_drafted(thread, draft, threads.fetch(thread))
+    described = words.of_checkpoint(thread.shown, draft.namespace, metadata, drafted.ran)
+    threads.write(thread, drafted.record, drafted.far, described)
+    threads.apply(thread, drafted.record, drafted.manifest)
+
+
+def put_writes(
+    threads: Threads, thread: Thread, namespace: str, name: str, task: str, path: str, writes: Sequence[WriteDraft]
+) -> None:
+    """Write pending writes down. Those of a task and a position that are known stay, but for special channels."""
+    space = thread.spaces.get(namespace)
+    row = None if space is None else space.rows.get(name)
+    if row is not None and row.writes:
+        writes = [write for write in writes if write.position < 0 or (task, write.position) not in row.writes]
+    if not writes:
+        return
+    thread.far_number = threads.next_number(thread.far_number)
+    drafted = writes_drafted(thread, namespace, name, task, path, writes, threads.fetch(thread))
+    described = words.of_writes(thread.shown, namespace, path, [write.channel for write in writes])
+    threads.write(thread, drafted.record, drafted.far, described)
+    threads.apply(thread, drafted.record)
+
+
+def missing_channels(thread: Thread, draft: Draft, values: Mapping[str, Any]) -> list[str]:
+    """The channels that have a value here and are neither new nor known under the version they have."""
+    known = known_to(thread, draft.namespace, draft.parent)
+    return [
+        channel for channel in values if channel not in draft.values and not has_same(known, draft.versions, channel)
+    ]
+
+
+def known_to(thread: Thread, namespace: str, parent: str | None) -> Manifest:
+    """What a new checkpoint is compared with: its parent, or else the newest one there."""
+    row = _base(thread, namespace, parent)
+    return EMPTY if row is None else thread.manifest(row.number)
+
+
+def has_same(manifest: Manifest, versions: Versions, channel: str) -> bool:
+    """Does the manifest know the very version of the channel that these name?"""
+    known = manifest.values.get(channel)
+    version = versions.get(channel)
+    return known is not None and known[0] == version and type(known[0]) is type(version)
+
+
+def checkpoint_drafted(thread: Thread, draft: Draft, fetch: Fetch) -> Drafted:
+    """The record of a checkpoint. Changes nothing."""
+    parent = None if draft.parent is None else thread.row(draft.namespace, draft.parent)
+    base = _base(thread, draft.namespace, draft.parent)
+    known = EMPTY if base is None else thread.manifest(base.number)
+    is_whole = base is None or known.depth >= DEPTH_MAX
+    told_from = EMPTY if is_whole else known
+    marks = Marks()
+    versions = marks.changes(told_from.versions, draft.versions)
+    seen = seen_changes(marks, told_from.seen, draft.seen)
+    pieces = _Pieces(thread, fetch)
+    held, values = _held(draft, known, base, pieces, is_whole)
+    added, far = pieces.listed()
+    record = [
+        CHECKPOINT,
+        draft.namespace,
+        draft.id,
+        True if parent is not None and not is_whole else draft.parent,
+        None if is_whole or base is None else base.number,
+        [draft.v, draft.ts, draft.updated, None if draft.rest is None else list(draft.rest)],
+        list(draft.metadata),
+        marks.listed,
+        versions,
+        seen,
+        values,
+        added,
+        draft.is_hidden,
+    ]
+    ran = [node for node, versions in draft.seen.items() if versions and known.seen.get(node) != versions]
+    return Drafted(record, far, Manifest(draft.versions, draft.seen, held, told_from.depth + 1), ran)
+
+
+def writes_drafted(
+    thread: Thread, namespace: str, name: str, task: str, path: str, writes: Sequence[WriteDraft], fetch: Fetch
+) -> Drafted:
+    """The record of pending writes. Changes nothing."""
+    row = thread.row(namespace, name)
+    values = EMPTY.values if row is None else thread.manifest(row.number).values
+    pieces = _Pieces(thread, fetch)
+    listed = [
+        [
+            position,
+            channel,
+            list(typed)
+            if len(typed[1]) <= INLINE_MAX
+            else pieces.value(channel, typed, values.get(channel, _NO_VALUE)[1], ()),
+        ]
+        for position, channel, typed in writes
+    ]
+    added, far = pieces.listed()
+    return Drafted([WRITES, namespace, name, task, path, listed, added], far, None)
+
+
+_NO_VALUE: Final = (None, None)
+
+
+class _Pieces:
+    """What one record adds to strands."""
+
+    __slots__ = ("_fetch", "_thread", "added")
+
+    def __init__(self, thread: Thread, fetch: Fetch) -> None:
+        self._thread = thread
+        self._fetch = fetch
+        self.added: dict[str, bytes] = {}
+
+    def value(self, channel: str, typed: Typed, old: Value | None, near: Sequence[Value]) -> Value:
+        """The value as the record has it. `CorruptionError` when what it is compared with is damaged."""
+        if len(typed[1]) <= INLINE_MAX:
+            return list(typed)
+        thread = self._thread
+        strand = thread.strands.get(channel) or Strand()
+        misses = thread.misses.get(channel)
+        if misses is None:
+            misses = thread.misses[channel] = Misses()
+        before = self.added.get(channel, b"")
+        value, new = share(typed, old, near, strand, len(before), self._fetch, misses)
+        if new:
+            self.added[channel] = before + new
+        return value
+
+    def listed(self) -> tuple[Added, dict[int, bytes]]:
+        """`added` of the record, and the long bytes by their number."""
+        added: Added = {}
+        far: dict[int, bytes] = {}
+        number = self._thread.far_number
+        for channel, data in self.added.items():
+            if len(data) < FAR_SIZE_MIN:
+                added[channel] = data
+            else:
+                far[number] = data
+                added[channel] = [number, len(data)]
+                number += 1
+        return added, far
+
+
+def _base(thread: Thread, namespace: str, parent: str | None) -> Row | None:
+    row = None if parent is None else thread.row(namespace, parent)
+    return row or thread.row(namespace, None)
+
+
+def _held(
+    draft: Draft, known: Manifest, base: Row | None, pieces: _Pieces, is_whole: bool
+) -> tuple[Held, dict[str, Value | None]]:
+    """The values of the checkpoint by channel, and those that its record names."""
+    held: Held = {}
+    values: dict[str, Value | None] = {}
+    near = _near(base, draft.values) if base is not None and base.writes else {}
+    for channel, typed in draft.values.items():
+        _, old = known.values.get(channel, _NO_VALUE)
+        value = None if typed is None else pieces.value(channel, typed, old, near.get(channel, ()))
+        held[channel] = (draft.versions.get(channel), value)
+        values[channel] = value
+    for channel in draft.versions:
+        if channel in held:
+            continue
+        if has_same(known, draft.versions, channel):
+            held[channel] = known.values[channel]
+            if is_whole and held[channel][1] is not None:
+                values[channel] = held[channel][1]
+        else:
+            held[channel] = (draft.versions[channel], None)
+            if channel in known.values:
+                values[channel] = None
+    for channel, (version, value) in known.values.items():
+        if version is None and value is not None and channel not in held:
+            values[channel] = None  # one that no version names: nothing else says that it is gone
+    return held, values
+
+
+def _near(base: Row, channels: Mapping[str, Any]) -> dict[str, list[Value]]:
+    """The long pending writes to these channels, in the order in which they are applied."""
+    near: dict[str, list[Value]] = {}
+    long = {place: one for place, one in base.writes.items() if len(one.value) > 2 and one.channel in channels}
+    for write in ordered(long):
+        near.setdefault(write.channel, []).append(write.value)
+    return near

@@ -1,0 +1,35 @@
+"""The present values of some keys under other keys, in the very same bytes."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from backpack.core.chain import form_of, is_visible
+from backpack.core.commit import Commit, Label
+from backpack.core.payload import LargeRef
+from backpack.core.requests import Request
+from backpack.errors import KeyNotFoundError
+
+if TYPE_CHECKING:
+    from backpack.store.store import Backpack
+
+
+def copy_keys(store: "Backpack", targets: Mapping[str, str], label: Label) -> Commit:
+    """Give the keys on the right the values of those on the left: one commit that brings in no bytes.
+
+    A key on the left without a value raises `KeyNotFoundError`, and nothing has happened. Cost: O(keys).
+    """
+    with store._lock, store._change():
+        engine = store._engine
+        requests = []
+        for source, target in targets.items():
+            chain = engine.chain_of(source)
+            last = None if chain is None else chain.last
+            if chain is None or last is None or not is_visible(last):
+                raise KeyNotFoundError(f"nothing to copy: key={source!r}", key=source)
+            form = form_of(last)
+            assert form is not None
+            engine.ledger.share(chain, form)
+            content = chain.content if isinstance(form, LargeRef) else None
+            requests.append(Request(target, form=form, content=content, is_plain=chain.is_plain))
+        facts = engine.commit(requests, label, store._now())
+    return store._told(facts)

@@ -1,0 +1,60 @@
+"""Values under other keys are the same bytes, whatever their form, and live as long as any key has them."""
+
+from pathlib import Path
+
+import pytest
+
+import backpack
+from backpack import Backpack
+from backpack.errors import KeyNotFoundError
+from backpack.store.copying import copy_keys
+
+LABEL = (None, None, ())
+VALUES = {"short": "x", "text": "a text " * 40, "long": "a long text " * 20_000}
+
+
+def filled(bp: Backpack) -> Backpack:
+    for key, value in VALUES.items():
+        bp.pack(f"from.{key}", value)
+    for number in range(30):
+        bp.append("from.grown", f"item {number} " * 20)
+    return bp
+
+
+@pytest.mark.parametrize("place", ["memory", "disk", "reopened"])
+def test_copies_bring_in_no_bytes_and_outlive_their_origin(tmp_path: Path, place: str) -> None:
+    bp = filled(Backpack() if place == "memory" else backpack.open(tmp_path / "store"))
+    if place == "reopened":
+        bp.close()
+        bp = backpack.open(tmp_path / "store")
+    values = bp.select("from.*")
+    targets = {key: key.replace("from.", "to.") for key in values}
+    before = bp.memory_usage(deep=True)
+    commit = copy_keys(bp, targets, LABEL)
+    after = bp.memory_usage(deep=True)
+    assert set(commit.changes) == set(targets.values())
+    assert place == "reopened" or (after.live_bytes, after.blob_bytes) == (before.live_bytes, before.blob_bytes)
+    bp._check()
+    bp.append("from.grown", "more of the origin " * 9)
+    bp.append("to.grown", "more of the copy " * 9)
+    bp._check()
+    bp.purge("from.**")
+    bp._check()
+    expected = {targets[key]: value for key, value in values.items()}
+    expected["to.grown"] = [*values["from.grown"], "more of the copy " * 9]
+    assert bp.select("**") == expected
+    if place != "memory":
+        bp.close()
+        bp = backpack.open(tmp_path / "store")
+        assert bp.select("**") == expected
+        assert backpack.verify(tmp_path / "store").ok
+    bp.close()
+
+
+def test_a_key_without_a_value_is_not_copied_and_nothing_else_is() -> None:
+    bp = filled(Backpack())
+    head = bp.head
+    with pytest.raises(KeyNotFoundError):
+        copy_keys(bp, {"from.short": "to.short", "none": "to.none"}, LABEL)
+    assert bp.head == head and "to.short" not in bp
+    bp._check()
