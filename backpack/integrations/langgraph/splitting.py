@@ -17,11 +17,10 @@ from typing import Any, Final
 
 import msgpack
 
-from backpack.integrations.langgraph.raw import Raw
+from backpack.integrations.langgraph.raw import MSGPACK, Raw
 
 VALUES: Final = "channel_values"
 JSON: Final = "json"
-MSGPACK: Final = "msgpack"
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 _JSON_DECODER: Final = json.JSONDecoder()
 _NIL: Final = b"\xc0"

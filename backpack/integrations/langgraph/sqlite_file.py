@@ -81,17 +81,27 @@ class SqliteFile:
         self._task_path = _TASK_PATH if _TASK_PATH in self._columns("writes") else "''"
         self.size = size_with_log(path)
         """Bytes, the write-ahead log included."""
+        self.thread_count = self._count("(SELECT DISTINCT thread_id FROM checkpoints)")
         self.checkpoint_count = self._count("checkpoints")
         self.write_count = self._count("writes")
 
-    def checkpoints(self) -> Iterator[CheckpointRow]:
-        """All, in the order in which they were put; one is in memory at a time."""
+    def threads(self) -> Iterator[str]:
+        """The threads that have checkpoints, in order."""
+        for (thread,) in self._rows("SELECT DISTINCT thread_id FROM checkpoints ORDER BY thread_id"):
+            if type(thread) is not str:
+                raise SqliteFileError(f"a thread whose id is no text: path={self.path!r}", path=self.path)
+            yield thread
+
+    def checkpoints(self, thread: str) -> Iterator[CheckpointRow]:
+        """Those of a thread, in the order in which they were put. One is in memory at a time, and their numbers."""
+        numbers = list(self._rows("SELECT rowid FROM checkpoints WHERE thread_id = ? ORDER BY rowid", (thread,)))
         query = (
             "SELECT thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata "
-            "FROM checkpoints ORDER BY rowid"
+            "FROM checkpoints WHERE rowid = ?"
         )
-        for row in self._rows(query):
-            yield self._checkpoint(*row)
+        for number in numbers:
+            for row in self._rows(query, number):
+                yield self._checkpoint(*row)
 
     def writes(self, address: Address) -> list[WriteRow]:
         """The pending writes of a checkpoint, in the order in which they were put. Cost: a bisection, and its rows."""
@@ -169,7 +179,7 @@ class SqliteFile:
         (row,) = self._rows(f"SELECT COUNT(*) FROM {table}")
         return int(row[0])
 
-    def _rows(self, query: str, parameters: tuple[str, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, query: str, parameters: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         reason = ""
         try:
             cursor = self._connection.execute(query, parameters)

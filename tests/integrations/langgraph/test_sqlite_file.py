@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from langgraph.checkpoint.sqlite import SqliteSaver
 
-from backpack.integrations.langgraph.sqlite_file import opened
+from backpack.integrations.langgraph.sqlite_file import CheckpointRow, SqliteFile, opened
 from backpack.integrations.langgraph.sqlite_opening import SqliteFileError
 
 from .sqlite_files import changed, made, talk
@@ -30,6 +30,10 @@ def entries(path: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in path.iterdir()}
 
 
+def rows_of(file: SqliteFile) -> list[CheckpointRow]:
+    return [row for thread in file.threads() for row in file.checkpoints(thread)]
+
+
 def left_behind(path: Path) -> str:
     """A file whose writer died: nearly everything of it is in the log beside it."""
     script = _LEAVE.format(root=str(Path(__file__).parents[3]), path=str(path))
@@ -41,11 +45,11 @@ def left_behind(path: Path) -> str:
 def test_every_row_is_there_in_the_order_of_the_puts(tmp_path: Path) -> None:
     path = made(tmp_path / "c.db")
     with opened(path) as file, SqliteSaver.from_conn_string(path) as saver:
-        rows = list(file.checkpoints())
+        rows = rows_of(file)
         tuples = list(saver.list(None))
         assert file.checkpoint_count == len(rows) == len(tuples) == 14
         assert sum(len(file.writes(row.address)) for row in rows) == file.write_count == 36
-        assert [row.address.thread for row in rows] == ["rome"] * 7 + ["oslo"] * 7
+        assert [row.address.thread for row in rows] == ["oslo"] * 7 + ["rome"] * 7
         assert [row.parent for row in rows[1:7]] == [row.address.id for row in rows[:6]]
         assert not list(file.strays())
 
@@ -54,7 +58,7 @@ def test_reading_a_closed_file_leaves_its_folder_as_it_was(tmp_path: Path) -> No
     path = made(tmp_path / "c.db")
     before = entries(tmp_path)
     with opened(path) as file:
-        assert len(list(file.checkpoints())) == 14
+        assert len(rows_of(file)) == 14
     assert entries(tmp_path) == before
 
 
@@ -65,7 +69,7 @@ def test_the_log_of_a_writer_that_died_is_read_too(tmp_path: Path, has_shared_me
         os.remove(f"{path}-shm")
     before = entries(tmp_path)
     with opened(path) as file:
-        assert len(list(file.checkpoints())) == 14
+        assert len(rows_of(file)) == 14
         assert file.size == sum(len(before[name]) for name in ("c.db", "c.db-wal"))
     after = entries(tmp_path)
     assert after.keys() == before.keys()
@@ -77,16 +81,15 @@ def test_a_file_is_read_as_of_when_it_was_opened_while_its_writer_goes_on(tmp_pa
     with SqliteSaver.from_conn_string(path) as saver:
         talk(saver, ("rome",))
         with opened(path) as file:
-            rows = file.checkpoints()
-            first = next(rows)
+            first = next(file.checkpoints("rome"))
             talk(saver, ("oslo",))
-            assert {row.address.thread for row in (first, *rows)} == {"rome"}
+            assert {row.address.thread for row in (first, *rows_of(file))} == {"rome"}
 
 
 def test_a_writer_that_nothing_keeps_away_is_noticed(tmp_path: Path) -> None:
     path = made(tmp_path / "c.db")
     with pytest.raises(SqliteFileError, match="somebody wrote to the file"), opened(path) as file:
-        list(file.checkpoints())
+        rows_of(file)
         made(tmp_path / "c.db", threads=("third",))
 
 
@@ -95,7 +98,7 @@ def test_a_file_from_before_the_paths_of_tasks_is_read(tmp_path: Path) -> None:
     with changed(tmp_path / "c.db") as connection:
         connection.execute("ALTER TABLE writes DROP COLUMN task_path")
     with opened(path) as file:
-        assert {write.task_path for row in file.checkpoints() for write in file.writes(row.address)} == {""}
+        assert {write.task_path for row in rows_of(file) for write in file.writes(row.address)} == {""}
 
 
 def test_writes_without_a_checkpoint_are_found(tmp_path: Path) -> None:
@@ -119,7 +122,7 @@ def test_writes_without_a_checkpoint_are_found(tmp_path: Path) -> None:
         ("UPDATE checkpoints SET checkpoint = 3", "damaged row: int in the place of bytes: thread='rome'"),
         ("UPDATE checkpoints SET metadata = 4.5", "damaged row: float in the place of bytes"),
         ("UPDATE checkpoints SET type = NULL", "damaged row: NoneType in the place of str"),
-        ("UPDATE checkpoints SET thread_id = x'ff'", "damaged row: a name that is no text"),
+        ("UPDATE checkpoints SET thread_id = x'ff'", "a thread whose id is no text"),
         ("UPDATE checkpoints SET thread_id = CAST(x'ff' AS TEXT)", "can't be read: text that is not UTF-8"),
         ("UPDATE writes SET idx = 'a' WHERE rowid = 2", "damaged row: str in the place of int"),
         ("UPDATE writes SET value = NULL", "damaged row: NoneType in the place of bytes"),
@@ -131,7 +134,7 @@ def test_what_no_saver_of_today_writes_is_refused(tmp_path: Path, statement: str
         connection.execute("PRAGMA ignore_check_constraints = ON")
         connection.execute(statement if "thread_id" not in statement else f"{statement} WHERE rowid = 2")
     with pytest.raises(SqliteFileError, match=said) as caught, opened(path) as file:
-        for row in file.checkpoints():
+        for row in rows_of(file):
             file.writes(row.address)
     assert caught.value.path == path
     assert str(caught.value).isprintable()
@@ -159,7 +162,7 @@ def test_a_file_damaged_anywhere_is_refused_or_read_and_raises_nothing_else(tmp_
         (tmp_path / "d.db").write_bytes(whole[:at] + b"\xa5\x5a\xff\x00" + whole[at + 4 :])
         try:
             with opened(str(tmp_path / "d.db")) as file:
-                for row in file.checkpoints():
+                for row in rows_of(file):
                     file.writes(row.address)
                 list(file.strays())
         except SqliteFileError:
@@ -171,7 +174,7 @@ def test_a_cut_file_is_refused(tmp_path: Path) -> None:
     whole = Path(made(tmp_path / "c.db")).read_bytes()
     (tmp_path / "d.db").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(SqliteFileError), opened(str(tmp_path / "d.db")) as file:
-        list(file.checkpoints())
+        rows_of(file)
 
 
 def test_names_that_mean_something_in_an_address_are_only_names(tmp_path: Path) -> None:
