@@ -1,12 +1,9 @@
-"""Plays the demo and prints it: `python -m backpack.demo.langgraph`. Exit code 1 when something was not as it must be."""
+"""Plays the demo and prints it: `python -m backpack.demo.langgraph`. Exit code 1 when something was not as it must."""
 
-import contextlib
-import io
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from langgraph.checkpoint.memory import InMemorySaver
 
@@ -69,7 +66,7 @@ def _tell_killed(telling: Telling, store: Path) -> None:
         count, day = newest(saver)
     telling.scene(
         "1. Killed",
-        f"A process plans a trip of {DAYS} days: {size_shown(GUIDE_SIZE)} of guidebook in its state, 1 KB of messages a day.",
+        f"A process plans a trip of {DAYS} days: {size_shown(GUIDE_SIZE)} of guidebook in its state, 1 KB more a day.",
         f'When it says "day {KILL_DAY}" it gets signal {number}: SIGKILL, in the middle of a step.',
         f"In its store are {count} checkpoints, the newest one after day {day}. "
         f"Nothing that was done is lost: {telling.whether(number == _KILLED and day == KILL_DAY - 1)}",

@@ -36,6 +36,13 @@ class Trip(TypedDict):
     booked: str
 
 
+class Asked(TypedDict):
+    """What is asked of a hotel."""
+
+    hotel: str
+    wish: str
+
+
 def first_state() -> dict[str, Any]:
     """What a run begins with: a question, and a guidebook that stays as it is."""
     question = HumanMessage("Sixty days in Rome, please.", id="question")
@@ -60,7 +67,7 @@ def trip_graph(saver: Any, on_day: Callable[[int], None] = lambda _: None) -> An
             return "plan_day"
         return [Send("price", {"hotel": hotel, "wish": state["wish"]}) for hotel in _HOTELS]
 
-    def price(asked: dict[str, str]) -> dict[str, Any]:
+    def price(asked: Asked) -> dict[str, Any]:
         rest = 60 if asked["wish"] == "rest" and asked["hotel"] == "Corso" else 0  # a week there is cheaper
         return {"offers": [{"hotel": asked["hotel"], "price": _HOTELS[asked["hotel"]] - rest}]}
 
@@ -71,7 +78,7 @@ def trip_graph(saver: Any, on_day: Callable[[int], None] = lambda _: None) -> An
 
     builder = StateGraph(Trip)
     builder.add_node("plan_day", plan_day)
-    builder.add_node("price", price)  # type: ignore[type-var]
+    builder.add_node("price", price, input_schema=Asked)  # type: ignore[arg-type]
     builder.add_node("book", book)
     builder.add_edge(START, "plan_day")
     builder.add_conditional_edges("plan_day", next_step, ["plan_day", "price"])

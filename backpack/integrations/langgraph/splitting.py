@@ -175,15 +175,35 @@ def joined(parts: Parts) -> Raw:
     return Raw(MSGPACK, b"".join(pieces))
 
 
-def _embedded(channel: str, value: Raw) -> bytes:
-    """The value as msgpack has it inside of another one."""
-    if value.type == MSGPACK:
-        return value.data
+def as_part(value: Raw) -> Raw:
+    """The value as msgpack has it inside of another one; one of another type as it is."""
     if value.type == "null":
-        return _NIL
+        return Raw(MSGPACK, _NIL)
     if value.type in ("bytes", "bytearray"):
-        return bytes(msgpack.packb(value.data, use_bin_type=True))
-    raise ValueError(f"a value of type {value.type!r} can't stand in a checkpoint of msgpack: channel={channel!r}")
+        return Raw(MSGPACK, bytes(msgpack.packb(value.data, use_bin_type=True)))
+    return value
+
+
+def _embedded(channel: str, value: Raw) -> bytes:
+    """The bytes of the value inside of a checkpoint of msgpack."""
+    part = _of_json(value) if value.type == JSON else as_part(value)
+    if part.type != MSGPACK:
+        raise ValueError(f"a value of type {value.type!r} can't stand in a checkpoint of msgpack: channel={channel!r}")
+    return part.data
+
+
+def _of_json(value: Raw) -> Raw:
+    """JSON of an early release as msgpack, if it is plain; where it names a class it stays what it is."""
+    try:
+        return Raw(MSGPACK, bytes(msgpack.packb(json.loads(value.data, object_hook=_plain))))
+    except (ValueError, OverflowError, RecursionError):
+        return value
+
+
+def _plain(members: dict[str, Any]) -> dict[str, Any]:
+    if "lc" in members:
+        raise ValueError("an object of a class")
+    return members
 
 
 def _joined_json(parts: Parts) -> Raw:

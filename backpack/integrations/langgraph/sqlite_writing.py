@@ -44,8 +44,10 @@ _NAME_SIZE: Final = 4
 class SqliteWriter:
     """Rows into a file that is being made."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
         self._connection = connection
+        self.path = path
+        """Where the file stands for now."""
         connection.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {_TABLES}")
         connection.execute("BEGIN")
 
@@ -59,17 +61,14 @@ class SqliteWriter:
 
     def writes(self, address: Address, rows: Iterable[WriteRow]) -> None:
         """Add the pending writes of a checkpoint."""
+        names = (address.thread, address.namespace, address.id)
         self._connection.executemany(
             "INSERT INTO writes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                (address.thread, address.namespace, address.id, row.task, row.task_path)
-                + (row.index, row.channel, row.type, row.data)
-                for row in rows
-            ),
+            ((*names, row.task, row.task_path, row.index, row.channel, row.type, row.data) for row in rows),
         )
 
     def finish(self) -> None:
-        """Everything is in."""
+        """Everything is in, and can be read."""
         self._connection.execute("COMMIT")
 
 
@@ -84,8 +83,8 @@ def check_free(path: str, *, may_replace: bool) -> None:
     for journal in _JOURNALS:
         if os.path.exists(path + journal):
             raise InvalidArgumentError(
-                f"a journal lies beside the file, a program has it open or died with it: path={path + journal!r}; close "
-                "that, or name another file"
+                f"a journal lies beside the file: a program has it open, or died with it: path={path + journal!r}; "
+                "close that, or name another file"
             )
 
 
@@ -101,7 +100,7 @@ def written(path: str) -> Iterator[SqliteWriter]:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         connection = sqlite3.connect(temporary, isolation_level=None, check_same_thread=False)
         try:
-            yield SqliteWriter(connection)
+            yield SqliteWriter(connection, temporary)
         finally:
             connection.close()
         _publish(temporary, path)
