@@ -1,5 +1,7 @@
 """Plays the demo and prints it: `python -m backpack.demo.langgraph`. Exit code 1 when something was not as it must."""
 
+import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +21,7 @@ except ImportError:
     SqliteSaver = None  # type: ignore[assignment,misc]
 
 KILL_DAY: Final = 37
+_COMMANDS: Final = (("log", "-n", "4"), ("diff", "HEAD~2"))
 _KILLED: Final = 9
 _NEEDS_SQLITE: Final = "pip install langgraph-checkpoint-sqlite, to see the same run on SqliteSaver"
 
@@ -58,6 +61,7 @@ def _tell(telling: Telling, folder: Path) -> None:
         played = play(saver, is_begun=True)
     _tell_played(telling, played, expected)
     _tell_sizes(telling, folder, store, expected)
+    _tell_commands(telling, store)
 
 
 def _tell_killed(telling: Telling, store: Path) -> None:
@@ -108,6 +112,18 @@ def _tell_sizes(telling: Telling, folder: Path, store: Path, expected: Played) -
         lines[1] += f"   {theirs / ours:,.0f} times less"
         lines.append(f"The same calls, with the same answers: {telling.whether(is_same)}")
     telling.scene("5. What is on disk", *lines)
+
+
+def _tell_commands(telling: Telling, store: Path) -> None:
+    """Each is run as a user runs it."""
+    lines: list[str] = []
+    for words in _COMMANDS:
+        command = [sys.executable, "-m", "backpack.cli.main", *words]
+        environment = {**os.environ, "BACKPACK_STORE": str(store), "COLUMNS": "100"}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        telling.whether(done.returncode == 0)
+        lines += [f"$ backpack {' '.join(words)}", *(done.stdout + done.stderr).splitlines(), ""]
+    telling.scene("6. On the command line", *lines[:-1])
 
 
 def _size(folder: Path) -> int:
