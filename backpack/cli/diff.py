@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
         a, b, key = _asked(bp, args)
         diff = in_words(bp, bp.diff(a, b), a, b)
         if key is not None:
+            key = _whole_name(diff, key)
             diff = _only(bp, diff, key, a, b)
         if args.as_json:
             console.line(json_text(_document(diff, a, b, key), indent=_INDENT))
@@ -82,7 +83,6 @@ def _is_named(bp: Backpack, name: str, a: int, b: int) -> bool:
 
 def _only(bp: Backpack, diff: Diff, key: str, a: int, b: int) -> Diff:
     """The difference in one key, which must be in one of the two snapshots."""
-    key = _whole_name(diff, key)
     if key not in bp.snapshot(a) and key not in bp.snapshot(b) and not _is_named(bp, key, a, b):
         raise KeyNotFoundError(f"no value at either commit: key={key!r} a={a} b={b}", key=key)
     added, removed, changed = (
