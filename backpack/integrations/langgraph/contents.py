@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backpack.errors import CorruptionError
-from backpack.integrations.langgraph.raw import Raw, Untouched
+from backpack.integrations.langgraph.raw import Raw, opened
 from backpack.integrations.langgraph.records import NO_UPDATED, Value
 from backpack.integrations.langgraph.sharing import joined
 from backpack.integrations.langgraph.strand import Fetch
@@ -34,6 +34,8 @@ class Stored:
     """A dict, or a `Raw` when only its serializer can read it."""
     writes: list[StoredWrite]
     """In the order in which LangGraph applies them."""
+    is_hidden: bool
+    """Pruned, and kept out of sight for what later ones are made of: its writes may be those of several."""
 
 
 def stored(thread: Thread, row: Row, fetch: Fetch) -> Stored:
@@ -51,7 +53,7 @@ def stored(thread: Thread, row: Row, fetch: Fetch) -> Stored:
         for channel, (_, value) in manifest.values.items()
         if value is not None
     }
-    return Stored(row.parent, content, values, _opened(row.record[6]), stored_writes(thread, row, fetch))
+    return Stored(row.parent, content, values, _opened(row.record[6]), stored_writes(thread, row, fetch), row.is_hidden)
 
 
 def stored_writes(thread: Thread, row: Row, fetch: Fetch) -> list[StoredWrite]:
@@ -70,7 +72,7 @@ def _raw(thread: Thread, channel: str, value: Value, fetch: Fetch) -> Raw:
 
 def _opened(value: Value) -> Any:
     """A value that stands in the record itself."""
-    return Untouched().loads_typed((value[0], joined(value, None, _nothing)))
+    return opened(Raw(value[0], joined(value, None, _nothing)))
 
 
 def _nothing(number: int) -> bytes:

@@ -93,6 +93,11 @@ def check(file: SqliteFile, bp: Backpack | None, step: Step) -> None:
         found = None if threads is None else there(threads, address)
         if found is None:
             continue
+        if found.is_hidden:
+            raise InvalidArgumentError(
+                f"the store has pruned that thread and keeps a part of it, and nothing was imported: {address}; import "
+                "into a store of its own"
+            )
         if what := difference(checkpoint, found) or _conflict(checkpoint.writes, found.writes):
             raise InvalidArgumentError(
                 f"the store has another checkpoint of that id, and nothing was imported: it differs in {what}: "

@@ -212,6 +212,15 @@ def test_a_growing_conversation_costs_what_was_added(tmp_path: Path) -> None:
     assert 3 * usage.history_bytes < Path(path).stat().st_size
 
 
+def test_what_was_pruned_comes_back_with_another_import(tmp_path: Path) -> None:
+    path, bp = made(tmp_path / "c.db"), Backpack()
+    imported(path, bp)
+    BackpackSaver(bp).prune(["rome"], keep_last=2)
+    assert imported(path, bp).checkpoints == 5
+    with sqlite(path) as saver:
+        assert tuples(BackpackSaver(bp)) == tuples(saver)
+
+
 def test_state_made_of_writes_is_the_same_on_both_sides(tmp_path: Path) -> None:
     class State(TypedDict):
         messages: Annotated[list[Any], DeltaChannel(lambda state, writes: [*state, *(m for w in writes for m in w)])]
@@ -228,6 +237,15 @@ def test_state_made_of_writes_is_the_same_on_both_sides(tmp_path: Path) -> None:
         graph_of(saver).invoke({"messages": [], "turn": 0}, CONFIG)
         states = [state.values for state in graph_of(saver).get_state_history(CONFIG)]
     assert states[0]["messages"] == ["m0", "m1", "m2", "m3", "m4"]
+    pruned = Backpack()
+    imported(str(tmp_path / "c.db"), pruned)
+    BackpackSaver(pruned).prune(["rome"])
+    assert graph_of(BackpackSaver(pruned)).get_state(CONFIG).values == states[0]
+    exported(pruned, tmp_path / "pruned.db")
+    with sqlite(tmp_path / "pruned.db") as saver:
+        assert graph_of(saver).get_state(CONFIG).values == states[0]
+    with pytest.raises(InvalidArgumentError, match="the store has pruned that thread"):
+        imported(str(tmp_path / "c.db"), pruned)
     with backpack.open(tmp_path / "store") as bp:
         imported(str(tmp_path / "c.db"), bp)
         ours = graph_of(BackpackSaver(bp))
