@@ -1,7 +1,7 @@
 """Values as a serializer wrote them: a type tag and bytes, carried from one place to another without being opened.
 
-What has to be looked into, such as metadata, comes out as lists, dicts and texts with extension types left as they are,
-or as a `Raw` again: two values are equal when the serializer wrote the same. No class is imported, no object of one made.
+What has to be looked into, such as metadata, comes out as lists, dicts and texts with extension types left as they
+are, or as a `Raw` again: two values are equal when the serializer wrote the same. No class is imported for it.
 """
 
 from dataclasses import dataclass
