@@ -24,8 +24,8 @@ _DESCRIPTION: Final = f"""\
 Keys that are new (+), gone (-) or different (~) from A to B, where inside the
 value, and the commit that changed them last. B is HEAD when it is left out; a
 second word that names no commit is taken as KEY. With KEY: that key alone, with
-every place and what was and is there. Of LangGraph's threads it is channels that
-are compared: they are called THREAD/CHANNEL, or CHANNEL where that is enough.
+every place and what was and is there. Of LangGraph's threads it is channels
+that are compared, called THREAD/CHANNEL, or CHANNEL where that is enough.
 
 A and B are each {AT_HELP}."""
 

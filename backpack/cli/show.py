@@ -20,11 +20,11 @@ from backpack.terminal.values import as_json, json_text, value_lines
 from backpack.terminal.words import printable, size_shown
 
 _DESCRIPTION: Final = f"""\
-Without KEY: the commit and what it did to which keys; if it put a checkpoint of
-LangGraph, the values of its channels too. With KEY: the value as of that commit,
-whoever packed it: text as it is, all else as JSON. KEY may be a channel of that
-checkpoint, or THREAD/CHANNEL. Characters that mean something to a terminal are
-escaped; --json has every value as it is.
+Without KEY: the commit and what it did to which keys; if it put a checkpoint
+of LangGraph, the values of its channels too. With KEY: the value as of that
+commit, whoever packed it: text as it is, all else as JSON. KEY may be a channel
+of that checkpoint, or THREAD/CHANNEL. Characters that mean something to a
+terminal are escaped; --json has every value as it is.
 
 AT is {AT_HELP}."""
 
