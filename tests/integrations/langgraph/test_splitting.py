@@ -63,10 +63,18 @@ def test_other_serialized_forms_of_a_value_stand_in_a_checkpoint_as_msgpack_has_
     assert loaded["channel_values"] == {"none": None, "data": b"\x00a", "more": b"b"}
 
 
-@pytest.mark.parametrize("type_", ["json", "pickle", "msgpack+aes"])
-def test_a_value_that_only_its_serializer_reads_is_refused_by_name(type_: str) -> None:
+def test_plain_json_beside_msgpack_becomes_msgpack() -> None:
     parts = split(*SERDE.dumps_typed(checkpoint({"a": 1})))
-    parts.values["b"] = Raw(type_, b"1")
+    parts.values["b"] = Raw("json", b'{"x": [1]}')
+    assert SERDE.loads_typed((joined(parts).type, joined(parts).data))["channel_values"] == {"a": 1, "b": {"x": [1]}}
+
+
+@pytest.mark.parametrize(
+    ("type_", "data"), [("json", b'[{"lc": 2, "type": "constructor"}]'), ("pickle", b"1"), ("msgpack+aes", b"1")]
+)
+def test_a_value_that_only_its_serializer_reads_is_refused_by_name(type_: str, data: bytes) -> None:
+    parts = split(*SERDE.dumps_typed(checkpoint({"a": 1})))
+    parts.values["b"] = Raw(type_, data)
     with pytest.raises(ValueError, match=r"can't stand in a checkpoint of msgpack: channel='b'"):
         joined(parts)
 
