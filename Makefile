@@ -1,4 +1,5 @@
 # make demo    replay an agent run into a Backpack and see what that is good for
+# make demo-langgraph    a LangGraph agent on a Backpack: killed, resumed, taken back, forked; no model, no key
 # make test    everything that has to hold: lint, types, tests, coverage, each benchmark at its smallest
 # make check   lint and types only
 # make long    the property tests with many more examples
@@ -24,11 +25,14 @@ CORE_COVERAGE ?= 97
 CORE_TESTS := tests/core tests/contract tests/store
 DISK_TESTS := tests/archive tests/blobs tests/storage
 
-.PHONY: demo test core-tests disk-tests other-tests check long bench clean
+.PHONY: demo demo-langgraph test core-tests disk-tests other-tests check long bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
 	@$(BIN)/backpack demo
+
+demo-langgraph: $(VENV)/langgraph
+	@$(BIN)/python -m backpack.demo.langgraph
 
 test: check
 	$(MAKE) --no-print-directory --jobs=3 core-tests disk-tests other-tests
@@ -71,6 +75,10 @@ $(VENV)/made:
 
 $(VENV)/installed: $(VENV)/made pyproject.toml
 	$(PIP) install --quiet --editable .
+	@touch $@
+
+$(VENV)/langgraph: $(VENV)/installed
+	$(PIP) install --quiet --editable '.[langgraph]' 'langgraph-checkpoint-sqlite>=3.1'
 	@touch $@
 
 $(VENV)/tools: $(VENV)/installed

@@ -54,6 +54,7 @@ BENCHMARKS: Final = (
     "bench_memory_offload",
     "bench_context",
     "bench_tokens",
+    "bench_langgraph",
 )
 """In the order of the table."""
 

@@ -13,6 +13,7 @@ from backpack.cli.console import Console
 from backpack.cli.options import AT_HELP, add_json_option, add_store_option
 from backpack.cli.places import value_at
 from backpack.cli.reading import readable
+from backpack.cli.records import in_words, value_named
 from backpack.cli.stores import opened
 from backpack.errors import CommitNotFoundError, KeyNotFoundError
 from backpack.terminal.tables import WIDTH_MAX, table, terminal_width
@@ -23,7 +24,8 @@ _DESCRIPTION: Final = f"""\
 Keys that are new (+), gone (-) or different (~) from A to B, where inside the
 value, and the commit that changed them last. B is HEAD when it is left out; a
 second word that names no commit is taken as KEY. With KEY: that key alone, with
-every place and what was and is there.
+every place and what was and is there. Of LangGraph's threads it is channels
+that are compared, called THREAD/CHANNEL, or CHANNEL where that is enough.
 
 A and B are each {AT_HELP}."""
 
@@ -49,8 +51,9 @@ def run(args: argparse.Namespace) -> int:
     console = Console(sys.stdout)
     with opened(args) as bp:
         a, b, key = _asked(bp, args)
-        diff = bp.diff(a, b)
+        diff = in_words(bp, bp.diff(a, b), a, b)
         if key is not None:
+            key = _whole_name(diff, key)
             diff = _only(bp, diff, key, a, b)
         if args.as_json:
             console.line(json_text(_document(diff, a, b, key), indent=_INDENT))
@@ -68,20 +71,32 @@ def _asked(bp: Backpack, args: argparse.Namespace) -> tuple[int, int, str | None
     try:
         return a, seq_of(bp, args.b), args.key
     except CommitNotFoundError:
-        if args.key is not None or not bp.version(args.b):
+        if args.key is not None or not (bp.version(args.b) or _is_named(bp, args.b, a, head)):
             raise
     return a, head, args.b
 
 
+def _is_named(bp: Backpack, name: str, a: int, b: int) -> bool:
+    """Does an integration call something so at either commit?"""
+    return any(value_named(bp.snapshot(seq), name)[0] for seq in (b, a))
+
+
 def _only(bp: Backpack, diff: Diff, key: str, a: int, b: int) -> Diff:
     """The difference in one key, which must be in one of the two snapshots."""
-    if key not in bp.snapshot(a) and key not in bp.snapshot(b):
+    if key not in bp.snapshot(a) and key not in bp.snapshot(b) and not _is_named(bp, key, a, b):
         raise KeyNotFoundError(f"no value at either commit: key={key!r} a={a} b={b}", key=key)
     added, removed, changed = (
         {name: entry for name, entry in entries.items() if name == key}
         for entries in (diff.added, diff.removed, diff.changed)
     )
     return Diff(added, removed, changed)
+
+
+def _whole_name(diff: Diff, key: str) -> str:
+    """The key, or the one name in the difference that ends with it: `messages` for `rome/messages`."""
+    names = [name for entries in (diff.added, diff.removed, diff.changed) for name in entries]
+    ending = [name for name in names if name.endswith(f"/{key}")]
+    return ending[0] if key not in names and len(ending) == 1 else key
 
 
 def _entries(diff: Diff) -> Iterator[tuple[str, DiffEntry]]:

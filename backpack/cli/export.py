@@ -3,6 +3,7 @@
 import argparse
 import io
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -27,8 +28,12 @@ _INDENT: Final = 2
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Describe the command and add its options."""
     parser.description = _DESCRIPTION
-    parser.add_argument("file", metavar="FILE", help="where to")
+    parser.add_argument("file", metavar="FILE", nargs="?", help="where to")
+    parser.add_argument(
+        "--langgraph-sqlite", metavar="DB", help="instead of FILE: LangGraph's threads as a file that SqliteSaver reads"
+    )
     parser.add_argument("--force", action="store_true", help="replace a file that exists")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
     add_store_option(parser)
     add_json_option(parser)
     parser.set_defaults(run_command=run)
@@ -36,6 +41,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the file and say how large it is; the exit code."""
+    if args.langgraph_sqlite is not None:
+        return import_module("backpack.cli.export_langgraph").run(args)  # type: ignore[no-any-return]
+    if args.file is None:
+        raise InvalidArgumentError("where to? name a FILE, or --langgraph-sqlite DB")
     is_piped = args.file == _STANDARD_OUTPUT
     _check(args.file, is_piped=is_piped, is_forced=args.force, as_json=args.as_json)
     key = key_of(args)

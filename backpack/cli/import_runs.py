@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +34,10 @@ JSON Lines, plain or gzipped: a list of messages, an object with a list called
 messages, history or traj, a list of these, or one of these (or one message) a
 line. It is read as a whole before anything is imported.
 
+DB is what SqliteSaver wrote; it is opened for reading only. Every thread,
+checkpoint and pending write goes over as it is, and is compared afterwards.
+What the store has already is left alone.
+
 exit codes: 0 all is in, 2 bad input or usage, 3 the store failed,
 130 interrupted. Whatever stops it, what is in by then stays in and is told."""
 
@@ -43,7 +48,10 @@ _KEY_SHOWN: Final = 60
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Describe the command and add its options."""
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
-    parser.add_argument("file", metavar="FILE", help="the runs; - reads standard input")
+    parser.add_argument("file", metavar="FILE", nargs="?", help="the runs; - reads standard input")
+    parser.add_argument(
+        "--langgraph-sqlite", metavar="DB", help="instead of FILE: the threads in a file of LangGraph's SqliteSaver"
+    )
     parser.add_argument(
         "--with",
         dest="packed",
@@ -65,6 +73,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Import and say what is in; the exit code."""
+    if args.langgraph_sqlite is not None:
+        return import_module("backpack.cli.import_langgraph").run(args)  # type: ignore[no-any-return]
+    if args.file is None:
+        raise InvalidArgumentError("what to import? name a FILE of runs, or --langgraph-sqlite DB")
     path = path_of(args)
     try:
         runs, packed, account = _prepared(args)

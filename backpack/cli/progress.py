@@ -1,6 +1,7 @@
 """How far some work has come: a bar where someone is watching, a line now and then elsewhere, or nothing."""
 
-from typing import Final, TextIO
+from collections.abc import Callable
+from typing import Final, Self, TextIO
 
 from backpack.terminal.tables import terminal_width
 
@@ -53,3 +54,34 @@ class Progress:
             self._stream.flush()
         except OSError:
             self._stream, self._width = None, 0
+
+
+class Steps:
+    """The progress of works that follow each other, each with a bar of its own. The end of a `with` wipes the last."""
+
+    def __init__(self, stream: TextIO, between: Callable[[], None], *, is_quiet: bool = False) -> None:
+        self._stream = stream
+        self._between = between
+        """Called at every step; whatever it raises ends the work there."""
+        self._is_quiet = is_quiet
+        self._what = ""
+        self._progress: Progress | None = None
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """So many of so many of this are done. Cost: that of `Progress`."""
+        self._between()
+        if what != self._what or self._progress is None:
+            self.end()
+            self._what, self._progress = what, Progress(self._stream, what, is_quiet=self._is_quiet)
+        self._progress(done, total)
+
+    def end(self) -> None:
+        """Wipe the bar."""
+        if self._progress is not None:
+            self._progress.end()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()

@@ -12,6 +12,7 @@ from backpack.cli.commits import changes_named, commit_facts, commit_lines
 from backpack.cli.console import Console
 from backpack.cli.options import AT_HELP, add_json_option, add_store_option
 from backpack.cli.reading import readable
+from backpack.cli.records import told_lines, told_of, value_named
 from backpack.cli.stores import opened
 from backpack.errors import KeyNotFoundError
 from backpack.terminal.tables import WIDTH_MAX, table, terminal_width
@@ -19,9 +20,11 @@ from backpack.terminal.values import as_json, json_text, value_lines
 from backpack.terminal.words import printable, size_shown
 
 _DESCRIPTION: Final = f"""\
-Without KEY: the commit and what it did to which keys. With KEY: the value as of
-that commit, whoever packed it: text as it is, all else as JSON. Characters that
-mean something to a terminal are escaped; --json has every value as it is.
+Without KEY: the commit and what it did to which keys; if it put a checkpoint
+of LangGraph, the values of its channels too. With KEY: the value as of that
+commit, whoever packed it: text as it is, all else as JSON. KEY may be a channel
+of that checkpoint, or THREAD/CHANNEL. Characters that mean something to a
+terminal are escaped; --json has every value as it is.
 
 AT is {AT_HELP}."""
 
@@ -46,10 +49,14 @@ def run(args: argparse.Namespace) -> int:
         if args.key is not None:
             return _show_value(bp, seq, args.key, console, as_json_document=args.as_json)
         commit = bp.commit(seq)
+        told = told_of(bp, commit)
         if args.as_json:
-            console.line(json_text(commit_facts(commit), indent=_INDENT))
+            record = {} if told is None else {"record": as_json(told.facts)[0]}
+            console.line(json_text(commit_facts(commit) | record, indent=_INDENT))
         else:
             console.lines(_lines(commit))
+            if told is not None:
+                console.lines(["", *told_lines(told, terminal_width(elsewhere=WIDTH_MAX))])
     return FINE
 
 
@@ -70,6 +77,9 @@ def _lines(commit: Commit) -> Iterator[str]:
 def _show_value(bp: Backpack, seq: int, key: str, console: Console, *, as_json_document: bool) -> int:
     snapshot = bp.snapshot(seq)
     if key not in snapshot:
+        is_there, told = value_named(snapshot, key)
+        if is_there:
+            return _show_told(seq, key, told, console, as_json_document=as_json_document)
         raise KeyNotFoundError(f"no value at that commit: key={key!r} seq={seq}", key=key)
     item = snapshot.item(key)
     value, reason = readable(lambda: snapshot.unpack(key))
@@ -90,3 +100,13 @@ def _show_value(bp: Backpack, seq: int, key: str, console: Console, *, as_json_d
     }
     console.line(json_text(document, indent=_INDENT))
     return FOUND if reason else FINE
+
+
+def _show_told(seq: int, name: str, value: Any, console: Console, *, as_json_document: bool) -> int:
+    """A value in a record of an integration, which is no key."""
+    if as_json_document:
+        plain, is_exact = as_json(value)
+        console.line(json_text({"key": name, "seq": seq, "value": plain, "is_exact": is_exact}, indent=_INDENT))
+    else:
+        console.lines(value_lines(value))
+    return FINE

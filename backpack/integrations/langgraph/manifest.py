@@ -89,11 +89,11 @@ def made(record: list[Any], base: Manifest) -> Manifest:
         else:
             seen_now[node] = _changed(seen_now.get(node, {}), changes, marks)
     held = base.values.copy()
-    for channel, value in values.items():
-        held[channel] = (now.get(channel), value)
     for channel in versions:
         if channel not in now:
             held.pop(channel, None)
+    for channel, value in values.items():  # behind the former: a channel without a version may have one
+        held[channel] = (now.get(channel), value)
     return Manifest(now, seen_now, held, base.depth + 1)
 
 

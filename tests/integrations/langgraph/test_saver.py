@@ -411,7 +411,7 @@ def test_a_saver_and_a_store_share_one_backpack(saver: BackpackSaver) -> None:
 
 
 def test_a_missing_extra_is_named() -> None:
-    code = "import sys; sys.modules['langgraph'] = None; import backpack; import backpack.integrations.langgraph"
+    code = "import sys; sys.modules['langgraph'] = None; from backpack.integrations.langgraph import BackpackSaver"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[3])
     assert done.returncode and "pip install 'backpack-state[langgraph]'" in done.stderr.splitlines()[-1]
 
