@@ -43,6 +43,7 @@ WORDS: dict[str, list[str]] = {
     "import": ["RUNS"],
     "memory": ["log", "a text"],
     "checkpoint": ["now"],
+    "context": ["sessions"],
     "status": ["update", "DIRECTORY", "--task", "a task"],
 }
 
