@@ -30,21 +30,28 @@ def path_of(args: argparse.Namespace) -> str:
     return named or os.environ.get(VARIABLE) or DEFAULT
 
 
-def opened(args: argparse.Namespace, mode: Literal["r", "rw"] = "r", *, may_create: bool = False) -> Backpack:
+def opened(
+    args: argparse.Namespace,
+    mode: Literal["r", "rw"] = "r",
+    *,
+    may_create: bool = False,
+    check: Callable[[], object] = lambda: None,
+) -> Backpack:
     """The store, open. Nothing is made unless asked for: `StoreNotFoundError` says how to name one.
 
     A command with `--wait` waits so long for another writer to close it; then `StoreLockedError` names that one.
+    `check` is called again and again meanwhile, and may raise.
     """
     path = path_of(args)
     if not may_create:
         require_store(path, "memory log" if args.command in _OF_MEMORY else "import")
-    bp = waited_for(lambda: backpack.open(path, mode, key=key_of(args)), getattr(args, "wait", 0.0))
+    bp = waited_for(lambda: backpack.open(path, mode, key=key_of(args)), getattr(args, "wait", 0.0), check)
     if bp.recovery is not None:
         _tell_recovery(args.command, bp.recovery)
     return bp
 
 
-def waited_for(act: Callable[[], Backpack], seconds: float) -> Backpack:
+def waited_for(act: Callable[[], Backpack], seconds: float, check: Callable[[], object]) -> Backpack:
     """What the act returns, as soon as nobody else has the store locked; `StoreLockedError` when that takes longer."""
     end = time.monotonic() + seconds
     while True:
@@ -53,6 +60,7 @@ def waited_for(act: Callable[[], Backpack], seconds: float) -> Backpack:
         except StoreLockedError:
             if time.monotonic() >= end:
                 raise
+        check()
         time.sleep(min(_WAIT_STEP_S, max(0.0, end - time.monotonic())))
 
 
