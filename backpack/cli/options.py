@@ -90,12 +90,20 @@ def count_above_zero(text: str) -> int:
 
 def days_of(text: str) -> float:
     """Days, whole or not, above 0."""
+    days = days_from_zero(text)
+    if not days:
+        raise argparse.ArgumentTypeError(f"not a number of days above 0: {text!a}")
+    return days
+
+
+def days_from_zero(text: str) -> float:
+    """Days, whole or not, 0 or more."""
     try:
         days = float(text)
     except ValueError:
-        days = 0.0
-    if not 0 < days <= KEEP_DAYS_MAX:
-        raise argparse.ArgumentTypeError(f"not a number of days above 0: {text!a}")
+        days = -1.0
+    if not 0 <= days <= KEEP_DAYS_MAX:
+        raise argparse.ArgumentTypeError(f"not a number of days, 0 or more: {text!a}")
     return days
 
 

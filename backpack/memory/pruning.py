@@ -113,7 +113,8 @@ def _leaving(
     emptied: list[Entry] = []
     for entry in candidates:
         age = now - entry.time_ns
-        if age <= keep_days * _DAY_NS or entry.checkpoint in pins or entry.id in referred:
+        is_young = keep_days > 0 and age <= keep_days * _DAY_NS
+        if is_young or entry.checkpoint in pins or entry.id in referred:
             continue
         is_summary_kept = entry.tier == "chunks" and age > KEEP_CHUNKS_DAYS * _DAY_NS and not entry.is_pruned
         (emptied if is_summary_kept else removed).append(entry)

@@ -157,6 +157,14 @@ def test_prune_takes_what_is_old_and_not_among_the_newest(calls: Calls) -> None:
     assert calls("memory list -q").split() == [new]
 
 
+@pytest.mark.parametrize("days", ["0", "0.0"])
+def test_prune_takes_all_when_nothing_is_to_be_kept(calls: Calls, days: str) -> None:
+    ids = [logged(calls, "one"), logged(calls, "two")]
+    calls.refused("memory prune --keep-days -1", code=2)
+    assert calls(f"memory prune -q --keep-days {days} --keep-entries 0").split() == ids
+    assert calls("memory list -q") == ""
+
+
 # -- checkpoints and status ----------------------------------------------------------------------------------------
 
 

@@ -157,6 +157,12 @@ def test_a_delete_leaves_a_content_that_is_being_logged_again() -> None:
     assert memory.read(memory.log(CHUNKED)) == CHUNKED
 
 
+def test_nothing_is_too_new_to_go_when_no_day_is_kept(clock: Clock) -> None:
+    memory = Memory(Backpack(), clock=clock)
+    ids = [memory.log("one").id, memory.log("two").id]
+    assert [id for id, _ in memory.prune(0, 0).removed] == ids
+
+
 def test_nonsense_bounds_are_refused() -> None:
     memory = Memory(Backpack())
     for bad in ({"keep_days": -1}, {"keep_entries": -1}, {"keep_entries": 1.5}, {"keep_days": float("nan")}):
