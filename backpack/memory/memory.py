@@ -237,8 +237,8 @@ class Memory:
 
         `lines`: the first and the last, both included, counted from 1. `bytes`: offset and length of the UTF-8, as
         bytes. `chunk`: from 0. `pattern`: the lines in which it is found, with `context_lines` around each. Past the
-        end there is nothing. More than a fetch may return raises `FetchLimitError`; `EntryNotFoundError`,
-        `EntryPrunedError`, `ChunkNotFoundError`, `CorruptionError`.
+        end there is nothing; lines that end before they begin are refused. More than a fetch may return raises
+        `FetchLimitError`; `EntryNotFoundError`, `EntryPrunedError`, `ChunkNotFoundError`, `CorruptionError`.
         """
         return fetch.fetch(self, reference_of(id), lines, bytes, chunk, pattern, context_lines, summary_only)
 
