@@ -7,7 +7,7 @@ from backpack.cli.keys import place_of_key
 from backpack.limits import KEEP_DAYS_MAX
 from backpack.terminal.words import bytes_of
 
-AT_HELP = "a seq, HEAD~N, a checkpoint, an id or its beginning, or a time"
+AT_HELP = "a seq, HEAD~N, a checkpoint, ckpt-latest, an id, its beginning, a time"
 
 WAIT_DEFAULT_S = 10.0
 """What a command that must write waits for another writer, unless told."""

@@ -192,6 +192,42 @@ def test_checkpoints_are_kept_shown_compared_and_pruned(calls: Calls) -> None:
     assert "no checkpoint yet" in calls.refused("checkpoint load", code=1)
 
 
+def test_checkpoints_of_the_store_alone_are_listed_loaded_and_compared(calls: Calls) -> None:
+    entry = logged(calls, "text")
+    first = calls("checkpoint now -q --phase build").strip()
+    with backpack.open(calls.store) as bp:
+        bp.pack("plan", [1])
+        bp.checkpoint("corecp", notes="by a program")
+        bp.pack("plan", [2])
+    assert calls("checkpoint list -q").split() == ["corecp", first]
+    assert "by a program" in calls("checkpoint list") and "by a program" in calls("checkpoint load corecp")
+    assert calls("checkpoint load -q").strip() == calls("checkpoint load ckpt-latest -q").strip() == "corecp"
+    assert calls.json("checkpoint load corecp")["number"] == 0
+    assert calls.json("checkpoint summary corecp")["id"] == "corecp"
+    assert calls.json(f"checkpoint diff {first} corecp")["phase"] == ["build", None]
+    report = calls.json("checkpoint report")
+    assert [one["id"] for one in report["checkpoints"]] == [first, "corecp"]
+    assert (report["entries"], report["tokens"]) == (1, 1)
+    assert calls("memory refs -q --checkpoint corecp") == "" and calls("memory list -q").strip() == entry
+    assert calls.json("checkpoint prune --keep 0")["removed"] == [first]
+    assert calls("checkpoint list -q").split() == ["corecp"]
+
+
+def test_ckpt_latest_is_the_newest_checkpoint_wherever_a_commit_is_named(calls: Calls) -> None:
+    logged(calls, "text")
+    assert "there is no checkpoint yet" in calls.refused("show ckpt-latest", code=1)
+    with backpack.open(calls.store) as bp:
+        bp.pack("plan", "first")
+        bp.checkpoint("corecp")
+        seq = bp.pack("plan", "second").seq - 1
+    assert calls("show ckpt-latest plan") == "first\n"
+    assert calls.json("diff ckpt-latest")["from"] == seq and set(calls.json("diff ckpt-latest")["changed"]) == {"plan"}
+    assert calls.json("keys --at ckpt-latest")["seq"] == seq
+    assert calls("log --since ckpt-latest").count("\n") == 1
+    calls("restore ckpt-latest plan")
+    assert calls("show HEAD plan") == "first\n"
+
+
 def test_status_is_kept_in_a_file_beside_what_people_wrote(calls: Calls, tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
