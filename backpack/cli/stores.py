@@ -66,21 +66,25 @@ def waited_for(act: Callable[[], Backpack], seconds: float, check: Callable[[], 
 
 def require_store(path: str, command: str = "import") -> None:
     """`StoreNotFoundError` when there is nothing at the path, or an empty folder; `command` would make one."""
-    try:
-        with os.scandir(path) as entries:
-            is_there = any(True for _ in entries)
-    except NotADirectoryError:
-        raise InvalidArgumentError(f"a store is a folder, this is a file: path={path!r}") from None
-    except (FileNotFoundError, ValueError):
-        is_there = False
-    except OSError as error:
-        raise InvalidArgumentError(f"the store can't be read: path={path!r}: {error.strerror}") from None
-    if not is_there:
+    if not has_something(path):
         raise StoreNotFoundError(
             f"there is no store: path={path!r}; name one with --store or {VARIABLE}, or make one with "
             f"backpack {command}",
             path=path,
         )
+
+
+def has_something(path: str) -> bool:
+    """Is there a folder that is not empty? `InvalidArgumentError` when it is a file, or can't be read."""
+    try:
+        with os.scandir(path) as entries:
+            return any(True for _ in entries)
+    except NotADirectoryError:
+        raise InvalidArgumentError(f"a store is a folder, this is a file: path={path!r}") from None
+    except (FileNotFoundError, ValueError):
+        return False
+    except OSError as error:
+        raise InvalidArgumentError(f"the store can't be read: path={path!r}: {error.strerror}") from None
 
 
 def is_store(path: str) -> bool:
@@ -98,6 +102,16 @@ def size_on_disk(path: str) -> int:
         except FileNotFoundError:  # a writer took it away meanwhile
             continue
     return size
+
+
+def tell_made(args: argparse.Namespace, path: str) -> None:
+    """Say that a new store was made: somebody may have meant another folder."""
+    tell_note(args, f"a new store was made: {printable(path)}")
+
+
+def tell_note(args: argparse.Namespace, text: str) -> None:
+    """A note on standard error."""
+    Console(sys.stderr).line(f"backpack {args.command} {args.verb}: note: {text}")
 
 
 def _tell_recovery(command: str, recovery: backpack.Recovery) -> None:

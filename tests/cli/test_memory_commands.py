@@ -243,6 +243,32 @@ def test_status_is_kept_in_a_file_beside_what_people_wrote(calls: Calls, tmp_pat
     assert (work / "STATUS.md").read_text().startswith("# Mine\n")
 
 
+def test_a_status_needs_no_store_and_keeps_the_references_that_are_there(calls: Calls, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    assert calls(["status", "update", str(work), "--task", "pay"]) == "task   pay\n"
+    assert "note: there is no store" in calls.err and not calls.store.exists()
+    for number in range(52):
+        logged(calls, f"text {number}", "--directory", str(work))
+    calls(["status", "update", str(work)])
+    assert calls.err == ""
+    before = (work / "STATUS.md").read_text()
+    assert "- and 2 more\n" in before
+    calls.store = tmp_path / "elsewhere"
+    calls(["status", "update", str(work), "--phase", "search"])
+    kept = [line for line in before.splitlines() if "Updated" not in line]
+    after = (work / "STATUS.md").read_text().splitlines()
+    assert [line for line in after if "Updated" not in line and "Phase" not in line] == kept
+
+
+def test_a_checkpoint_makes_the_store_that_is_not_there_and_says_so(calls: Calls) -> None:
+    made = calls("checkpoint now -q --notes 'a beginning'").strip()
+    assert "note: a new store was made" in calls.err
+    assert calls("checkpoint list -q").strip() == made
+    calls("checkpoint now -q")
+    assert calls.err == ""
+
+
 # -- real processes ------------------------------------------------------------------------------------------------
 
 
@@ -407,7 +433,7 @@ def test_fetch_takes_lines_and_ids_as_they_are_shown(calls: Calls) -> None:
 
 
 def test_errors_speak_of_options_and_commands(calls: Calls, tmp_path: Path) -> None:
-    for words in ("memory list", "memory search x", "checkpoint load", "checkpoint now"):
+    for words in ("memory list", "memory search x", "checkpoint load", "checkpoint prune"):
         assert "make one with backpack memory log" in calls.refused(words, code=2)
     assert "make one with backpack import" in calls.refused("log", code=2)
     with backpack.open(calls.store) as bp:
