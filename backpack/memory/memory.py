@@ -161,6 +161,9 @@ class Memory:
     ) -> Any:
         """A copy of a message (or any value) in which each text longer than `limit` characters is a short one.
 
+        So is a list or dict that is no message, by itself or as what a tool answered, when no text in it is longer but
+        its JSON text is.
+
         The text is stored as an entry; its first `preview` characters stay, and a marker that names the entry. The
         message has the entries in its `memory_refs`. Without `type` what tools say is `tool_output`, what users and
         systems say `context`, all else `output`. One commit a text; what is handed in is never changed.
