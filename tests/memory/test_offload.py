@@ -324,7 +324,7 @@ def test_data_goes_when_its_json_text_is_longer_than_the_limit(memory: Memory) -
 )
 def test_messages_and_their_parts_keep_their_shape(memory: Memory, value: Any) -> None:
     assert memory.offload(value) == value
-    assert memory.list() == []
+    assert memory.list() == [] and not memory.failures
 
 
 def test_where_a_text_goes_the_data_around_it_stays(memory: Memory) -> None:
@@ -371,7 +371,7 @@ def test_data_that_can_not_be_stored_stays_and_it_is_seen(memory: Memory) -> Non
 def test_data_that_contains_itself_stays(memory: Memory) -> None:
     value: list[Any] = list(range(5_000))
     value.append(value)
-    assert memory.offload(value)[:5_000] == value[:5_000] and memory.list() == []
+    assert memory.offload(value)[:5_000] == value[:5_000] and memory.list() == [] and not memory.failures
 
 
 # -- exactness --------------------------------------------------------------------------------------------------
