@@ -44,6 +44,7 @@ WORDS: dict[str, list[str]] = {
     "memory": ["log", "a text"],
     "checkpoint": ["now"],
     "status": ["update", "DIRECTORY", "--task", "a task"],
+    "context": ["sessions"],
 }
 
 
