@@ -547,11 +547,13 @@ class Opened:
                 self.archive.kept = pinned
             return sum(segment.size for segment in going) - info.size + self._remove(going)
 
-    def erase(self, keys: set[str], upto: int) -> None:
-        """Write every segment that has values of these keys, from commits up to `upto`, anew without them.
+    def erase(self, keys: set[str], upto: int) -> int:
+        """Write every segment that has values of these keys, from commits up to `upto`, anew without them. Returns how
+        many bytes smaller they are.
 
         As with `rebase`, `settle` comes first.
         """
+        freed = 0
         with self._rewrite():
             infos = list(self.manifest.segments)
             parts: list[Part] = list(self.archive.parts)
@@ -560,6 +562,7 @@ class Opened:
                 info, new = self._sealed(self._new_name(contents), contents, segment.keyframe())
                 infos = [info if one.origins == segment.origins else one for one in infos]
                 parts = [new if part is segment else part for part in parts]
+                freed += segment.size - new.size
                 old.append(segment)
             if old:
                 self.publish(replace(self.manifest, segments=infos))
@@ -567,6 +570,7 @@ class Opened:
                     changed = {part.origins: part for part in parts}
                     self.archive.set_parts([changed.get(part.origins, part) for part in self.archive.parts])
                 self._remove(old)
+        return freed
 
     def discard_aside(self) -> None:
         """Take away, for good, what recovery once put aside: nobody can say what values it holds."""

@@ -101,6 +101,9 @@ class PurgeReport:
     blobs_held: int = 0
     """Blobs of these keys that stay on the disk because live forks read them: purge there, or close them, and purge
     again."""
+    freed_bytes: int = 0
+    """How much smaller the files of an opened store are since these values were written out of them and blobs went.
+    What the erasing wrote down itself, and saved by compressing a log on the way, isn't counted. 0 in memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ WORDS: dict[str, list[str]] = {
     "checkpoint": ["now"],
     "context": ["sessions"],
     "status": ["update", "DIRECTORY", "--task", "a task"],
+    "context": ["sessions"],
 }
 
 
