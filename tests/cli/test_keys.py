@@ -43,7 +43,6 @@ WORDS: dict[str, list[str]] = {
     "import": ["RUNS"],
     "memory": ["log", "a text"],
     "checkpoint": ["now"],
-    "context": ["sessions"],
     "status": ["update", "DIRECTORY", "--task", "a task"],
     "context": ["sessions"],
 }
