@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from datetime import datetime
 from functools import partial
 from itertools import islice
 from threading import Lock, RLock
@@ -18,7 +17,7 @@ from backpack.archive.archive import Stored, engine_over
 from backpack.archive.opened import Health
 from backpack.archive.visiting import look_again
 from backpack.codec import pack_checked, pack_value, unpack_value
-from backpack.core.addresses import At, pruned_error, resolve
+from backpack.core.addresses import At, bound, pruned_error, resolve
 from backpack.core.chain import Mark, is_visible, size_of
 from backpack.core.commit import NO_LABEL, Commit, Facts, Label, new_object, set_facts
 from backpack.core.engine import Engine
@@ -482,7 +481,8 @@ class Backpack(MutableMapping[str, Any]):
         after: At | None = None,
         limit: int | None = None,
     ) -> Iterator[Commit]:
-        """The commits, newest first, lazily: of a key, a node, with a tag, between two others (these not included).
+        """The commits, newest first, lazily: of a key, a node, with a tag, between two others (these not included) or
+        between two times (what was made in that very microsecond not included).
 
         >>> bp = Backpack({"a": 1})
         >>> _ = bp.pack("a", 2, node="n")
@@ -492,10 +492,8 @@ class Backpack(MutableMapping[str, Any]):
         self._require_open()
         checked_limit(limit)
         with self._lock:
-            stop = self._engine.timeline.head + 1 if before is None else resolve(self._engine, before)
-            if isinstance(before, datetime):
-                stop += 1  # it names no commit: all that were made at or before it are before it
-            start = 0 if after is None else resolve(self._engine, after)
+            stop = self._engine.timeline.head + 1 if before is None else bound(self._engine, before, is_end=True)
+            start = 0 if after is None else bound(self._engine, after, is_end=False)
         return self._while_open(self._listed(key, node, tag, start, stop, limit))
 
     def blame(self, key: str) -> Commit:
