@@ -513,7 +513,7 @@ class Backpack(MutableMapping[str, Any]):
         """The first commit whose snapshot satisfies the predicate, in O(log commits) snapshots.
 
         `good`: it is known to be false there (the beginning); `bad`: true there (HEAD). `CommitNotFoundError` when it
-        is not true at `bad`.
+        is not true at `bad`, `CommitPrunedError` when it is true at the oldest commit left and the first may have gone.
 
         >>> bp = Backpack()
         >>> for number in range(10): _ = bp.pack("n", number)
