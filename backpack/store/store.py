@@ -463,12 +463,13 @@ class Backpack(MutableMapping[str, Any]):
             return self._engine.commit_at(seq) if has_head else None
 
     def commit(self, at: At) -> Commit:
-        """The commit that `at` names. `CommitNotFoundError`, `CommitPrunedError`."""
+        """The commit that `at` names. Counts as an access to it. `CommitNotFoundError`, `CommitPrunedError`."""
         self._require_open()
         with self._lock:
             seq = resolve(self._engine, at)
             if not seq:
                 raise CommitNotFoundError("there is no commit at the empty beginning", at=at)
+            self._engine.timeline.touch(seq)
             return self._engine.commit_at(seq)
 
     def history(
@@ -531,6 +532,8 @@ class Backpack(MutableMapping[str, Any]):
 
     def snapshot(self, at: At | None = None) -> Snapshot:
         """Every key as of a commit (None: now), read-only. Cost: O(1); a key O(log versions) when read.
+
+        Naming a commit counts as an access to it, and so does each value that is read.
 
         >>> bp = Backpack({"a": 1})
         >>> _ = bp.pack("a", 2)
@@ -608,6 +611,8 @@ class Backpack(MutableMapping[str, Any]):
         self._require_open()
         with self._lock:
             seq = resolve(self._engine, at)
+            if at is not None:
+                self._engine.timeline.touch(seq)
             if self._archive is not None and (self._opened is not None or not self._engine.timeline.has(seq)):
                 return self._fork_archived(self._archive, seq, substitute)
             if self._archive is not None:
@@ -1366,6 +1371,8 @@ class Backpack(MutableMapping[str, Any]):
         with self._lock:
             engine = self._engine
             seq = at if type(at) is int and at > 0 and engine.timeline.has(at) else resolve(engine, at)
+            if at is not None:
+                engine.timeline.touch(seq)
             state = self._state(seq)
         return Snapshot(self, state, sight)
 
