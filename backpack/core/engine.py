@@ -84,6 +84,8 @@ class Engine:
         self.pruned = head
         """Commits that have left memory."""
         self.pruned_told = head
+        self.pruned_bytes = 0
+        """By how much pruning has made the history shorter since `take_pruned` was asked last."""
         self.former: Former = _NOTHING
         """`(seq, the large values that this commit found)`, in case it is interrupted."""
         self.entry_offset = -head
@@ -370,11 +372,11 @@ class Engine:
             self.journal.write(self.timeline.head + 1, now, label, planned, self.records)
         return self.adopt(planned, label, now)
 
-    def take_pruned(self) -> int:
-        """How many commits were pruned since this was asked last."""
-        count = self.pruned - self.pruned_told
-        self.pruned_told = self.pruned
-        return count
+    def take_pruned(self) -> tuple[int, int]:
+        """How many commits were pruned since this was asked last, and how many bytes of history left with them."""
+        pruned = (self.pruned - self.pruned_told, self.pruned_bytes)
+        self.pruned_told, self.pruned_bytes = self.pruned, 0
+        return pruned
 
     def _enter(self, plan: Planned, seq: int) -> RawChange:
         """Append one entry to its chain, and everything that goes with it."""

@@ -1555,14 +1555,14 @@ class Backpack(MutableMapping[str, Any]):
         self._events.publish(Event("unpack", (key,), attributed_node(self), size=form_size(content)))
 
     def _tell_pruned(self) -> None:
-        count = self._take_pruned()
+        count, size = self._take_pruned()
         if count and self._events.subscribers:
-            self._events.publish(Event("prune" if self._opened is None else "archive", count=count))
+            self._events.publish(Event("prune" if self._opened is None else "archive", size=size, count=count))
 
-    def _take_pruned(self) -> int:
-        """How many commits were pruned since this was asked last."""
+    def _take_pruned(self) -> tuple[int, int]:
+        """How many commits were pruned since this was asked last, and how many bytes of history they took along."""
         if self._engine.pruned == self._engine.pruned_told:
-            return 0  # without the lock: a task that made a commit asks in the thread of its loop
+            return 0, 0  # without the lock: a task that made a commit asks in the thread of its loop
         with self._lock:
             return self._engine.take_pruned()
 
