@@ -6,7 +6,7 @@ the bytes that are new.
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from itertools import islice
@@ -731,9 +731,7 @@ class Backpack(MutableMapping[str, Any]):
         >>> bp.memory_usage().live_bytes, bp.memory_usage().commits_in_memory
         (11, 1)
         """
-        self._require_open()
-        with self._lock:
-            return measure(self._engine, deep=deep, largest=self._largest_keys, pinned=self._pinned_bytes)
+        return self._usage(deep, self._largest_keys)
 
     def prune(self) -> int:
         """Prune now, down to the share of the budget that pruning leaves; how many commits left."""
@@ -1495,13 +1493,18 @@ class Backpack(MutableMapping[str, Any]):
         chain = self._engine.chain_of(key)
         return None if chain is None else present_content(chain)
 
-    def _pinned_bytes(self) -> int:
+    def _usage(self, deep: bool, largest: Callable[[int], list[tuple[str, int]]]) -> MemoryUsage:
+        self._require_open()
         with self._lock:
-            return pinned_bytes(self._engine)
+            return measure(self._engine, deep=deep, largest=largest, pinned=self._pinned_bytes)
 
-    def _largest_keys(self) -> list[tuple[str, int]]:
+    def _pinned_bytes(self, head: int, pins: Collection[int]) -> int:
         with self._lock:
-            return largest_keys(self._engine)
+            return pinned_bytes(self._engine, head, pins)
+
+    def _largest_keys(self, head: int) -> list[tuple[str, int]]:
+        with self._lock:
+            return largest_keys(self._engine, head)
 
     def _told(self, facts: Facts) -> Commit:
         commit = Commit(facts)
