@@ -16,6 +16,7 @@ from sortedcontainers import SortedList
 from backpack.core import checking, dropping
 from backpack.core.chain import PACK, Chain, Mark, form_of, is_visible, kind_of, size_of
 from backpack.core.commit import Commit, Facts, Label, RawChange
+from backpack.core.fitting import made_to_fit
 from backpack.core.headers import HEADER_SIZES, array_count, array_header, header_size
 from backpack.core.ids import Epoch
 from backpack.core.index import SHARD_SHIFT, SHORT_MAX
@@ -25,7 +26,7 @@ from backpack.core.limits import Limits
 from backpack.core.past import Past
 from backpack.core.payload import LARGE_REF_SIZE, Content, Form, LargeRef, Pieces
 from backpack.core.pins import Pins
-from backpack.core.planning import made_to_fit, plan, plan_all
+from backpack.core.planning import plan, plan_all
 from backpack.core.pruning import Pruner
 from backpack.core.repairing import repair
 from backpack.core.requests import Planned, Request
