@@ -426,7 +426,7 @@ class Engine:
         if chain is None and self.past is not None:
             woken = self.past.wake(key)
             if woken is not None:
-                return wake(self, woken, self.past)
+                return wake(self, woken)
         return chain
 
     def quarantined(self) -> dict[str, str]:

@@ -65,7 +65,8 @@ class MemoryUsage:
 
     `live_bytes` are the present values, `history_bytes` what history holds of them and of older ones (see the
     contract of bounded memory), `pinned_bytes` what pruning may not take, `overhead_bytes` an estimate of everything
-    else that the store keeps. `largest_keys` are the five keys with the most history bytes, `(key, bytes)`, largest
+    else that the store keeps. Equal values count once; those of keys that were not read since the store was opened
+    count each for itself. `largest_keys` are the five keys with the most history bytes, `(key, bytes)`, largest
     first.
 
     `largest_keys` (O(changes)), and `pinned_bytes` where checkpoints or open snapshots pin something (O(keys) each),
@@ -138,9 +139,9 @@ def measure(
     limits = engine.limits
     past = engine.past
     if deep:
-        engine.wake_all()
         counted = recount(engine)
-        live, history = counted.live_bytes, counted.history_bytes
+        sleeping = 0 if past is None else sum(past.dormant_sizes())
+        live, history = counted.live_bytes + sleeping, counted.history_bytes
     else:
         sleeping = 0 if past is None else past.dormant_bytes
         live, history = engine.ledger.live_bytes + sleeping, engine.ledger.history_bytes
