@@ -3,28 +3,17 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields
 from html import escape
-from sys import getsizeof
 from typing import Any, Final, Generic, TypeVar, cast
 
 from backpack.core.chain import Entry
 from backpack.core.checking import recount
 from backpack.core.engine import Engine
 from backpack.core.ledger import holders_of, weight_of
-from backpack.core.payload import LARGE_REF_SIZE
+from backpack.store.overhead import overhead_bytes
 
 LARGEST_KEYS: Final = 5
 _AT_ONCE_MAX: Final = 64
 """With nothing pinned but the newest commit, and no more keys in it, what is pinned is worked out with the report."""
-_PAYLOAD_OVERHEAD: Final = 33
-"""A bytes object beyond its bytes."""
-_ENTRY_OVERHEAD: Final = 17.5
-"""A place in the two columns of a chain, with the room they keep for growth."""
-_CHAIN_OVERHEAD: Final = 720
-"""A chain with its columns, its key and its place in three sorted or hashed collections."""
-_BLOCK_OVERHEAD: Final = 31_000
-"""The columns of 1,024 commits."""
-_AUTHOR_OVERHEAD: Final = 190
-
 
 _T = TypeVar("_T")
 
@@ -159,7 +148,7 @@ def measure(
         large_values=len(engine.large) + (0 if past is None else past.dormant_large),
         blob_bytes=0 if past is None else past.blob_bytes,
         archive_bytes=0 if past is None else past.archive_bytes,
-        overhead_bytes=_overhead(engine),
+        overhead_bytes=overhead_bytes(engine),
         over_budget=history > limits.max_history_size,
         largest_keys=cast(list[tuple[str, int]], _Later(lambda: largest(head))),
     )
@@ -205,19 +194,3 @@ def largest_keys(engine: Engine, head: int, sees: Callable[[str], bool] | None =
             sizes.append((sum(holders.values()), key))
     sizes.sort(key=lambda pair: (-pair[0], pair[1]))
     return [(key, size) for size, key in sizes[:LARGEST_KEYS]]
-
-
-def _overhead(engine: Engine) -> int:
-    shards = engine.ledger.index.shards
-    payloads = sum(map(len, shards)) + len(engine.ledger.index.filed)
-    records = engine.ledger.records
-    total = (
-        sum(map(getsizeof, shards))
-        + payloads * _PAYLOAD_OVERHEAD
-        + engine.entry_count * _ENTRY_OVERHEAD
-        + len(engine.chains) * _CHAIN_OVERHEAD
-        + len(engine.timeline.blocks) * _BLOCK_OVERHEAD
-        + len(engine.authors) * _AUTHOR_OVERHEAD
-        + len(records) * (LARGE_REF_SIZE + 250)
-    )
-    return int(total)
