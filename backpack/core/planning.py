@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from backpack.core.chain import DELETED, PACK, Chain, Mark, form_of
 from backpack.core.payload import LargeRef, form_size
 from backpack.core.requests import Planned, Request
-from backpack.core.shaping import Shaped, as_large, shape, shape_append
+from backpack.core.shaping import Shaped, as_large, as_small, shape, shape_append
 from backpack.core.sharing import Undo
 
 if TYPE_CHECKING:
@@ -39,7 +39,10 @@ def plan(engine: "Engine", request: Request, undo: Undo) -> Planned:
     if request.form is not None:
         form = request.form
         if isinstance(form, LargeRef):
-            return Planned(chain, form, request.content or form.content(), request.is_new, request.is_plain)
+            content = request.content or form.content()
+            if form.size <= engine.large_size and content is not None:
+                return _shaped(chain, request, as_small(content))
+            return Planned(chain, form, content, request.is_new, request.is_plain)
         if form_size(form) > engine.large_size:
             return _shaped(chain, request, as_large(form, engine.large_refs))
         return Planned(chain, form, None, False, request.is_plain)
