@@ -289,18 +289,14 @@ class Archive:
         """Live bytes of the keys that have not woken."""
         return self.dormant.live_bytes
 
-    @dormant_bytes.setter
-    def dormant_bytes(self, size: int) -> None:
-        self.dormant.live_bytes = size
-
     @property
     def dormant_large(self) -> int:
         """How many of them have a large value."""
         return self.dormant.large_count
 
-    @dormant_large.setter
-    def dormant_large(self, count: int) -> None:
-        self.dormant.large_count = count
+    def dormant_sizes(self) -> Iterator[int]:
+        """The packed sizes of their values, from what is stored of them."""
+        return self.dormant.sizes()
 
     def dormant_kinds(self) -> Iterator[tuple[str, str]]:
         """The keys that sleep, each with the kind of its newest change."""

@@ -67,10 +67,7 @@ class HoledArchive(Archive):
             change = self.find(key, self.head)
             if change is None:
                 return None
-            newest = newest_of(change)
-            self.dormant.give_back(key, newest)
-            self.dormant.live_bytes += newest.size
-            self.dormant.large_count += newest.is_large
+            self.dormant.give_back(key, newest_of(change))
         return super().wake(key)
 
     @property

@@ -68,8 +68,7 @@ def _document(bp: Backpack, path: str, size: int) -> dict[str, Any]:
         "checkpoints": {checkpoint.name: checkpoint.seq for checkpoint in bp.checkpoints()},
         "disk_bytes": size,
     }
-    document |= {field.name: getattr(usage, field.name) for field in fields(usage) if not field.name.startswith("_")}
-    document["pinned_bytes"] = usage.pinned_bytes
+    document |= {field.name: getattr(usage, field.name) for field in fields(usage)}
     document["largest_keys"] = [{"key": key, "history_bytes": size} for key, size in usage.largest_keys]
     document["threads"] = [
         {"thread": name, "checkpoints": checkpoints, "pending_writes": writes, "size": size}

@@ -16,6 +16,7 @@ from sortedcontainers import SortedList
 from backpack.core import checking, dropping
 from backpack.core.chain import PACK, Chain, Mark, form_of, is_visible, kind_of, size_of
 from backpack.core.commit import Commit, Facts, Label, RawChange
+from backpack.core.fitting import made_to_fit
 from backpack.core.headers import HEADER_SIZES, array_count, array_header, header_size
 from backpack.core.ids import Epoch
 from backpack.core.index import SHARD_SHIFT, SHORT_MAX
@@ -25,7 +26,7 @@ from backpack.core.limits import Limits
 from backpack.core.past import Past
 from backpack.core.payload import LARGE_REF_SIZE, Content, Form, LargeRef, Pieces
 from backpack.core.pins import Pins
-from backpack.core.planning import made_to_fit, plan, plan_all
+from backpack.core.planning import plan, plan_all
 from backpack.core.pruning import Pruner
 from backpack.core.repairing import repair
 from backpack.core.requests import Planned, Request
@@ -84,6 +85,8 @@ class Engine:
         self.pruned = head
         """Commits that have left memory."""
         self.pruned_told = head
+        self.pruned_bytes = 0
+        """By how much pruning has made the history shorter since `take_pruned` was asked last."""
         self.former: Former = _NOTHING
         """`(seq, the large values that this commit found)`, in case it is interrupted."""
         self.entry_offset = -head
@@ -370,11 +373,11 @@ class Engine:
             self.journal.write(self.timeline.head + 1, now, label, planned, self.records)
         return self.adopt(planned, label, now)
 
-    def take_pruned(self) -> int:
-        """How many commits were pruned since this was asked last."""
-        count = self.pruned - self.pruned_told
-        self.pruned_told = self.pruned
-        return count
+    def take_pruned(self) -> tuple[int, int]:
+        """How many commits were pruned since this was asked last, and how many bytes of history left with them."""
+        pruned = (self.pruned - self.pruned_told, self.pruned_bytes)
+        self.pruned_told, self.pruned_bytes = self.pruned, 0
+        return pruned
 
     def _enter(self, plan: Planned, seq: int) -> RawChange:
         """Append one entry to its chain, and everything that goes with it."""
@@ -423,7 +426,7 @@ class Engine:
         if chain is None and self.past is not None:
             woken = self.past.wake(key)
             if woken is not None:
-                return wake(self, woken, self.past)
+                return wake(self, woken)
         return chain
 
     def quarantined(self) -> dict[str, str]:

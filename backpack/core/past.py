@@ -33,10 +33,6 @@ class Past(Protocol):
 
     first_seq: int
     """The oldest commit that can still be read."""
-    dormant_bytes: int
-    """Live bytes of the keys that have not woken."""
-    dormant_large: int
-    """How many of them have a large value."""
 
     @property
     def commit_count(self) -> int:
@@ -51,6 +47,20 @@ class Past(Protocol):
     @property
     def blob_bytes(self) -> int:
         """Bytes on disk of blobs."""
+        ...
+
+    @property
+    def dormant_bytes(self) -> int:
+        """Live bytes of the keys that have not woken: the sizes of their values, equal or not, added up."""
+        ...
+
+    @property
+    def dormant_large(self) -> int:
+        """How many of them have a large value."""
+        ...
+
+    def dormant_sizes(self) -> Iterator[int]:
+        """The packed sizes of their values, counted anew."""
         ...
 
     def wake(self, key: str, /) -> Woken | None:

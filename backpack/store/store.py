@@ -6,9 +6,8 @@ the bytes that are new.
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from datetime import datetime
 from functools import partial
 from itertools import islice
 from threading import Lock, RLock
@@ -18,7 +17,7 @@ from backpack.archive.archive import Stored, engine_over
 from backpack.archive.opened import Health
 from backpack.archive.visiting import look_again
 from backpack.codec import pack_checked, pack_value, unpack_value
-from backpack.core.addresses import At, pruned_error, resolve
+from backpack.core.addresses import At, bound, pruned_error, resolve
 from backpack.core.chain import Mark, is_visible, size_of
 from backpack.core.commit import NO_LABEL, Commit, Facts, Label, new_object, set_facts
 from backpack.core.engine import Engine
@@ -464,12 +463,13 @@ class Backpack(MutableMapping[str, Any]):
             return self._engine.commit_at(seq) if has_head else None
 
     def commit(self, at: At) -> Commit:
-        """The commit that `at` names. `CommitNotFoundError`, `CommitPrunedError`."""
+        """The commit that `at` names. Counts as an access to it. `CommitNotFoundError`, `CommitPrunedError`."""
         self._require_open()
         with self._lock:
             seq = resolve(self._engine, at)
             if not seq:
                 raise CommitNotFoundError("there is no commit at the empty beginning", at=at)
+            self._engine.timeline.touch(seq)
             return self._engine.commit_at(seq)
 
     def history(
@@ -482,7 +482,8 @@ class Backpack(MutableMapping[str, Any]):
         after: At | None = None,
         limit: int | None = None,
     ) -> Iterator[Commit]:
-        """The commits, newest first, lazily: of a key, a node, with a tag, between two others (these not included).
+        """The commits, newest first, lazily: of a key, a node, with a tag, between two others (these not included) or
+        between two times (what was made in that very microsecond not included).
 
         >>> bp = Backpack({"a": 1})
         >>> _ = bp.pack("a", 2, node="n")
@@ -492,10 +493,8 @@ class Backpack(MutableMapping[str, Any]):
         self._require_open()
         checked_limit(limit)
         with self._lock:
-            stop = self._engine.timeline.head + 1 if before is None else resolve(self._engine, before)
-            if isinstance(before, datetime):
-                stop += 1  # it names no commit: all that were made at or before it are before it
-            start = 0 if after is None else resolve(self._engine, after)
+            stop = self._engine.timeline.head + 1 if before is None else bound(self._engine, before, is_end=True)
+            start = 0 if after is None else bound(self._engine, after, is_end=False)
         return self._while_open(self._listed(key, node, tag, start, stop, limit))
 
     def blame(self, key: str) -> Commit:
@@ -515,7 +514,7 @@ class Backpack(MutableMapping[str, Any]):
         """The first commit whose snapshot satisfies the predicate, in O(log commits) snapshots.
 
         `good`: it is known to be false there (the beginning); `bad`: true there (HEAD). `CommitNotFoundError` when it
-        is not true at `bad`.
+        is not true at `bad`, `CommitPrunedError` when it is true at the oldest commit left and the first may have gone.
 
         >>> bp = Backpack()
         >>> for number in range(10): _ = bp.pack("n", number)
@@ -533,6 +532,8 @@ class Backpack(MutableMapping[str, Any]):
 
     def snapshot(self, at: At | None = None) -> Snapshot:
         """Every key as of a commit (None: now), read-only. Cost: O(1); a key O(log versions) when read.
+
+        Naming a commit counts as an access to it, and so does each value that is read.
 
         >>> bp = Backpack({"a": 1})
         >>> _ = bp.pack("a", 2)
@@ -610,6 +611,8 @@ class Backpack(MutableMapping[str, Any]):
         self._require_open()
         with self._lock:
             seq = resolve(self._engine, at)
+            if at is not None:
+                self._engine.timeline.touch(seq)
             if self._archive is not None and (self._opened is not None or not self._engine.timeline.has(seq)):
                 return self._fork_archived(self._archive, seq, substitute)
             if self._archive is not None:
@@ -728,9 +731,7 @@ class Backpack(MutableMapping[str, Any]):
         >>> bp.memory_usage().live_bytes, bp.memory_usage().commits_in_memory
         (11, 1)
         """
-        self._require_open()
-        with self._lock:
-            return measure(self._engine, deep=deep, largest=self._largest_keys, pinned=self._pinned_bytes)
+        return self._usage(deep, self._largest_keys)
 
     def prune(self) -> int:
         """Prune now, down to the share of the budget that pruning leaves; how many commits left."""
@@ -1368,6 +1369,8 @@ class Backpack(MutableMapping[str, Any]):
         with self._lock:
             engine = self._engine
             seq = at if type(at) is int and at > 0 and engine.timeline.has(at) else resolve(engine, at)
+            if at is not None:
+                engine.timeline.touch(seq)
             state = self._state(seq)
         return Snapshot(self, state, sight)
 
@@ -1490,13 +1493,18 @@ class Backpack(MutableMapping[str, Any]):
         chain = self._engine.chain_of(key)
         return None if chain is None else present_content(chain)
 
-    def _pinned_bytes(self) -> int:
+    def _usage(self, deep: bool, largest: Callable[[int], list[tuple[str, int]]]) -> MemoryUsage:
+        self._require_open()
         with self._lock:
-            return pinned_bytes(self._engine)
+            return measure(self._engine, deep=deep, largest=largest, pinned=self._pinned_bytes)
 
-    def _largest_keys(self) -> list[tuple[str, int]]:
+    def _pinned_bytes(self, head: int, pins: Collection[int]) -> int:
         with self._lock:
-            return largest_keys(self._engine)
+            return pinned_bytes(self._engine, head, pins)
+
+    def _largest_keys(self, head: int) -> list[tuple[str, int]]:
+        with self._lock:
+            return largest_keys(self._engine, head)
 
     def _told(self, facts: Facts) -> Commit:
         commit = Commit(facts)
@@ -1550,14 +1558,14 @@ class Backpack(MutableMapping[str, Any]):
         self._events.publish(Event("unpack", (key,), attributed_node(self), size=form_size(content)))
 
     def _tell_pruned(self) -> None:
-        count = self._take_pruned()
+        count, size = self._take_pruned()
         if count and self._events.subscribers:
-            self._events.publish(Event("prune" if self._opened is None else "archive", count=count))
+            self._events.publish(Event("prune" if self._opened is None else "archive", size=size, count=count))
 
-    def _take_pruned(self) -> int:
-        """How many commits were pruned since this was asked last."""
+    def _take_pruned(self) -> tuple[int, int]:
+        """How many commits were pruned since this was asked last, and how many bytes of history they took along."""
         if self._engine.pruned == self._engine.pruned_told:
-            return 0  # without the lock: a task that made a commit asks in the thread of its loop
+            return 0, 0  # without the lock: a task that made a commit asks in the thread of its loop
         with self._lock:
             return self._engine.take_pruned()
 
