@@ -349,6 +349,14 @@ class Archive:
             return seq <= self.head
         return 0 < seq <= self.head and self.row(seq) is not None
 
+    def setter_of(self, key: str, seq: int) -> int:
+        """The commit that brought the value which the key has as of another one: behind a quarantine and a release the
+        pack before them. 0 where that is lost. Cost: a cold read for each of these."""
+        change = self.find(key, seq)
+        while change is not None and change.carries_on:
+            change = self.find(key, change.seq - 1)
+        return 0 if change is None else change.seq
+
     def facts(self, seq: int) -> tuple[int, Label, tuple[RawChange, ...]]:
         """`(time, label, changes)` of a commit."""
         row = self.row(seq)

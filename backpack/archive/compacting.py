@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from backpack.archive.archive import Archive, Part
-from backpack.archive.content import Change, SourceId
+from backpack.archive.content import CARRYING, Change, SourceId
 from backpack.archive.contents import Contents
+from backpack.archive.frames import KINDS
 from backpack.archive.merging import merged
 from backpack.archive.retention import Retention
 from backpack.archive.segment import Segment
@@ -95,6 +96,12 @@ def based(archive: Archive, boundary: int, checkpoints: Iterable[int]) -> tuple[
         kept.update((key, newest.seq) for key, newest in later.items())
         if columns is not None:
             kept.update(pair for pair in zip(columns.names, columns.seqs, strict=True) if pair[0] not in later)
+        carried = [(key, newest.seq) for key, newest in later.items() if newest.kind in CARRYING]
+        if columns is not None:
+            rows = zip(columns.names, columns.seqs, columns.kinds, strict=True)
+            carried += [(key, seq) for key, seq, kind in rows if KINDS[kind] in CARRYING and key not in later]
+        setters = [(key, archive.setter_of(key, seq)) for key, seq in carried]
+        kept.update((key, seq) for key, seq in setters if seq)
     commits = {seq for _, seq in kept} | pinned
     contents = merged(
         going,

@@ -20,6 +20,7 @@ from backpack.blobs.store import Blobs
 from backpack.core.engine import Engine
 from backpack.core.past import Woken
 from backpack.core.payload import Content
+from backpack.errors import CorruptionError
 
 _VISIBLE: Final = frozenset({"pack", "release"})
 _NAMED: Final = frozenset({"pack", "release", "quarantine"})
@@ -130,6 +131,13 @@ class HoledArchive(Archive):
             if hole.first_seq <= seq <= hole.last_seq:
                 raise hole.error()
         return super().row(seq)
+
+    def setter_of(self, key: str, seq: int) -> int:
+        """The commit that brought the value; 0 where that may be lost."""
+        try:
+            return super().setter_of(key, seq)
+        except CorruptionError:
+            return 0
 
     def rows_of(self, key: str, stop: int, start: int) -> Iterator[CommitRow]:
         """The commits that changed the key, newest first; `CorruptionError` where one may be missing."""

@@ -71,6 +71,14 @@ class Remembered(View):
             index = -1 if chain is None else chain.index_of(found.seq)
             return None if chain is None or index < 0 else engine.commit_of(chain, index)
 
+    def setter(self, found: Found) -> Commit | None:
+        """The commit that brought its value: also one that was pruned while the value stays."""
+        with self.lock:
+            engine = self.engine
+            chain = engine.chain_of(found.key)
+            index = -1 if chain is None else chain.index_of(found.seq)
+            return None if chain is None or index < 0 else engine.setter_of(chain, index)
+
     # -- many keys -----------------------------------------------------------------------------------------------
 
     def keys(self) -> list[str]:

@@ -1349,18 +1349,10 @@ class Backpack(MutableMapping[str, Any]):
         return content
 
     def _author(self, key: str) -> Commit | None:
-        """Who set the present value: for a released one, who had packed it, as long as that is known."""
+        """Who set the present value: for a released one, who had packed it. Wants the lock."""
         chain = self._engine.chain_of(key)
         assert chain is not None
-        forms = chain.columns[1]
-        last = forms[-1]
-        index = len(forms) - 1
-        if isinstance(last, Mark):
-            while index > 0 and isinstance(forms[index], Mark):
-                index -= 1
-            if forms[index] is not last.form:
-                index = len(forms) - 1
-        return self._engine.commit_of(chain, index)
+        return self._engine.setter_of(chain, len(chain.columns[1]) - 1)
 
     def _snapshot(self, at: At | None, sight: Sight | None) -> Snapshot:
         if self._is_closed:
