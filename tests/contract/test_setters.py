@@ -149,6 +149,22 @@ def test_compaction_keeps_who_packed_a_released_value(tmp_path: Path) -> None:
         assert facts(bp, "q") == said
 
 
+def test_a_fork_in_a_directory_knows_who_set_what_memory_has_pruned(tmp_path: Path) -> None:
+    bp = released(Backpack(max_history_size=3_000))
+    bp.delete("r")
+    bp.pack("s", "of another node", node="another")
+    prune(bp)
+    said = {key: facts(bp, key)[:7] for key in ("q", "s")}
+    with bp.fork(path=tmp_path / "fork") as fork:
+        assert {key: facts(fork, key)[:7] for key in ("q", "s")} == said
+        assert fork.version("r") == 2 and "r" not in fork
+        fork._check()
+    assert backpack.verify(tmp_path / "fork").ok
+    with backpack.open(tmp_path / "fork") as fork:
+        assert {key: facts(fork, key)[:7] for key in ("q", "s")} == said
+        assert fork._engine.past is not None and not fork._engine.past.has(2)
+
+
 def test_a_large_released_value_out_of_reach_says_who_packed_it() -> None:
     bp = Backpack(max_value_size=100, max_history_size=100_000)
     bp.pack("q", "x" * 1000, node="packer")
