@@ -65,6 +65,10 @@ class Archived:
         row = self._archive.row(seq) if seq else None
         return None if row is None else self._commit(row)
 
+    def remover(self, key: str) -> Commit | None:
+        """A delete that is known is found."""
+        return None
+
     # -- many keys -----------------------------------------------------------------------------------------------
 
     def keys(self) -> list[str]:

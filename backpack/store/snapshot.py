@@ -190,6 +190,10 @@ class Snapshot(Mapping[str, Any]):
     def _author(self, found: Found) -> Commit | None:
         return self._seen(self._state.author(found))
 
+    def _remover(self, key: str) -> Commit | None:
+        prefix = "" if self._sight is None else self._sight.prefix
+        return self._seen(self._state.remover(prefix + key))
+
     def _setter(self, found: Found) -> Commit | None:
         return self._seen(self._state.setter(found))
 

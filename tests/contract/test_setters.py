@@ -133,6 +133,41 @@ def test_a_difference_names_the_commit_that_changed_the_key_last(tmp_path: Path)
             assert bp.diff(2, 3).removed["q"].commit == bp.commit(3)
 
 
+@pytest.mark.parametrize("limit", [800, 10**6])
+@pytest.mark.parametrize("is_reopened", [False, True])
+def test_a_difference_names_who_deleted_a_key_that_memory_has_nothing_of(
+    tmp_path: Path, limit: int, is_reopened: bool
+) -> None:
+    path = tmp_path / "run.backpack"
+    bp = backpack.open(path, max_history_size=limit)
+    bp.pack("d", 1)
+    bp.pack("a", 0)
+    bp.delete("d", node="deleter")
+    if is_reopened:
+        bp.close()
+        bp = backpack.open(path, max_history_size=limit)
+    with bp:
+        for number in range(61):
+            bp.pack("a", f"x{number}" * 10)
+            if number in (0, 1, 60):
+                assert bp.diff(1).removed["d"].commit == bp.commit(3)
+                assert bp.diff("HEAD", 2).added["d"].commit == bp.commit(3)
+                assert bp.node("n", namespace="").diff(1).removed["d"].commit == bp.commit(3)
+        before = bp.head
+        assert before is not None
+        bp.pack("d", 2)
+        assert bp.diff(1, before).removed["d"].commit == bp.commit(3)
+        with bp.fork() as fork:
+            fork.delete("d")
+            for number in range(60):
+                fork.pack("a", f"y{number}" * 10)
+            removed = fork.diff(1).removed["d"].commit
+            assert removed is None or removed.seq == before.seq + 2
+        bp.flush()
+        with backpack.open(path, mode="r") as reader:
+            assert reader.diff(1, before.seq).removed["d"].commit == bp.commit(3)
+
+
 def test_compaction_keeps_who_packed_a_released_value(tmp_path: Path) -> None:
     path = tmp_path / "run.backpack"
     with backpack.open(path, max_history_size=3_000) as bp:

@@ -72,6 +72,9 @@ class Copied:
     def author(self, found: Found) -> Commit | None:
         return self._authors[found.key]
 
+    def remover(self, key: str) -> Commit | None:
+        return None
+
     def setter(self, found: Found) -> Commit | None:
         return self._setters[found.key]
 
