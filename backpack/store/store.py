@@ -484,6 +484,9 @@ class Backpack(MutableMapping[str, Any]):
     ) -> Iterator[Commit]:
         """The commits, newest first, lazily: of a key, a node, with a tag, between two others (these not included).
 
+        Of a damaged store: all that can be read, on both sides of the damage, and `CorruptionError` behind the last,
+        unless `limit` is reached before.
+
         >>> bp = Backpack({"a": 1})
         >>> _ = bp.pack("a", 2, node="n")
         >>> [commit.seq for commit in bp.history("a")], [commit.seq for commit in bp.history(node="n")]
@@ -1376,13 +1379,16 @@ class Backpack(MutableMapping[str, Any]):
         count = 0
         if limit == 0:
             return
-        for commit in self._history.commits(key, stop, start):
+        lost: list[CorruptionError] = []
+        for commit in self._history.commits(key, stop, start, lost):
             if (node is not None and commit.node != node) or (tag is not None and tag not in commit.tags):
                 continue
             yield commit
             count += 1
             if count == limit:
                 return
+        if lost:
+            raise lost[0]
 
     def _diff(self, old: Snapshot, new: Snapshot) -> Diff:
         return diff_of(old, new)
