@@ -71,6 +71,7 @@ def make_store(folder: Folder, covers: Covers, make_random: MakeRandom, store_id
             f"the folder holds something that is no store: path={folder.path!r} has={others[0]!r}; name an empty "
             "folder or one that is not there"
         )
+    folder.secure()
     folder.folder(BLOBS)
     if not folder.has(READERS):
         folder.create(READERS).close()
@@ -83,6 +84,7 @@ def open_archive(
     folder: Folder, covers: Covers, manifest: Manifest, lock: Lock, make_random: MakeRandom
 ) -> tuple[Opened, Recovery | None]:
     """The archive of a store, for its writer. `CorruptionError` when acknowledged data is damaged."""
+    folder.secure()
     cache = Cache()
     blobs = Blobs(folder.folder(BLOBS), covers)
     logs, faults, torn = _scan(folder, covers, manifest)

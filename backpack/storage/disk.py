@@ -10,6 +10,7 @@ umask. Appending is one `write` and two comparisons: 0.1 us beside the system ca
 
 import errno
 import os
+import stat
 import sys
 from collections.abc import Callable
 from typing import Final
@@ -275,7 +276,8 @@ class DiskFolder:
         """Make it 0700: for a folder known to be a store. `open_folder` leaves the mode of one that was there alone."""
         self._check()
         try:
-            os.fchmod(self._descriptor, descriptors.FOLDER_MODE)
+            if stat.S_IMODE(os.fstat(self._descriptor).st_mode) != descriptors.FOLDER_MODE:
+                os.fchmod(self._descriptor, descriptors.FOLDER_MODE)
         except OSError as error:
             raise storage_error("the folder could not be made private", error, self._path) from error
 
