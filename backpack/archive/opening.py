@@ -55,7 +55,7 @@ class Recovery:
     dropped_bytes: int
     """Bytes that were cut off: frames that had not been acknowledged as durable."""
     kept_in: tuple[str, ...]
-    """The files in the folder `aside` of the store that hold them."""
+    """The files that hold them, as paths from the folder of the store: `aside/000000000001-223.cut`."""
     head: int
     """The newest commit that is there."""
 
@@ -172,7 +172,7 @@ def _put_aside(folder: Folder, plan: Plan) -> Recovery:
                 aside = folder.folder(ASIDE)
                 copy = f"{name.removesuffix('.log')}-{offset}.cut"
                 publish(aside, copy, (file.pread(_CHUNK, at) for at in range(offset, size, _CHUNK)))
-                kept.append(copy)
+                kept.append(f"{ASIDE}/{copy}")
         finally:
             file.close()
     return Recovery(dropped, tuple(kept), plan.head)
