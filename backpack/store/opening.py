@@ -118,8 +118,7 @@ def open_in(
     store = Backpack._from_engine(opened.engine(limits), archive.last_ns, opened, archive)
     store._begin(durability, recovery)
     if retention and is_writable:
-        opened.retention = retention
-        opened.tend = _tending(ref(store))
+        opened.keep(retention, _tending(ref(store)))
     if is_writable:
         try:
             sweep_inbox(opened)

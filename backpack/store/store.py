@@ -1007,6 +1007,8 @@ class Backpack(MutableMapping[str, Any]):
             if self._opened.inbox.names():
                 await self._readers.run(self._adopt)
             await self._opened.aflush()
+            if self._opened.is_behind:
+                await self._readers.run(self._opened.catch_up)
             self._testify(self._opened)
 
     async def aclose(self) -> None:
@@ -1026,7 +1028,8 @@ class Backpack(MutableMapping[str, Any]):
         """Everything so far is as durable as the store can make it: in memory that it is there, on disk that it
         survives a power loss. Raises `StorageError` for what failed in the background since the last time.
 
-        What other processes have posted into the inbox is adopted first, as when a store is opened or closed."""
+        What other processes have posted into the inbox is adopted first, as when a store is opened or closed. Where
+        the store was opened with limits for its archive, this waits until it keeps them."""
         self._require_open()
         if self._opened is not None and self._opened.writer is not None:
             self._adopt()
