@@ -175,6 +175,13 @@ class Archive:
         twin.dormant = Dormant(*self.newest_at(seq))
         return twin
 
+    def shadow(self) -> "Archive":
+        """The same up to the newest commit, of which somebody may say that it has other parts. Never to be closed."""
+        twin = Archive(self.blobs, self.parts, Placer(_no_blob), None, self.first_seq)
+        twin.kept, twin.twins, twin._on_disk = self.kept, self.twins, self._on_disk
+        twin._limit = self.head
+        return twin
+
     @property
     def last_ns(self) -> int:
         """The time of the newest commit; 0 when there is none."""

@@ -19,12 +19,11 @@ from backpack.core.patterns import Pattern
 from backpack.errors import CorruptionError
 
 
-def first_kept(archive: Archive, retention: Retention, now_ns: int, *, as_sealed: bool = False) -> int:
+def first_kept(archive: Archive, retention: Retention, now_ns: int) -> int:
     """The first commit that stays: the beginning of a segment. Of several limits the one that keeps least counts; the
     newest segment stays whatever they say.
 
-    Logs that are not sealed stay too, unless it is asked what would stay if they were (`as_sealed`). Cost: O(parts),
-    and where a size is too large the blobs that they refer to.
+    Logs that are not sealed stay too. Cost: O(parts), and where a size is too large the blobs that they refer to.
     """
     runs = _runs(archive)
     if not runs:
@@ -37,14 +36,8 @@ def first_kept(archive: Archive, retention: Retention, now_ns: int, *, as_sealed
     boundary = max([archive.first_seq, *(part.first_seq for part, _ in runs if part.first_seq <= wanted)])
     if retention.max_archive_size is not None:
         boundary = max(boundary, _first_that_fits(archive, runs, retention.max_archive_size))
-    unsealed = [part.first_seq for part, _ in runs if not isinstance(part, Segment) and not as_sealed]
+    unsealed = [part.first_seq for part, _ in runs if not isinstance(part, Segment)]
     return min([boundary, runs[-1][0].first_seq, *unsealed])
-
-
-def size_before(archive: Archive, boundary: int) -> int:
-    """Bytes of the parts before a commit, and of the blobs that only they refer to: at most what their going frees."""
-    runs = _runs(archive)
-    return sum(size for size, (_, last) in zip(_sizes_alone(archive, runs), runs, strict=True) if last < boundary)
 
 
 Runs = list[tuple[Part, int]]

@@ -16,6 +16,7 @@ from backpack.archive.cache import Cache
 from backpack.archive.compacting import based, erased, sealed
 from backpack.archive.contents import Contents
 from backpack.archive.derived import Derived, remove_derived
+from backpack.archive.foreseeing import LEVEL, Beside, Foreseen
 from backpack.archive.gathering import gathered
 from backpack.archive.holding import blobs_in_use
 from backpack.archive.holed import HoledArchive
@@ -69,8 +70,6 @@ RESERVE: Final = "reserve"
 RESERVE_SIZE: Final = 4096
 """A file of so many bytes that closing takes away first: on a full disk the mark of a clean close has its place."""
 
-LEVEL: Final = 3
-"""Of zstd, for segments."""
 LEVEL_LAST: Final = 6
 """Of zstd, for the log that is sealed at closing: 2 to 3 % less, for twice the time, when nobody commits beside it."""
 
@@ -601,6 +600,21 @@ class Opened:
                 self.archive.set_parts([base, *(part for part in self.archive.parts if id(part) not in listed)])
                 self.archive.kept = pinned
             return sum(segment.size for segment in going) - info.size + self._remove(going)
+
+    def foresee(self, retention: Retention, checkpoints: Iterable[int], now_ns: int) -> Foreseen:
+        """What a compaction would do now. Nothing is changed, and nobody else changes which files there are meanwhile.
+
+        Cost: that of compacting, but for what it writes."""
+        with self._rewrite():
+            beside = Beside(
+                self.archive,
+                self.covers,
+                self.manifest.store_id,
+                self._full,
+                self._left_alone,
+            )
+            usual = Retention() if self.tend is None else self.retention
+            return beside.run(retention, usual, checkpoints, now_ns)
 
     def erase(self, keys: set[str], upto: int) -> None:
         """Write every segment that has values of these keys, from commits up to `upto`, anew without them.

@@ -881,7 +881,11 @@ class Backpack(MutableMapping[str, Any]):
 
         Without a limit the ones that the store was opened with count, if any. Present values, checkpoints and all
         commits that stay are as before; those that go raise `CommitPrunedError`. What several limits keep least of
-        counts. With `dry_run` nothing changes. Of a store in memory there is nothing to compact.
+        counts. Of a store in memory there is nothing to compact.
+
+        With `dry_run` nothing changes. The report has the commits that compacting would take away if it came next; its
+        size is theirs to a few bytes too, unless readers have the store open (compacting leaves blobs alone then) or
+        memory alone still has large values of commits that go. Cost: as compacting, but for the writing.
         """
         self._require_open()
         return compact(self, checked_retention(max_archive_size, keep_days, keep_commits), dry_run, time.time_ns())
