@@ -13,7 +13,7 @@ from backpack import Backpack
 from backpack.cli.console import Console
 from backpack.cli.keys import key_of
 from backpack.errors import InvalidArgumentError, StoreLockedError, StoreNotFoundError
-from backpack.terminal.words import count_of, printable, size_shown
+from backpack.terminal.words import printable, size_shown
 
 VARIABLE: Final = "BACKPACK_STORE"
 DEFAULT: Final = ".backpack"
@@ -117,7 +117,5 @@ def tell_note(args: argparse.Namespace, text: str) -> None:
 def _tell_recovery(command: str, recovery: backpack.Recovery) -> None:
     text = f"backpack {command}: note: the store had not been closed; it goes on from commit {recovery.head}"
     if recovery.dropped_bytes:
-        files = count_of(len(recovery.kept_in), "file")
-        kept = ", ".join(recovery.kept_in)
-        text += f"; {size_shown(recovery.dropped_bytes)} that were never synced are in {files} of aside: {kept}"
+        text += f"; {size_shown(recovery.dropped_bytes)} that were never synced are in {', '.join(recovery.kept_in)}"
     Console(sys.stderr).line(printable(text))

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from backpack.core.authors import Author
 from backpack.core.chain import DELETED, PACK, form_of, is_visible
-from backpack.core.dropping import Author
 from backpack.core.ledger import Holder, weight_of
 from backpack.core.payload import Form, LargeRef, Pieces, form_size, join
 

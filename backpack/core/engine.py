@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from sortedcontainers import SortedList
 
 from backpack.core import checking, dropping
+from backpack.core.authors import Author, LoneAuthor, facts_of, raw_changes, setter_of
 from backpack.core.chain import PACK, Chain, Mark, form_of, is_visible, kind_of, size_of
 from backpack.core.commit import Commit, Facts, Label, RawChange
 from backpack.core.fitting import made_to_fit
@@ -71,7 +72,7 @@ class Engine:
         """The commit that deleted them."""
         self.ledger = Ledger()
         self.take_ledger()
-        self.authors: dict[int, dropping.Author | dropping.LoneAuthor] = {}
+        self.authors: dict[int, Author | LoneAuthor] = {}
         """What is still known of commits that have left while an entry of theirs stays."""
         self.pins = Pins(self)
         self.large_refs: LargeIndex = WeakValueDictionary()
@@ -458,7 +459,7 @@ class Engine:
             time_ns, label, archived = self.past.facts(seq)
             return Commit((self.epoch.of(seq), seq, time_ns, label, archived))
         time_ns, label, _ = self.timeline.facts(seq)
-        changes = dropping.raw_changes(self.timeline.changed(seq), seq)
+        changes = raw_changes(self.timeline.changed(seq), seq)
         return Commit((self.epoch.of(seq), seq, time_ns, label, changes))
 
     def commit_of(self, chain: Chain, index: int) -> Commit | None:
@@ -469,10 +470,11 @@ class Engine:
         author = self.authors.get(seq)
         if author is None:
             return self.commit_at(seq) if self.past is not None and self.past.knows(seq) else None
-        if isinstance(author, dropping.Author):
-            return Commit((self.epoch.of(seq), seq, author.time_ns, author.label, author.changes))
-        time_ns, label = author
-        return Commit((self.epoch.of(seq), seq, time_ns, label, dropping.raw_changes((chain,), seq)))
+        return Commit((self.epoch.of(seq), *facts_of(author, chain, seq)))
+
+    def setter_of(self, chain: Chain, index: int) -> Commit | None:
+        """The commit that brought the value of an entry: of a released one, who packed it. None where that is lost."""
+        return setter_of(self, chain, index)
 
     @property
     def entry_count(self) -> int:

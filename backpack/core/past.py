@@ -79,6 +79,11 @@ class Past(Protocol):
         """Is it known who made the commit, even if it can't be read any more?"""
         ...
 
+    def setter_of(self, key: str, seq: int, /) -> int:
+        """The commit that brought the value which the key has as of another one, in sight or in quarantine; 0 where
+        that is lost."""
+        ...
+
     def facts(self, seq: int, /) -> tuple[int, Label, tuple[RawChange, ...]]:
         """`(time, label, changes)` of a commit."""
         ...

@@ -10,8 +10,8 @@ from itertools import islice
 from sys import getsizeof
 from typing import Final, TypeVar
 
+from backpack.core.authors import Author, LoneAuthor
 from backpack.core.chain import DELETED, Chain, Mark, form_of
-from backpack.core.dropping import Author, LoneAuthor
 from backpack.core.engine import Engine
 from backpack.core.index import Index
 from backpack.core.ledger import Record

@@ -17,7 +17,11 @@ Lines = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A value with all that is known about it; `size` is its packed size in bytes."""
+    """A value with all that is known about it; `size` is its packed size in bytes.
+
+    `commit` is the one that set the value, as `blame` says it: of a value that was released from quarantine, the one
+    that packed it, while `version` counts these changes too. None where that is lost.
+    """
 
     key: str
     version: int

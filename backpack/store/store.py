@@ -485,6 +485,9 @@ class Backpack(MutableMapping[str, Any]):
         """The commits, newest first, lazily: of a key, a node, with a tag, between two others (these not included) or
         between two times (what was made in that very microsecond not included).
 
+        Of a damaged store: all that can be read, on both sides of the damage, and `CorruptionError` behind the last,
+        unless `limit` is reached before.
+
         >>> bp = Backpack({"a": 1})
         >>> _ = bp.pack("a", 2, node="n")
         >>> [commit.seq for commit in bp.history("a")], [commit.seq for commit in bp.history(node="n")]
@@ -879,7 +882,11 @@ class Backpack(MutableMapping[str, Any]):
 
         Without a limit the ones that the store was opened with count, if any. Present values, checkpoints and all
         commits that stay are as before; those that go raise `CommitPrunedError`. What several limits keep least of
-        counts. With `dry_run` nothing changes. Of a store in memory there is nothing to compact.
+        counts. Of a store in memory there is nothing to compact.
+
+        With `dry_run` nothing changes. The report has the commits that compacting would take away if it came next; its
+        size is theirs to a few bytes too, unless readers have the store open (compacting leaves blobs alone then) or
+        memory alone still has large values of commits that go. Cost: as compacting, but for the writing.
         """
         self._require_open()
         return compact(self, checked_retention(max_archive_size, keep_days, keep_commits), dry_run, time.time_ns())
@@ -1005,6 +1012,8 @@ class Backpack(MutableMapping[str, Any]):
             if self._opened.inbox.names():
                 await self._readers.run(self._adopt)
             await self._opened.aflush()
+            if self._opened.is_behind:
+                await self._readers.run(self._opened.catch_up)
             self._testify(self._opened)
 
     async def aclose(self) -> None:
@@ -1024,7 +1033,8 @@ class Backpack(MutableMapping[str, Any]):
         """Everything so far is as durable as the store can make it: in memory that it is there, on disk that it
         survives a power loss. Raises `StorageError` for what failed in the background since the last time.
 
-        What other processes have posted into the inbox is adopted first, as when a store is opened or closed."""
+        What other processes have posted into the inbox is adopted first, as when a store is opened or closed. Where
+        the store was opened with limits for its archive, this waits until it keeps them."""
         self._require_open()
         if self._opened is not None and self._opened.writer is not None:
             self._adopt()
@@ -1350,18 +1360,10 @@ class Backpack(MutableMapping[str, Any]):
         return content
 
     def _author(self, key: str) -> Commit | None:
-        """Who set the present value: for a released one, who had packed it, as long as that is known."""
+        """Who set the present value: for a released one, who had packed it. Wants the lock."""
         chain = self._engine.chain_of(key)
         assert chain is not None
-        forms = chain.columns[1]
-        last = forms[-1]
-        index = len(forms) - 1
-        if isinstance(last, Mark):
-            while index > 0 and isinstance(forms[index], Mark):
-                index -= 1
-            if forms[index] is not last.form:
-                index = len(forms) - 1
-        return self._engine.commit_of(chain, index)
+        return self._engine.setter_of(chain, len(chain.columns[1]) - 1)
 
     def _snapshot(self, at: At | None, sight: Sight | None) -> Snapshot:
         if self._is_closed:
@@ -1387,13 +1389,16 @@ class Backpack(MutableMapping[str, Any]):
         count = 0
         if limit == 0:
             return
-        for commit in self._history.commits(key, stop, start):
+        lost: list[CorruptionError] = []
+        for commit in self._history.commits(key, stop, start, lost):
             if (node is not None and commit.node != node) or (tag is not None and tag not in commit.tags):
                 continue
             yield commit
             count += 1
             if count == limit:
                 return
+        if lost:
+            raise lost[0]
 
     def _diff(self, old: Snapshot, new: Snapshot) -> Diff:
         return diff_of(old, new)

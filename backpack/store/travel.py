@@ -46,7 +46,7 @@ def restore_requests(
         content = found.content()
         if isinstance(content, str):
             if substitute is None:
-                raise unavailable_error(Unavailable(key, found.size, content, snapshot._author(found)))
+                raise unavailable_error(Unavailable(key, found.size, content, snapshot._setter(found)))
             requests.append(Request(key, "pack", substitute))
         elif found.form is None:
             requests.append(Request(key, "pack", join(content)))
@@ -60,7 +60,7 @@ def replacements(state: State, large_size: int, substitute: bytes | None) -> dic
     replaced: dict[str, Content] = {}
     for found in state.unreachable():
         if substitute is None:
-            raise unavailable_error(Unavailable(found.key, found.size, str(found.content()), state.author(found)))
+            raise unavailable_error(Unavailable(found.key, found.size, str(found.content()), state.setter(found)))
         replaced[found.key] = as_content(substitute) if len(substitute) > large_size else substitute
     return replaced
 

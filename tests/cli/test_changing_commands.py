@@ -299,6 +299,25 @@ def test_damage_is_one_line_with_the_file_and_exit_code_3(trip: Calls) -> None:
         assert "manifest" in trip.refused(words, code=3)
 
 
+def test_what_can_be_read_of_a_damaged_store_is_told_before_the_error(trip: Calls) -> None:
+    with backpack.open(trip.store) as bp:
+        for number in range(70):
+            bp.pack("plan", number)
+    (log,) = trip.store.glob("*.log")
+    data = bytearray(log.read_bytes())
+    at = data.rindex(b"plan", 0, len(data) // 2)
+    data[at] ^= 1
+    log.write_bytes(data)
+    lines = trip("log", code=3).splitlines()
+    assert len(lines) == 75 and "can't be read" in trip.err and trip.err.count("\n") == 1
+    assert trip("log -n 3", code=0).count("\n") == 3
+    said = trip("usage", code=3)
+    assert "commits" in said and "bytes on disk" in said and "archive bytes" in said and "can't be read" in trip.err
+    document = json.loads(trip("usage --json", code=3))
+    assert document["head"] == 76 and document["keys"] is None and document["disk_bytes"]
+    trip.refused("keys", code=3)
+
+
 def test_what_the_system_refuses_is_one_line_and_exit_code_3(trip: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
     def refusing(*_: object, key: None) -> None:
         raise OSError(errno.EMFILE, "Too many open files", "some\x1bfile")
