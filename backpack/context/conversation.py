@@ -400,7 +400,7 @@ class Conversation:
         return self._recalling.recall(query, limit)
 
     def preview(self) -> Preview:
-        """What a compression would take and save if it ran now. Changes nothing."""
+        """What a compression now would take and save; nothing changes. `ContextOverflowError` as of `context`."""
         following = self._following
         with following.lock:
             following.keep_up()
