@@ -9,7 +9,7 @@ No lock is held while a summarizer runs. Who needs a compression that is under w
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from backpack.context.budget import Budget
 from backpack.context.config import ContextConfig
@@ -172,6 +172,16 @@ class Conversation:
         if self._memory is None:
             self._memory = Memory(self.bp)
         return self._memory
+
+    def close(self) -> None:
+        """Let go what `recall` has indexed. Idempotent; the store stays open, and the conversation goes on."""
+        self._recalling.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __len__(self) -> int:
         with self._following.lock:
@@ -395,7 +405,8 @@ class Conversation:
         """Messages that the context doesn't have, best first, that have words of a question. Fresh objects.
 
         Those with more of the words, and with rarer ones, come first. `"..."` are words in a row, `wor*` is how a word
-        begins. `limit=None`: all of them. Cost: what left the context since the last time is indexed, then some ms.
+        begins. `limit=None`: all of them. Cost: some ms, O(messages), the bytes of the list, and indexing what has left
+        the context since the last time: all of it, when the conversation was read anew.
         """
         return self._recalling.recall(query, limit)
 

@@ -60,6 +60,10 @@ class Preparing:
         """By step, how things stood when it was over."""
         self._floor = 0
         """No compression by threshold before the total is above it."""
+        self._stuck: dict[tuple[int, int], int] = {}
+        """Of messages (place, tokens) that couldn't be made smaller, to what they were to be."""
+        self._stuck_in = 0
+        """The generation of these."""
         self.error: str | None = None
         """What went wrong last without losing anything."""
 
@@ -338,16 +342,27 @@ class Preparing:
         return {
             part.place: most
             for part in self._following.present.rest
-            if part.tokens > most and self._role(part) != SYSTEM
+            if part.tokens > most and self._role(part) != SYSTEM and not self._is_stuck(part, most)
         }
+
+    def _is_stuck(self, part: Part, tokens_max: int) -> bool:
+        """Is it known that nothing makes it smaller?"""
+        if self._stuck_in != self._following.generation:
+            self._stuck, self._stuck_in = {}, self._following.generation
+        tried = self._stuck.get((part.place, part.tokens))
+        return tried is not None and tried <= tokens_max
 
     def _cap(self, caps: Mapping[int, int], cause: str, generation: int) -> list[Compression]:
         if not caps:
             return []
         shortener = self._shortener()
         with self._following.lock:
-            parts = self._parts()
+            parts = [one for one in self._parts() if one.place in caps and not self._is_stuck(one, caps[one.place])]
         shorter = shortener.all_to(parts, caps, self._originals)
+        with self._following.lock:
+            if shortener.error is None and self._following.generation == generation:
+                stuck = [one for one in parts if one.place not in shorter]
+                self._stuck.update({(one.place, one.tokens): caps[one.place] for one in stuck})
         return self._replace(shorter, "offload", cause, shortener, generation)
 
     def _originals(self, places: Iterable[int]) -> Mapping[int, bytes]:
