@@ -43,8 +43,8 @@ _LONG: Final = 64 * 1024
 """Bytes of a message that a task doesn't count, and of a context that it doesn't decode, in the thread of its loop."""
 
 _RECALLED: Final = 10
-_Prepared = tuple[Stored, Record, Cost | None, Sequence[Record], dict[str, Any] | None]
-"""A message on its way in: what its call cost, records that are to be written before its own, and `about`."""
+_Prepared = tuple[Stored, Record, Cost | None, dict[str, Any] | None]
+"""A message on its way in: what its call cost, and `about`."""
 
 
 _Looked = tuple[list[Part] | None, int, list[str], bool]
@@ -200,7 +200,9 @@ class Conversation:
 
         `InvalidArgumentError` for what is no message, `UnstorableValueError`, `UsageError`: nothing has happened then.
         """
-        item, record, cost, before, about = self._prepared(message, usage)
+        item, record, cost, about = self._prepared(message, usage)
+        with self._following.lock:
+            before = self._following.claim()
         try:
             commit = self._storage.add(item, record, node, before, about)
         except BaseException:
@@ -213,9 +215,10 @@ class Conversation:
         """As `add`, for tasks: neither counting a long message nor waiting for durability blocks the loop."""
         readers = self.bp._readers
         if self._is_at_hand() and _size_of(message) <= _LONG:
-            item, record, cost, before, about = self._prepared(message, usage)
+            item, record, cost, about = self._prepared(message, usage)
         else:
-            item, record, cost, before, about = await readers.run(self._prepared, message, usage)
+            item, record, cost, about = await readers.run(self._prepared, message, usage)
+        before = self._claimed()
         try:
             commit = await self._storage.aadd(item, record, node, before, about)
         except BaseException:
@@ -251,9 +254,7 @@ class Conversation:
             cost = self.tracker.cost_of(Usage(expected, tokens))
             spent = spent_of(cost, is_estimated=True, expected=expected)
         record = Record(tokens, len(item.packed), check_of(item.packed), item.role, item.kind, spent)
-        with following.lock:
-            before = following.claim()
-        return item, record, cost, before, about
+        return item, record, cost, about
 
     def _used(self, item: Stored, usage: Any) -> Any:
         """The usage that was given, checked; else the one that a message of a response brings along."""
@@ -281,6 +282,15 @@ class Conversation:
             if about is not None:
                 self._following.about = about
             self._following.adopt(commit, item.packed, record, cost)
+
+    def _claimed(self) -> Sequence[Record]:
+        """Records of others that a task writes before its own; none while a thread has the lock: loops do not wait."""
+        if not self._following.lock.acquire(blocking=False):
+            return ()
+        try:
+            return self._following.claim()
+        finally:
+            self._following.lock.release()
 
     def _unsettled(self, before: Sequence[Record]) -> None:
         """Committing has failed, or was cancelled: then it may have happened."""
