@@ -9,7 +9,7 @@ No lock is held while a summarizer runs. Who needs a compression that is under w
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from backpack.context.budget import Budget
 from backpack.context.config import ContextConfig
@@ -23,7 +23,7 @@ from backpack.context.keys import KEY_DEFAULT
 from backpack.context.preparing import Preparing
 from backpack.context.present import Part, messages_of, values_of
 from backpack.context.recalling import Recalling
-from backpack.context.record import Compression, Record, Spent, spent_of
+from backpack.context.record import Compression, Record, Spent, check_of, spent_of
 from backpack.context.reporting import preview_of, stats_of
 from backpack.context.running import Running
 from backpack.context.sizing import Sizes, sizes_of
@@ -43,8 +43,12 @@ _LONG: Final = 64 * 1024
 """Bytes of a message that a task doesn't count, and of a context that it doesn't decode, in the thread of its loop."""
 
 _RECALLED: Final = 10
-_Prepared = tuple[Stored, Record, Cost | None, Sequence[Record], dict[str, Any] | None]
-"""A message on its way in: what its call cost, records that are to be written before its own, and `about`."""
+_Prepared = tuple[Stored, Record, Cost | None, dict[str, Any] | None]
+"""A message on its way in: what its call cost, and `about`."""
+
+
+_Looked = tuple[list[Part] | None, int, list[str], bool]
+"""What is sent (None: something is due before), its tokens, what the caller is told, and is there something to keep?"""
 
 
 class Conversation:
@@ -99,8 +103,8 @@ class Conversation:
         given = about.get("window")
         self._window = window if window is not None or model not in (None, about.get("model")) else _count_of(given)
         self._model = model or _text_of(about.get("model")) or MODEL_DEFAULT
-        self._settings: dict[str, Any] = {"counter": counter, "prices": prices, "budget": budget}
-        self._following = Following(self._storage, self._tracker_of, is_sorting=self.config.preserve_system_prompts)
+        tracker = TokenTracker(self._model, counter=counter, prices=prices, budget=budget)
+        self._following = Following(self._storage, tracker, is_sorting=self.config.preserve_system_prompts)
         self._memory = memory
         self._summarizer = checked_summarizer(summarizer)
         self._preparing = Preparing(self._following, self.config, self._summarizer, lambda: self.memory)
@@ -139,8 +143,7 @@ class Conversation:
         """Tokens that were saved when it was compressed last; 0 before the first time."""
         if self._savings is not None:
             return self._savings
-        log = self.log
-        return log[-1].saved if log else 0
+        return next((one.saved for one in reversed(self.log) if one.what != "failed"), 0)
 
     @property
     def last_error(self) -> str | None:
@@ -152,6 +155,8 @@ class Conversation:
     def _last_error(self) -> str | None:
         if self._preparing.error is not None:
             return self._preparing.error
+        if self._following.fault is not None:
+            return self._following.fault
         return next((one.error for one in reversed(self._following.log) if one.error is not None), None)
 
     @property
@@ -167,6 +172,16 @@ class Conversation:
         if self._memory is None:
             self._memory = Memory(self.bp)
         return self._memory
+
+    def close(self) -> None:
+        """Let go what `recall` has indexed. Idempotent; the store stays open, and the conversation goes on."""
+        self._recalling.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __len__(self) -> int:
         with self._following.lock:
@@ -185,26 +200,37 @@ class Conversation:
 
         `InvalidArgumentError` for what is no message, `UnstorableValueError`, `UsageError`: nothing has happened then.
         """
-        item, record, cost, before, about = self._prepared(message, usage)
-        commit = self._storage.add(item, record, node, before, about)
-        self._added(commit, item, record, cost, about)
+        item, record, cost, about = self._prepared(message, usage)
+        with self._following.lock:
+            before = self._following.claim()
+        try:
+            commit = self._storage.add(item, record, node, before, about)
+        except BaseException:
+            self._unsettled(before)
+            raise
+        self._added(commit, item, record, cost, before, about)
         return commit
 
     async def aadd(self, message: Any, usage: Any = None, *, node: str | None = None) -> Commit:
         """As `add`, for tasks: neither counting a long message nor waiting for durability blocks the loop."""
         readers = self.bp._readers
         if self._is_at_hand() and _size_of(message) <= _LONG:
-            item, record, cost, before, about = self._prepared(message, usage)
+            item, record, cost, about = self._prepared(message, usage)
         else:
-            item, record, cost, before, about = await readers.run(self._prepared, message, usage)
-        commit = await self._storage.aadd(item, record, node, before, about)
+            item, record, cost, about = await readers.run(self._prepared, message, usage)
+        before = self._claimed()
+        try:
+            commit = await self._storage.aadd(item, record, node, before, about)
+        except BaseException:
+            self._unsettled(before)
+            raise
         if self._following.lock.acquire(blocking=False):
             try:
-                self._added(commit, item, record, cost, about)
+                self._added(commit, item, record, cost, before, about)
             finally:
                 self._following.lock.release()
         else:
-            await readers.finish(lambda: self._added(commit, item, record, cost, about), is_needed=True)
+            await readers.finish(lambda: self._added(commit, item, record, cost, before, about), is_needed=True)
         return commit
 
     def _prepared(self, message: Any, usage: Any) -> _Prepared:
@@ -214,10 +240,9 @@ class Conversation:
         tokens = self.tracker.count_message(item.value)
         following = self._following
         with following.lock:
-            if following.generation == 0:
+            if following.is_behind:
                 following.keep_up()
             expected = self._sizes(self._tools).current
-            before = following.unwritten
             now = {**following.about, "model": self._model, "window": self.window}
             about = None if now == following.about else now
         cost: Cost | None = None
@@ -228,7 +253,8 @@ class Conversation:
         elif item.role == ASSISTANT:
             cost = self.tracker.cost_of(Usage(expected, tokens))
             spent = spent_of(cost, is_estimated=True, expected=expected)
-        return item, Record(tokens, len(item.packed), item.role, item.kind, spent), cost, before, about
+        record = Record(tokens, len(item.packed), check_of(item.packed), item.role, item.kind, spent)
+        return item, record, cost, about
 
     def _used(self, item: Stored, usage: Any) -> Any:
         """The usage that was given, checked; else the one that a message of a response brings along."""
@@ -243,12 +269,34 @@ class Conversation:
         return None
 
     def _added(
-        self, commit: Commit, item: Stored, record: Record, cost: Cost | None, about: dict[str, Any] | None
+        self,
+        commit: Commit,
+        item: Stored,
+        record: Record,
+        cost: Cost | None,
+        before: Sequence[Record],
+        about: dict[str, Any] | None,
     ) -> None:
         with self._following.lock:
+            self._following.settle(before, is_written=True)
             if about is not None:
                 self._following.about = about
             self._following.adopt(commit, item.packed, record, cost)
+
+    def _claimed(self) -> Sequence[Record]:
+        """Records of others that a task writes before its own; none while a thread has the lock: loops do not wait."""
+        if not self._following.lock.acquire(blocking=False):
+            return ()
+        try:
+            return self._following.claim()
+        finally:
+            self._following.lock.release()
+
+    def _unsettled(self, before: Sequence[Record]) -> None:
+        """Committing has failed, or was cancelled: then it may have happened."""
+        if before:
+            with self._following.lock:
+                self._following.settle(before, is_written=False)
 
     # -- the context ---------------------------------------------------------------------------------------------
 
@@ -277,7 +325,13 @@ class Conversation:
         overhead = self._overhead(tools)
         made: list[Compression] = []
         while True:
-            parts = self._ready(overhead) if self._is_at_hand() else await run(self._ready, overhead)
+            at_hand = self._is_at_hand()
+            parts, tokens, said, is_noting = self._looked(overhead) if at_hand else await run(self._looked, overhead)
+            if is_noting:
+                await run(self._governing.keep)
+            self._governing.tell(said)
+            if parts is not None:
+                self._check(tokens)
             if parts is not None:
                 if sum(len(part.packed) for part in parts) <= _LONG:
                     return self._sent(parts, made)
@@ -309,18 +363,28 @@ class Conversation:
             return list(self._following.present.parts())
 
     def _ready(self, overhead: int) -> list[Part] | None:
-        """What is sent, with a note of the governor if there is one; None when something is due before."""
+        """What is sent; None when something is due before."""
+        parts, tokens, said, is_noting = self._looked(overhead)
+        if is_noting:
+            self._governing.keep()
+        self._governing.tell(said)
+        if parts is not None:
+            self._check(tokens)
+        return parts
+
+    def _looked(self, overhead: int) -> _Looked:
         following = self._following
         with following.lock:
             following.keep_up()
             sizes = self._sizes(overhead)
-            said = self._governing.look(sizes.current)
+            said, is_noting = self._governing.look(sizes.current)
             is_due = not self._running.is_inside and self._preparing.is_due(sizes)
-            parts = [] if is_due else self._governing.noted(list(following.present.parts()))
-            if not is_due and following.tracker.budget is not None:
-                following.tracker.check(following.tracker.cost_of(sizes.current))
-        self._governing.tell(said)
-        return None if is_due else parts
+            parts = None if is_due else self._governing.noted(list(following.present.parts()))
+        return parts, sizes.current, said, is_noting
+
+    def _check(self, tokens: int) -> None:
+        if self.tracker.budget is not None:
+            self.tracker.check(self.tracker.cost_of(tokens))
 
     def _sent(self, parts: Sequence[Part], made: Sequence[Compression]) -> list[Any]:
         self._note_compression(made)
@@ -351,12 +415,13 @@ class Conversation:
         """Messages that the context doesn't have, best first, that have words of a question. Fresh objects.
 
         Those with more of the words, and with rarer ones, come first. `"..."` are words in a row, `wor*` is how a word
-        begins. `limit=None`: all of them. Cost: what left the context since the last time is indexed, then some ms.
+        begins. `limit=None`: all of them. Cost: some ms, O(messages), the bytes of the list, and indexing what has left
+        the context since the last time: all of it, when the conversation was read anew.
         """
         return self._recalling.recall(query, limit)
 
     def preview(self) -> Preview:
-        """What a compression would take and save if it ran now. Changes nothing."""
+        """What a compression now would take and save; nothing changes. `ContextOverflowError` as of `context`."""
         following = self._following
         with following.lock:
             following.keep_up()
@@ -394,11 +459,6 @@ class Conversation:
             return self._following.is_current
         finally:
             lock.release()
-
-    def _tracker_of(self, state: Mapping[str, Any] | None) -> TokenTracker:
-        if state is None:
-            return TokenTracker(self._model, **self._settings)
-        return TokenTracker.from_state({"model": self._model, **state}, **self._settings)
 
 
 def _size_of(message: Any) -> int:

@@ -8,46 +8,53 @@ The account of calls is the sum of what stands beside the messages; so it is the
 added what, and after a restore it is the account of then.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from logging import getLogger
 from threading import RLock
 from typing import Any, Final
 
 from backpack.codec import unpack_value
 from backpack.context.cost import Cost
 from backpack.context.present import Present
-from backpack.context.record import Compression, Record, Spent
+from backpack.context.record import Compression, Record, Spent, check_of
 from backpack.context.storable import role_of
 from backpack.context.storing import Loaded, Storage, Versions
+from backpack.context.totals import Key, Row, add_to
 from backpack.context.tracker import TokenTracker
 from backpack.core.commit import Commit
 
 _CALL: Final = "call"
 _COMPRESSION: Final = "compression"
+_PENDING_MAX: Final = 32
+"""Messages of ours that wait for one of others to be read; so many adds are rarely under way at once."""
+
+_logger: Final = getLogger("backpack.context")
 
 
 class Following:
     """The present of one conversation. Everything but `lock` wants the lock."""
 
-    def __init__(
-        self, storage: Storage, make_tracker: Callable[[Mapping[str, Any] | None], TokenTracker], *, is_sorting: bool
-    ) -> None:
-        """`make_tracker` makes one that goes on from a state, or begins."""
+    def __init__(self, storage: Storage, tracker: TokenTracker, *, is_sorting: bool) -> None:
         self.lock = RLock()
         self.storage = storage
-        self.tracker = make_tracker(None)
+        self.tracker = tracker
         self.present = Present(is_sorting=is_sorting)
         self.log: list[Compression] = []
         self.about: dict[str, Any] = {}
-        self.unwritten: list[Record] = []
         self.estimated_calls = 0
         self.unseen = 0
         """Tokens that the last call counted beyond what was expected."""
+        self.fault: str | None = None
+        """What of the store couldn't be believed when it was read, and was left out."""
         self.generation = 0
         """How often it was read anew."""
-        self._make_tracker = make_tracker
         self._is_sorting = is_sorting
         self._versions: Versions | None = None
+        self._unwritten: list[Record] = []
+        """Of messages at the end that others have appended."""
+        self._is_claimed = False
+        """Is somebody about to write them?"""
         self._pending: dict[int, tuple[bytes, Record, Cost | None]] = {}
 
     @property
@@ -55,16 +62,35 @@ class Following:
         """Is everything as it was when it was looked at last? O(1), reads nothing."""
         return self._versions is not None and self.storage.versions() == self._versions
 
+    @property
+    def is_behind(self) -> bool:
+        """Does it know too little to count what is added?"""
+        return self._versions is None or len(self._pending) > _PENDING_MAX
+
     def keep_up(self) -> None:
         """Know what the store says now."""
         if not self.is_current:
             self._take(self.storage.load(self._counted, is_sorting=self._is_sorting))
 
+    def claim(self) -> list[Record]:
+        """Records of messages of others that the next commit writes. Nobody else gets them, until `settle` is told."""
+        found, self._unwritten = self._unwritten, []
+        self._is_claimed = self._is_claimed or bool(found)
+        return found
+
+    def settle(self, claimed: Sequence[Record], *, is_written: bool) -> None:
+        """What was claimed is written; or nobody knows, and reading will say what is missing."""
+        if claimed:
+            self._is_claimed = False
+            if not is_written:
+                self._versions = None
+
     def adopt(self, commit: Commit, packed: bytes, record: Record, cost: Cost | None) -> None:
         """A message was committed here, and this is what its call cost."""
         version = commit.changes[self.storage.keys.messages].version
+        if self._versions is not None and version <= self._versions.messages:
+            return  # it was read meanwhile
         self._pending[version] = (packed, record, cost)
-        self.unwritten = []
         costs = []
         while self._versions is not None and self._versions.messages + 1 in self._pending:
             self._versions = replace(self._versions, messages=self._versions.messages + 1)
@@ -75,10 +101,16 @@ class Following:
                 self._look_at(record.spent)
             costs += [] if cost is None else [cost]
         for one in costs:  # last, because a budget may warn, and warnings may be errors
-            self.tracker.record_cost(one)
+            self.tracker.record_cost(one, is_kept=True)
 
-    def adopt_compression(self, commit: Commit, compression: Compression) -> None:
-        """A compression was committed here; what it changes in `present` is the caller's to do."""
+    def adopt_compression(self, commit: Commit, compression: Compression, generation: int) -> bool:
+        """A compression was committed here. True: what it changes in `present` is the caller's to do.
+
+        False: all was read anew since that generation, and is read again.
+        """
+        if self.generation != generation:
+            self._versions = None
+            return False
         self.log.append(compression)
         versions = self._versions
         for name in ("present", "replaced"):
@@ -87,6 +119,7 @@ class Following:
                 is_next = change.version == getattr(versions, name) + 1
                 versions = replace(versions, **{name: change.version}) if is_next else None
         self._versions = versions
+        return True
 
     def originals(self, places: Iterable[int]) -> dict[int, bytes]:
         """The packed messages of these places, as they were added."""
@@ -99,7 +132,10 @@ class Following:
     def _take(self, loaded: Loaded) -> None:
         self.generation += 1
         self.present, self.log, self.about = loaded.present, loaded.log, loaded.about
-        self.unwritten = loaded.unwritten
+        self._unwritten = [] if self._is_claimed else loaded.unwritten
+        if loaded.fault is not None and loaded.fault != self.fault:
+            _logger.warning("reading a conversation: %s", loaded.fault)
+        self.fault = loaded.fault
         self._versions = loaded.versions
         self._pending = {
             version: added for version, added in self._pending.items() if version > loaded.versions.messages
@@ -108,7 +144,7 @@ class Following:
         self.unseen = 0
         for spent in loaded.spent:
             self._look_at(spent)
-        self.tracker = self._make_tracker({"rows": _rows(loaded.spent, loaded.log, self.tracker.model)})
+        self.tracker.resume(_rows(loaded.spent, loaded.log, self.tracker.model))
 
     def _look_at(self, spent: Spent) -> None:
         if not spent.is_estimated:
@@ -117,23 +153,18 @@ class Following:
     def _counted(self, packed: bytes) -> Record:
         """The record of a message that somebody else has appended."""
         value = unpack_value(packed)
-        return Record(self.tracker.count_message(value), len(packed), role_of(value))
+        return Record(self.tracker.count_message(value), len(packed), check_of(packed), role_of(value))
 
 
-def _rows(calls: list[Spent], log: list[Compression], model: str) -> list[list[Any]]:
+def _rows(calls: list[Spent], log: list[Compression], model: str) -> dict[Key, Row]:
     """What calls took, added up by purpose and model, as a tracker has it."""
-    sums: dict[tuple[str, str], list[int]] = {}
+    sums: dict[Key, Row] = {}
     for spent in calls:
         usage = spent.usage
         counts = (1, usage.input, usage.output, usage.cached, usage.cache_written, usage.reasoning)
-        _add(sums, (_CALL, spent.model), (*counts, spent.picodollars, int(spent.is_default_price)))
+        add_to(sums, (_CALL, spent.model), (*counts, spent.picodollars, int(spent.is_default_price)))
     for one in log:
         if one.input_tokens or one.output_tokens:
-            row = (1, one.input_tokens, one.output_tokens, 0, 0, 0, one.picodollars, 0)
-            _add(sums, (_COMPRESSION, model), row)
-    return [[*key, *row] for key, row in sums.items()]
-
-
-def _add(sums: dict[tuple[str, str], list[int]], key: tuple[str, str], row: tuple[int, ...]) -> None:
-    known = sums.get(key)
-    sums[key] = list(row) if known is None else [a + b for a, b in zip(known, row, strict=True)]
+            row = (1, one.input_tokens, one.output_tokens, 0, 0, 0, one.picodollars, int(one.is_default_price))
+            add_to(sums, (_COMPRESSION, one.model or model), row)
+    return sums

@@ -7,15 +7,18 @@
     5. above the limit contents of what stays go to the memory, too, or `ContextOverflowError` says what can't
 
 Each step looks at how things stand first and is not tried again before they stand otherwise. The steps are a generator
-that yields when a summarizer is to be asked, so that a thread and a task run the same ones; no lock is held then.
+that yields when a summarizer is to be asked, so that a thread and a task run the same ones; no lock is held then, nor
+while anything is committed. What was read anew since a step was planned has another generation: then the step is given
+up, and whoever wants it to fit looks again.
 """
 
 import logging
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, Final
 
 from backpack.context.compressing import Finisher, Job, planned, shorter_than
 from backpack.context.config import ContextConfig
+from backpack.context.cost import Cost
 from backpack.context.fitting import overflow
 from backpack.context.following import Following
 from backpack.context.message import View, view
@@ -25,7 +28,7 @@ from backpack.context.shortening import Shortener
 from backpack.context.sizing import Sizes, next_at
 from backpack.context.storable import SYSTEM, TOOL
 from backpack.context.summarizing import Said, Summarizer, SummaryFailed
-from backpack.errors import ContextOverflowError
+from backpack.errors import ContextOverflowError, UsageError
 from backpack.memory.memory import Memory
 from backpack.store.events import Event
 
@@ -44,7 +47,7 @@ SizesNow = Callable[[], Sizes]
 
 
 class Preparing:
-    """The steps for one conversation. All but `steps` want the lock of what it follows."""
+    """The steps for one conversation. All but `steps` want the lock of what it follows; the steps want it free."""
 
     def __init__(
         self, following: Following, config: ContextConfig, summarizer: Summarizer | None, memory: Callable[[], Memory]
@@ -57,6 +60,10 @@ class Preparing:
         """By step, how things stood when it was over."""
         self._floor = 0
         """No compression by threshold before the total is above it."""
+        self._stuck: dict[tuple[int, int], int] = {}
+        """Of messages (place, tokens) that couldn't be made smaller, to what they were to be."""
+        self._stuck_in = 0
+        """The generation of these."""
         self.error: str | None = None
         """What went wrong last without losing anything."""
 
@@ -89,9 +96,11 @@ class Preparing:
         following = self._following
         return following.generation, following.present.count, following.present.context_tokens
 
-    def _close(self, *steps: str) -> None:
-        for step in steps:
-            self._tried[step] = self._standing()
+    def _close(self, step: str, generation: int) -> None:
+        """It was tried, unless all was read anew since."""
+        with self._following.lock:
+            if self._following.generation == generation:
+                self._tried[step] = self._standing()
 
     # -- the steps -----------------------------------------------------------------------------------------------
 
@@ -102,43 +111,54 @@ class Preparing:
             following.keep_up()
             if sizes().room <= 0:
                 raise _no_room(sizes())
-            made = [*self._shorten(sizes)]
+        made = self._shorten(sizes)
+        with following.lock:
+            following.keep_up()
             job = self._job(sizes(), is_asked=is_asked)
         if job is not None:
             said: Said | SummaryFailed | None = None
             if self._summarizer is not None and job.wants_summary:
                 said = yield (*job.asked(), job.plan.summary_tokens)
-            with following.lock:
-                following.keep_up()
-                if following.generation == job.generation:
-                    made += self._finish(job, said, sizes())
-        with following.lock:
-            following.keep_up()
-            made += self._fit(sizes())
-        return made
+            finished = self._finish(job, said, sizes)
+            if finished is None:
+                return made
+            made += finished
+        return [*made, *self._fit(sizes)]
 
     def _shorten(self, sizes: SizesNow) -> list[Compression]:
         made: list[Compression] = []
-        config = self._config
-        if config.turn_results_tokens is not None and self._is_open("results") and self._results_excess() > 0:
-            parts = self._turn_results()
-            originals = self._following.originals([part.place for part in parts])
-            shortener = self._shortener()
-            shorter = shortener.results(parts, originals, config.turn_results_tokens, config.result_floor_tokens)
-            made += self._replace(shorter, "results", "results", shortener)
-            self._close("results")
-        if config.recent_message_tokens_max is not None and self._is_open("caps"):
-            made += self._cap(self._caps(), "size")
-            self._close("caps")
+        config, following = self._config, self._following
+        if config.turn_results_tokens is not None:
+            with following.lock:
+                generation = following.generation
+                parts = self._turn_results() if self._is_open("results") and self._results_excess() > 0 else []
+                originals = following.originals([part.place for part in parts])
+            if parts:
+                shortener = self._shortener()
+                shorter = shortener.results(parts, originals, config.turn_results_tokens, config.result_floor_tokens)
+                made += self._replace(shorter, "results", "results", shortener, generation)
+                self._close("results", generation)
+        if config.recent_message_tokens_max is not None:
+            with following.lock:
+                generation = following.generation
+                caps = self._caps() if self._is_open("caps") else {}
+            if caps:
+                made += self._cap(caps, "size", generation)
+                self._close("caps", generation)
         governor = config.governing
-        if governor is not None and sizes().current > governor.pointer and self._is_open("governor"):
-            now = sizes()
-            try:
-                caps = shorter_than(self._parts(), governor.pointer - now.overhead - self._summary_tokens())
-            except ContextOverflowError:
-                caps = {part.place: 1 for part in self._parts() if self._role(part) != SYSTEM}
-            made += self._cap(caps, "governor")
-            self._close("governor")
+        if governor is not None:
+            with following.lock:
+                generation, now, caps = following.generation, sizes(), {}
+                is_due = now.current > governor.pointer and self._is_open("governor")
+                if is_due:
+                    room = governor.pointer - now.overhead - self._summary_tokens()
+                    try:
+                        caps = shorter_than(self._parts(), room)
+                    except ContextOverflowError:
+                        caps = {part.place: 1 for part in self._parts() if self._role(part) != SYSTEM}
+            if is_due:
+                made += self._cap(caps, "governor", generation)
+                self._close("governor", generation)
         return made
 
     def _job(self, sizes: Sizes, *, is_asked: bool) -> Job | None:
@@ -149,7 +169,7 @@ class Preparing:
         cause = "asked" if is_asked else "limit" if sizes.is_over_limit else "threshold"
         job = self.planned(sizes, cause)
         if job is None:
-            self._close("compress")
+            self._close("compress", self._following.generation)
             self._floor = next_at(sizes.threshold or sizes.limit, sizes.total)
         return job
 
@@ -167,16 +187,23 @@ class Preparing:
             generation=following.generation,
         )
 
-    def _finish(self, job: Job, said: Said | SummaryFailed | None, sizes: Sizes) -> list[Compression]:
+    def _finish(self, job: Job, said: Said | SummaryFailed | None, sizes: SizesNow) -> list[Compression] | None:
+        """Work in what was said, and commit it. None: all was read anew since the job was planned."""
         following = self._following
-        since = following.present.context_tokens - job.before
-        name = getattr(self._summarizer, "__name__", type(self._summarizer).__name__)
-        made = self.finisher().finish(job, said, str(name)[:80])
-        usage = self._paid(job, said)
-        if made.error is not None:
-            self._tell(made.error)
+        paid, fault = self._paid(job, said)
+        with following.lock:
+            following.keep_up()
+            is_same = following.generation == job.generation
+        if not is_same:
+            self._note_failed(job, paid, "the conversation was changed meanwhile")
+            return None
+        made = self.finisher().finish(job, said, self._name())
+        error = made.error or fault
+        if error is not None:
+            self._tell(error)
         if made.after >= job.before:
-            self._close("compress")
+            self._close("compress", job.generation)
+            self._note_failed(job, paid, error or "the summary is no smaller than what it stands for")
             return []
         compression = Compression(
             "compression",
@@ -192,54 +219,97 @@ class Preparing:
             len(job.plan.summarized),
             len(job.plan.dropped),
             made.summarizer,
-            *usage,
-            made.error,
-            made.in_force.reference or None,
+            error=error,
+            reference=made.in_force.reference or None,
+            **_taken(paid),
         )
         kept = [job.parts[at] for at in job.plan.kept]
-        short = [part for part in (*kept, *self._parts()) if part.is_short]
+        with following.lock:
+            short = [part for part in (*kept, *self._parts()) if part.is_short]
         shown = set(made.in_force.kept)
         short = [part for part in short if part.place in shown or part.place >= job.covers]
         replaced = list({part.place: part for part in short}.values())
         commit = following.storage.compress(made.in_force, replaced, compression)
-        following.adopt_compression(commit, compression)
-        following.present.show(made.in_force, kept)
-        self._floor = next_at(sizes.threshold or sizes.limit, sizes.with_messages(made.after + since).total)
-        self._close("compress")
+        with following.lock:
+            since = following.present.context_tokens - job.before
+            if following.adopt_compression(commit, compression, job.generation):
+                following.present.show(made.in_force, kept)
+            now = sizes()
+            self._floor = next_at(now.threshold or now.limit, now.with_messages(made.after + since).total)
+            self._close("compress", job.generation)
         return [compression]
 
-    def _paid(self, job: Job, said: Said | SummaryFailed | None) -> tuple[int, int, int]:
-        """Record what asking the summarizer took: tokens in and out, picodollars. Nobody was asked: nothing."""
+    def _paid(self, job: Job, said: Said | SummaryFailed | None) -> tuple[Cost | None, str | None]:
+        """What asking the summarizer took, recorded, and what is wrong with what it said of that. Nobody was asked:
+        nothing. What isn't said, or can't be, is estimated."""
         if said is None:
-            return 0, 0, 0
+            return None, None
         tracker = self._following.tracker
-        usage = said.usage if isinstance(said, Said) else None
-        if usage is None:
-            text = said.text if isinstance(said, Said) else ""
-            usage = {"input": job.original, "output": tracker.count_text(text)}
-        cost = tracker.record(usage, purpose="compression")
-        return cost.usage.input, cost.usage.output, cost.picodollars
+        text = said.text if isinstance(said, Said) else ""
+        fault = None
+        cost: Cost | None = None
+        if isinstance(said, Said) and said.usage is not None:
+            try:
+                cost = tracker.cost_of(said.usage)
+            except UsageError:
+                fault = "the summarizer's usage can't be, so its cost is estimated"
+        if cost is None:
+            cost = tracker.cost_of(job.original, output=tracker.count_text(text))
+        tracker.record_cost(cost, purpose="compression", is_kept=True)
+        return cost, fault
 
-    def _fit(self, sizes: Sizes) -> list[Compression]:
+    def _note_failed(self, job: Job, paid: Cost | None, error: str) -> None:
+        """Keep what asking took, where nothing came of it."""
+        if paid is None:
+            return
+        generation = self._following.generation
+        failed = Compression(
+            "failed",
+            job.cause,
+            job.plan.strategy,
+            job.before,
+            job.before,
+            job.before,
+            summarizer=self._name(),
+            error=error,
+            **_taken(paid),
+        )
+        commit = self._following.storage.log(failed)
+        with self._following.lock:
+            self._following.adopt_compression(commit, failed, generation)
+
+    def _name(self) -> str:
+        """Of the caller's summarizer."""
+        return str(getattr(self._summarizer, "__name__", type(self._summarizer).__name__))[:80]
+
+    def _fit(self, sizes: SizesNow) -> list[Compression]:
         """Shorten what stays where it is too much: above the threshold what is large, above the limit anything."""
+        following = self._following
         made: list[Compression] = []
-        threshold = sizes.threshold
-        if threshold is not None and sizes.total > threshold:
-            cap = max(threshold // _CAP_PART, 1)
-            if any(part.tokens > cap for part in self._following.present.parts()) and self._is_open("fit"):
-                made += self._cap(self._caps(cap), "threshold")
-                sizes = sizes.with_messages(self._following.present.context_tokens)
-                self._close("fit")
-        if sizes.is_over_limit:
+        with following.lock:
+            following.keep_up()
+            generation, count, now = following.generation, following.present.count, sizes()
+            threshold = now.threshold
+            caps = {}
+            if threshold is not None and now.total > threshold and self._is_open("fit"):
+                caps = self._caps(max(threshold // _CAP_PART, 1))
+        if caps:
+            made += self._cap(caps, "threshold", generation)
+            self._close("fit", generation)
+        with following.lock:
+            now = sizes()
+            if (following.generation, following.present.count) != (generation, count) or not now.is_over_limit:
+                return made
             if threshold is None:
-                raise _off(sizes)
-            caps = shorter_than(self._parts(), sizes.room - self._summary_tokens())
-            made += self._cap(caps, "limit")
-            sizes = sizes.with_messages(self._following.present.context_tokens)
-            if sizes.is_over_limit:
+                raise _off(now)
+            caps = shorter_than(self._parts(), now.room - self._summary_tokens())
+        made += self._cap(caps, "limit", generation)
+        with following.lock:
+            now = sizes()
+            if (following.generation, following.present.count) == (generation, count) and now.is_over_limit:
                 parts = self._parts()
                 views = [view(value) for value in values_of(parts)]
-                raise overflow(views, [part.tokens for part in parts], range(len(parts)), sizes.room)
+                raise overflow(views, [part.tokens for part in parts], range(len(parts)), now.room)
         return made
 
     # -- parts ---------------------------------------------------------------------------------------------------
@@ -272,32 +342,56 @@ class Preparing:
         return {
             part.place: most
             for part in self._following.present.rest
-            if part.tokens > most and self._role(part) != SYSTEM
+            if part.tokens > most and self._role(part) != SYSTEM and not self._is_stuck(part, most)
         }
 
-    def _cap(self, caps: Mapping[int, int], cause: str) -> list[Compression]:
+    def _is_stuck(self, part: Part, tokens_max: int) -> bool:
+        """Is it known that nothing makes it smaller?"""
+        if self._stuck_in != self._following.generation:
+            self._stuck, self._stuck_in = {}, self._following.generation
+        tried = self._stuck.get((part.place, part.tokens))
+        return tried is not None and tried <= tokens_max
+
+    def _cap(self, caps: Mapping[int, int], cause: str, generation: int) -> list[Compression]:
         if not caps:
             return []
         shortener = self._shortener()
-        shorter = shortener.all_to(self._parts(), caps, self._following.originals)
-        return self._replace(shorter, "offload", cause, shortener)
+        with self._following.lock:
+            parts = [one for one in self._parts() if one.place in caps and not self._is_stuck(one, caps[one.place])]
+        shorter = shortener.all_to(parts, caps, self._originals)
+        with self._following.lock:
+            if shortener.error is None and self._following.generation == generation:
+                stuck = [one for one in parts if one.place not in shorter]
+                self._stuck.update({(one.place, one.tokens): caps[one.place] for one in stuck})
+        return self._replace(shorter, "offload", cause, shortener, generation)
 
-    def _replace(self, shorter: Mapping[int, Part], what: str, cause: str, shortener: Shortener) -> list[Compression]:
+    def _originals(self, places: Iterable[int]) -> Mapping[int, bytes]:
+        with self._following.lock:
+            return self._following.originals(places)
+
+    def _replace(
+        self, shorter: Mapping[int, Part], what: str, cause: str, shortener: Shortener, generation: int
+    ) -> list[Compression]:
         """Have these parts instead of those of their places, in one commit."""
         if shortener.error is not None:
             self._tell(f"offloading failed: {type(shortener.error).__name__}")
         if not shorter:
             return []
         following = self._following
-        before = following.present.context_tokens
-        was = sum(part.tokens for part in self._parts() if part.place in shorter)
+        with following.lock:
+            if following.generation != generation:
+                return []
+            before = following.present.context_tokens
+            parts = self._parts()
+        was = sum(part.tokens for part in parts if part.place in shorter)
         after = before + sum(part.tokens for part in shorter.values()) - was
         compression = Compression(
-            what, cause, what, before, after, before - was, original=was, messages_kept=len(self._parts())
+            what, cause, what, before, after, before - was, original=was, messages_kept=len(parts)
         )
         commit = following.storage.replace(list(shorter.values()), compression)
-        following.adopt_compression(commit, compression)
-        following.present.replace(shorter)
+        with following.lock:
+            if following.adopt_compression(commit, compression, generation):
+                following.present.replace(shorter)
         return [compression]
 
     def finisher(self) -> Finisher:
@@ -316,6 +410,19 @@ class Preparing:
         self._following.storage.bp._events.publish(
             Event("error", (self._following.storage.keys.messages,), detail=error)
         )
+
+
+def _taken(paid: Cost | None) -> dict[str, Any]:
+    """The fields of a compression that say what asking took."""
+    if paid is None:
+        return {}
+    return {
+        "input_tokens": paid.usage.input,
+        "output_tokens": paid.usage.output,
+        "picodollars": paid.picodollars,
+        "model": paid.model,
+        "is_default_price": paid.is_default_price,
+    }
 
 
 def _off(sizes: Sizes) -> ContextOverflowError:

@@ -2,7 +2,7 @@
 
 import socket
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -161,3 +161,33 @@ def test_what_are_no_prices_is_refused() -> None:
 def test_a_picodollar_is_a_token_at_a_millionth_of_a_dollar_a_million() -> None:
     assert picodollars_of(Usage(1, 0), Price("0.000001", 0)) == 1
     assert usd_of(PICODOLLARS) == 1
+
+
+def test_a_published_price_is_asked_for_once_a_quarter_of_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    genai_prices = pytest.importorskip("genai_prices")
+    asked: list[Any] = []
+    ask = genai_prices.calc_price
+    monkeypatch.setattr(
+        genai_prices, "calc_price", lambda *given, **named: asked.append(given[1]) or ask(*given, **named)
+    )
+    prices = Prices()
+    begin = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+    found = {prices.find(("gpt-4o",), Usage(size, 1), begin + timedelta(minutes=size)) for size in range(15)}
+    assert len(found) == len(asked) == 1
+    prices.find(("gpt-4o",), Usage(1, 1), begin + timedelta(minutes=15))
+    assert len(asked) == 2
+
+
+def test_a_price_that_rises_with_the_prompt_is_asked_for_each_time() -> None:
+    prices = Prices()
+    small, large, again = (
+        prices.find(("gemini-2.5-pro",), Usage(size, 1), AT).price.input for size in (1_000, 300_000, 1_000)
+    )
+    assert small == again < large
+
+
+def test_any_number_of_names_is_asked_for() -> None:
+    prices = Prices()
+    for number in range(600):
+        assert prices.find((f"of nobody {number}",), Usage(1, 1), AT).source == "default"
+    assert len(prices._known[1]) < 300
