@@ -82,7 +82,13 @@ def _summary(imported: Imported, path: str, size_before: int, size: int) -> list
         lines.insert(1, f"known    {count_of(known, 'checkpoint')} that the store had already")
     lines.append(f"SQLite   {size_shown(size_before)}")
     on_disk = f"on disk  {size_shown(size)}"
-    return [*lines, f"{on_disk}, {size_before / size:,.1f} times less" if 0 < size < size_before else on_disk]
+    lines.append(f"{on_disk}, {size_before / size:,.1f} times less" if 0 < size < size_before else on_disk)
+    if imported.classes.found:
+        named = ", ".join(
+            f"({json_text(module)}, {json_text(name)})" for module, name in sorted(imported.classes.found)
+        )
+        lines.append(f"classes  plain data unless allowed: BackpackSaver(..., allowed_types=[{named}])")
+    return lines
 
 
 def _document(imported: Imported, path: str, size_before: int, size: int) -> dict[str, Any]:
@@ -95,6 +101,7 @@ def _document(imported: Imported, path: str, size_before: int, size: int) -> dic
         "checkpoints_in_file": imported.checkpoints_total,
         "pending_writes_in_file": imported.writes_total,
         "compared": imported.compared,
+        "classes_to_allow": [list(name) for name in sorted(imported.classes.found)],
         "sqlite_bytes": size_before,
         "disk_bytes": size,
         "ratio": round(size_before / size, 3) if size > 0 else None,

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,13 +27,18 @@ from .stores import Calls, Captured, files_of
 ROOT = Path(__file__).parents[2]
 
 
+@dataclass
+class City:
+    name: str
+
+
 class Trip(TypedDict):
     messages: Annotated[list[Any], add_messages]
     city: str
     ids: set[int]
 
 
-def trip(saver: Any) -> Any:
+def trip(saver: Any, ask: Any = "book it?") -> Any:
     """Two steps, the second of which asks."""
 
     def plan(state: Trip) -> dict[str, Any]:
@@ -40,7 +46,7 @@ def trip(saver: Any) -> Any:
         return {"messages": [AIMessage("Looking.", tool_calls=[call], id="a")], "city": "Oslo"}
 
     def book(state: Trip) -> dict[str, Any]:
-        return {"city": interrupt("book it?")}
+        return {"city": interrupt(ask)}
 
     builder = StateGraph(Trip)
     builder.add_node("plan", plan)
@@ -88,6 +94,19 @@ def test_a_file_is_imported_compared_and_told(calls: Calls, tmp_path: Path) -> N
         for thread in ("rome", "oslo"):
             config: Any = {"configurable": {"thread_id": thread}}
             assert list(ours.list(config)) == list(theirs.list(config))
+
+
+def test_an_import_names_the_classes_that_a_saver_has_to_allow(calls: Calls, tmp_path: Path) -> None:
+    path = str(tmp_path / "c.db")
+    with SqliteSaver.from_conn_string(path) as theirs:
+        first: Any = {"messages": [HumanMessage("three nights", id="q")], "city": City("Rome"), "ids": {1}}
+        trip(theirs, ask=City("Bergen")).invoke(first, {"configurable": {"thread_id": "t"}})
+    out = calls(["import", "--langgraph-sqlite", path, "-q"])
+    named = f'allowed_types=[("{__name__}", "City")]'
+    assert out.splitlines()[-1] == f"classes  plain data unless allowed: BackpackSaver(..., {named})"
+    assert calls.json(["import", "--langgraph-sqlite", path, "-q"])["classes_to_allow"] == []
+    with backpack.open(calls.store) as bp:
+        assert BackpackSaver(bp, allowed_types=[City]).get_tuple({"configurable": {"thread_id": "t"}}) is not None
 
 
 def test_importing_twice_adds_nothing(calls: Calls, tmp_path: Path) -> None:

@@ -29,7 +29,6 @@ from langgraph.checkpoint.base import (
     get_checkpoint_metadata,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from backpack.errors import InvalidArgumentError
 from backpack.integrations.langgraph.copying import copy
@@ -40,6 +39,7 @@ from backpack.integrations.langgraph.retaining import erase_when_due, retain
 from backpack.integrations.langgraph.retention import DELETE, KEEP_LATEST, STRATEGIES, Retention
 from backpack.integrations.langgraph.rewriting import drop, erased, rewrite
 from backpack.integrations.langgraph.selecting import Known, latest, within, without_runs
+from backpack.integrations.langgraph.serializing import StrictSerializer
 from backpack.integrations.langgraph.threads import Threads, threads_of
 from backpack.integrations.langgraph.writing import Draft, WriteDraft, missing_channels, put, put_writes
 from backpack.memory.clock import now
@@ -64,8 +64,8 @@ class BackpackSaver(
 
     `serde`: any serializer of LangGraph; its type tag is stored beside its bytes. The default is LangGraph's own in its
     strict mode: of classes it builds only those that LangGraph knows as safe (messages, documents, dates...), and the
-    `allowed_types`: classes, or `(module, name)`. Others come back as the plain data they are made of. A `serde` of
-    yours has its own way to allow them.
+    `allowed_types`: classes, or `(module, name)`. Others come back as the plain data they are made of, and the log says
+    so, once a class. A `serde` of yours has its own way to allow them.
 
     `retention`: what threads keep, applied as they grow, at O(1) a checkpoint. `clock`: seconds since 1970, for that.
     """
@@ -82,7 +82,7 @@ class BackpackSaver(
     ) -> None:
         allowed = tuple(allowed_types)
         if serde is None:
-            serde = JsonPlusSerializer(allowed_msgpack_modules=allowed or None)
+            serde = StrictSerializer(allowed)
         elif allowed:
             raise InvalidArgumentError("allowed_types are those of the default serializer: allow them in your serde")
         if retention is not None and not isinstance(retention, Retention):
