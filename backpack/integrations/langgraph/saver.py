@@ -239,14 +239,15 @@ class BackpackSaver(
         *,
         strategy: str = KEEP_LATEST,
         keep_last: int | None = None,
-        older_than: timedelta | float | None = None,
+        older_than: timedelta | None = None,
         max_bytes: int | None = None,
     ) -> None:
         """Take old checkpoints of these threads out, for good: from the present, from history and from the disk.
 
-        `strategy`: "keep_latest" keeps the newest of each namespace, "delete" nothing. With `keep_last`, `older_than`
-        or `max_bytes` they are what is kept: see `Retention`, which also says what stays in any case. Unknown threads
-        are no error; nonsense raises `InvalidArgumentError` and changes nothing.
+        `strategy`: "keep_latest" keeps the newest of each namespace; "delete" keeps nothing, as `delete_thread` does.
+        With `keep_last`, `older_than` (a timedelta) or `max_bytes` they are what is kept: see `Retention`, which also
+        says what stays in any case. Unknown threads are no error; nonsense raises `InvalidArgumentError` and changes
+        nothing.
 
         Cost: what stays, and that of `Backpack.purge`, once for all threads.
         """
@@ -367,7 +368,7 @@ class BackpackSaver(
         *,
         strategy: str = KEEP_LATEST,
         keep_last: int | None = None,
-        older_than: timedelta | float | None = None,
+        older_than: timedelta | None = None,
         max_bytes: int | None = None,
     ) -> None:
         """As `prune`."""
