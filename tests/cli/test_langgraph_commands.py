@@ -249,6 +249,27 @@ def test_show_has_what_an_interrupt_asks(asked: Calls) -> None:
     assert (write["channel"], write["value"][0]["value"]) == ("__interrupt__", "book it?")
 
 
+def test_show_has_all_of_what_an_interrupt_asks(tmp_path: Path, capsys: Captured) -> None:
+    calls = Calls(tmp_path / "store", capsys)
+    for count in (1, 40):
+        question = {"question": "book?\x1b[2J", "hotels": [{"name": "Bella"}] * count}
+        with BackpackSaver(str(tmp_path / "store")) as saver:
+            trip(saver, question).invoke({"city": "Rome"}, {"configurable": {"thread_id": f"t{count}"}})
+        seq = seqs_of(calls, f"--tag thread:t{count}")[f'thread "t{count}" interrupt of book']
+        out = calls(f"show {seq}")
+        if count == 1:
+            assert '\n    {value: {question: "book?\\u001b[2J", hotels: [{name: "Bella"}]}, id: "' in out
+        assert out.count("Bella") == count and "\x1b" not in out
+
+
+def test_show_has_the_channels_of_the_checkpoint_that_writes_belong_to(asked: Calls) -> None:
+    seq = seqs_of(asked, "")['thread "rome/1" interrupt of book']
+    assert asked(f"show {seq} city") == "Oslo\n"
+    assert asked.json(f"show {seq} ids")["value"] == [1]
+    assert '"book it?"' in asked(f"show {seq} __interrupt__")
+    asked(f"show {seq} nowhere", code=1)
+
+
 def test_show_has_one_channel_as_of_a_commit(asked: Calls) -> None:
     seq = seqs_of(asked, "")['thread "rome/1" step 1 (loop)']
     assert asked(f"show {seq} city") == asked("show HEAD rome/1/city") == "Oslo\n"
