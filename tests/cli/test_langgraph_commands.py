@@ -164,6 +164,14 @@ def test_what_is_no_file_of_a_saver_is_refused(calls: Calls, tmp_path: Path) -> 
     assert not calls.store.exists()
 
 
+def test_a_database_among_the_runs_is_told_with_the_option_for_it(calls: Calls, tmp_path: Path) -> None:
+    path = made(tmp_path / "c.db")
+    for words in (["import", path], ["import", "--with", f"a={path}", path]):
+        reason = calls.refused(words, code=2)
+        assert "a SQLite database" in reason and "--langgraph-sqlite DB" in reason and path in reason
+    assert not calls.store.exists()
+
+
 def test_options_that_say_nothing_together_are_refused(calls: Calls, asked: Calls, tmp_path: Path) -> None:
     path = made(tmp_path / "c.db")
     for words in (["a.json"], ["--prefix", "a"], ["--state"], ["--with", "a=b"]):

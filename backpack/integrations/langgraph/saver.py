@@ -33,6 +33,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from backpack.errors import InvalidArgumentError
 from backpack.integrations.langgraph.copying import copy
 from backpack.integrations.langgraph.names import segment_of
+from backpack.integrations.langgraph.opening import IN_MEMORY, store_of
 from backpack.integrations.langgraph.reading import config_of, decoded, gather, history_of, metadata_of, walk
 from backpack.integrations.langgraph.records import NO_UPDATED, Typed
 from backpack.integrations.langgraph.retaining import erase_when_due, retain
@@ -43,7 +44,6 @@ from backpack.integrations.langgraph.serializing import StrictSerializer
 from backpack.integrations.langgraph.threads import Threads, threads_of
 from backpack.integrations.langgraph.writing import Draft, WriteDraft, missing_channels, put, put_writes
 from backpack.memory.clock import now
-from backpack.store.opening import open as open_store
 from backpack.store.store import Backpack
 
 _KNOWN_FIELDS: Final = frozenset(
@@ -87,13 +87,11 @@ class BackpackSaver(
             raise InvalidArgumentError("allowed_types are those of the default serializer: allow them in your serde")
         if retention is not None and not isinstance(retention, Retention):
             raise InvalidArgumentError(f"retention must be a Retention or None, not {type(retention).__name__}")
-        if isinstance(store, Backpack) and options:
-            raise InvalidArgumentError(f"only a path is opened with options: {', '.join(sorted(options))}")
         super().__init__(serde=serde)
         self.retention = retention
         self._clock = clock
         self._owns_store = not isinstance(store, Backpack)
-        self.bp: Backpack = store if isinstance(store, Backpack) else open_store(store, **options)
+        self.bp: Backpack = store_of(store, "BackpackSaver", options)
 
     @classmethod
     def from_conn_string(cls, conn_string: str, **options: Any) -> Self:
@@ -101,7 +99,7 @@ class BackpackSaver(
 
         The name is that of the other savers of LangGraph, so that only the class changes.
         """
-        return cls(Backpack() if conn_string == ":memory:" else conn_string, **options)
+        return cls(Backpack() if conn_string == IN_MEMORY else conn_string, **options)
 
     # -- one checkpoint ----------------------------------------------------------------------------------------
 
