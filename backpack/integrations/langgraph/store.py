@@ -50,7 +50,8 @@ class BackpackStore(BaseStore):
 
     `index` is as LangGraph has it: `{"dims", "embed", "fields"}`. With `embed` a query is answered by vectors, which
     are kept in the store; without it, or without `index`, by words (SQLite's FTS5), and `index=False` and
-    `index=[paths]` of a put count there too. `ttl`: `{"default_ttl", "refresh_on_read", "sweep_interval_minutes"}`, in
+    `index=[paths]` of a put count there too. The `score` of words ranks the items of one search and is no measure of
+    how alike texts are: no threshold fits it. `ttl`: `{"default_ttl", "refresh_on_read", "sweep_interval_minutes"}`, in
     minutes; what is expired is never returned, swept or not.
 
     As in `InMemoryStore` a put sets `created_at` and `updated_at`. Unlike there, a namespace without items is not
