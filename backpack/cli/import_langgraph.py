@@ -72,10 +72,13 @@ def _left(imported: Imported) -> str:
 
 
 def _summary(imported: Imported, path: str, size_before: int, size: int) -> list[str]:
-    checkpoints, writes = count_of(imported.checkpoints, "checkpoint"), count_of(imported.writes, "pending write")
-    known = imported.checkpoints_total - imported.checkpoints
+    is_new = bool(imported.checkpoints or imported.writes)
+    known = imported.checkpoints_total - imported.checkpoints if is_new else 0
+    checkpoints = count_of(imported.checkpoints if is_new else imported.checkpoints_total, "checkpoint")
+    writes = count_of(imported.writes if is_new else imported.writes_total, "pending write")
+    counts = f"{count_of(imported.threads, 'thread')}, {checkpoints}, {writes}"
     lines = [
-        f"imported {count_of(imported.threads, 'thread')}, {checkpoints}, {writes}: {printable(str(Path(path)))}",
+        f"{'imported' if is_new else 'nothing new in'} {counts}: {printable(str(Path(path)))}",
         f"equal    {imported.compared:,} of {count_of(imported.checkpoints_total, 'checkpoint')}, compared one by one",
     ]
     if known:
