@@ -230,8 +230,9 @@ class DiskFullError(StorageError):
 
 
 class StoreLockedError(BackpackError, BlockingIOError):
-    """Another writer holds the store. Facts: `pid`, 0 where it can't be known."""
+    """Another writer holds the store. Facts: `path` of the store; `pid`, 0 where it can't be known."""
 
+    path: str
     pid: int
 
 

@@ -68,9 +68,9 @@ def _opened(args: argparse.Namespace) -> Backpack:
     try:
         bp = opened(args, "rw", may_create=True)
     except StoreLockedError as error:
-        message, pid = str(error), error.pid
+        message, facts = str(error), {"path": error.path, "pid": error.pid}
     else:
         if not was_there:
             tell_made(args, path)
         return bp
-    raise StoreLockedError(f"{message}, or make it in that process: memory.checkpoint(notes=...)", pid=pid)
+    raise StoreLockedError(f"{message}, or make it in that process: memory.checkpoint(notes=...)", **facts)

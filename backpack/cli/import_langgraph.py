@@ -72,17 +72,26 @@ def _left(imported: Imported) -> str:
 
 
 def _summary(imported: Imported, path: str, size_before: int, size: int) -> list[str]:
-    checkpoints, writes = count_of(imported.checkpoints, "checkpoint"), count_of(imported.writes, "pending write")
-    known = imported.checkpoints_total - imported.checkpoints
+    is_new = bool(imported.checkpoints or imported.writes)
+    known = imported.checkpoints_total - imported.checkpoints if is_new else 0
+    checkpoints = count_of(imported.checkpoints if is_new else imported.checkpoints_total, "checkpoint")
+    writes = count_of(imported.writes if is_new else imported.writes_total, "pending write")
+    counts = f"{count_of(imported.threads, 'thread')}, {checkpoints}, {writes}"
     lines = [
-        f"imported {count_of(imported.threads, 'thread')}, {checkpoints}, {writes}: {printable(str(Path(path)))}",
+        f"{'imported' if is_new else 'nothing new in'} {counts}: {printable(str(Path(path)))}",
         f"equal    {imported.compared:,} of {count_of(imported.checkpoints_total, 'checkpoint')}, compared one by one",
     ]
     if known:
         lines.insert(1, f"known    {count_of(known, 'checkpoint')} that the store had already")
     lines.append(f"SQLite   {size_shown(size_before)}")
     on_disk = f"on disk  {size_shown(size)}"
-    return [*lines, f"{on_disk}, {size_before / size:,.1f} times less" if 0 < size < size_before else on_disk]
+    lines.append(f"{on_disk}, {size_before / size:,.1f} times less" if 0 < size < size_before else on_disk)
+    if imported.classes.found:
+        named = ", ".join(
+            f"({json_text(module)}, {json_text(name)})" for module, name in sorted(imported.classes.found)
+        )
+        lines.append(f"classes  plain data unless allowed: BackpackSaver(..., allowed_types=[{named}])")
+    return lines
 
 
 def _document(imported: Imported, path: str, size_before: int, size: int) -> dict[str, Any]:
@@ -95,6 +104,7 @@ def _document(imported: Imported, path: str, size_before: int, size: int) -> dic
         "checkpoints_in_file": imported.checkpoints_total,
         "pending_writes_in_file": imported.writes_total,
         "compared": imported.compared,
+        "classes_to_allow": [list(name) for name in sorted(imported.classes.found)],
         "sqlite_bytes": size_before,
         "disk_bytes": size,
         "ratio": round(size_before / size, 3) if size > 0 else None,

@@ -1,22 +1,46 @@
 """How far some work has come: a bar where someone is watching, a line now and then elsewhere, or nothing."""
 
 from collections.abc import Callable
+from time import monotonic
 from typing import Final, Self, TextIO
 
 from backpack.terminal.tables import terminal_width
 
 _BAR_WIDTH: Final = 30
 _LINE_SHARE: Final = 10
-"""A line for each tenth of the work."""
+"""A line for each tenth of the work, at most."""
+_QUIET_S: Final = 2.0
+_BETWEEN_S_MAX: Final = 60.0
+
+
+class Pace:
+    """When a line is due: not before two seconds, then when the work has taken twice as long, or a minute more."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._start = clock()
+        self._due_s = _QUIET_S
+
+    def is_due(self) -> bool:
+        """Whether a line is; if so, the next one is due later."""
+        elapsed = self._clock() - self._start
+        if elapsed < self._due_s:
+            return False
+        self._due_s = elapsed + min(elapsed, _BETWEEN_S_MAX)
+        return True
 
 
 class Progress:
     """Called with what is done and what there is; the work says how much that is worth."""
 
-    def __init__(self, stream: TextIO, what: str, *, has_lines: bool = True, is_quiet: bool = False) -> None:
+    def __init__(
+        self, stream: TextIO, what: str, *, has_lines: bool = True, is_quiet: bool = False, pace: Pace | None = None
+    ) -> None:
+        """`pace`: that of several works that follow each other."""
         self._is_terminal = stream.isatty()
         self._stream = None if is_quiet or not (self._is_terminal or has_lines) else stream
         self._what = what
+        self._pace = Pace() if pace is None else pace
         self._shown = -1
         self._width = 0
 
@@ -33,7 +57,7 @@ class Progress:
         elif self._is_terminal:
             bar = "#" * part + "." * (_BAR_WIDTH - part)
             self._draw(f"[{bar}] {text}"[: terminal_width() - 1])
-        elif part:
+        elif part and self._pace.is_due():
             self._write(f"{text}\n")
 
     def end(self) -> None:
@@ -59,11 +83,19 @@ class Progress:
 class Steps:
     """The progress of works that follow each other, each with a bar of its own. The end of a `with` wipes the last."""
 
-    def __init__(self, stream: TextIO, between: Callable[[], None], *, is_quiet: bool = False) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        between: Callable[[], None],
+        *,
+        is_quiet: bool = False,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._stream = stream
         self._between = between
         """Called at every step; whatever it raises ends the work there."""
         self._is_quiet = is_quiet
+        self._pace = Pace(clock)
         self._what = ""
         self._progress: Progress | None = None
 
@@ -72,8 +104,11 @@ class Steps:
         self._between()
         if what != self._what or self._progress is None:
             self.end()
-            self._what, self._progress = what, Progress(self._stream, what, is_quiet=self._is_quiet)
+            self._what, self._progress = what, self._begun(what)
         self._progress(done, total)
+
+    def _begun(self, what: str) -> Progress:
+        return Progress(self._stream, what, is_quiet=self._is_quiet, pace=self._pace)
 
     def end(self) -> None:
         """Wipe the bar."""

@@ -4,13 +4,14 @@ An integration that stores records of its own shape says so here with the beginn
 reads them, which is loaded when a store has such keys. `show`, `diff` and `usage` ask here and know none of them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
 from typing import Any, Final, Protocol, cast
 
 from backpack import Backpack, Commit, Diff, DiffEntry, Snapshot
-from backpack.terminal.words import count_of, cut, printable, shown
+from backpack.terminal.values import flow, value_lines
+from backpack.terminal.words import columns_of, count_of, cut, printable, shown
 
 _READERS: Final = {"langgraph.saver.": "backpack.integrations.langgraph.telling"}
 """By how keys begin: who reads the records there."""
@@ -28,12 +29,15 @@ class Told(Protocol):
     def values(self) -> Mapping[str, Any]: ...
     @property
     def facts(self) -> Mapping[str, Any]: ...
+    @property
+    def whole(self) -> frozenset[str]: ...
 
 
 class Reader(Protocol):
     """A module that reads records."""
 
     def told(self, snapshot: Snapshot, commit: Commit) -> Told | None: ...
+    def channel(self, snapshot: Snapshot, commit: Commit, name: str) -> tuple[bool, Any]: ...
     def states(self, snapshot: Snapshot, keys: Iterable[str]) -> dict[str, Any]: ...
     def state(self, snapshot: Snapshot, name: str) -> tuple[bool, Any]: ...
     def threads(self, snapshot: Snapshot) -> Iterable[tuple[str, int, int, int]]: ...
@@ -47,12 +51,14 @@ def told_of(bp: Backpack, commit: Commit) -> Told | None:
 
 
 def told_lines(told: Told, width: int) -> list[str]:
-    """The record: its title, and each value in a line, or in a few where it is a list."""
+    """The record: its title, and each value in a line, or in a few where it is a list or has to be there in full."""
     name_width = max((len(printable(name)) for name in told.values), default=0)
     lines = [cut(printable(line), width) for line in told.title]
     for name, value in told.values.items():
         head = f"{_LOOSE}{printable(name):<{name_width}}{_LOOSE}"
-        if isinstance(value, list) and value:
+        if name in told.whole:
+            lines += [head.rstrip(), *(f"{_LOOSE * 2}{line}" for line in _whole_lines(value, width - len(_LOOSE * 2)))]
+        elif isinstance(value, list) and value:
             lines.append(f"{head}{count_of(len(value), 'item')}")
             lines += [cut(f"{_LOOSE * 2}{line}", width) for line in _item_lines(value, width)]
         else:
@@ -87,14 +93,17 @@ def in_words(bp: Backpack, diff: Diff, a: int, b: int) -> Diff:
 def value_named(snapshot: Snapshot, name: str) -> tuple[bool, Any]:
     """Whether an integration has a value of that name in the snapshot, and the value.
 
-    The name is that of a difference, or of a value in the record of the snapshot's own commit.
+    The name is that of a difference, or of a value in the record of the snapshot's own commit, or in the one that this
+    belongs to.
     """
     commit = snapshot.commit
     for reader in _readers(snapshot):
         told = None if commit is None else reader.told(snapshot, commit)
         if told is not None and name in told.values:
             return True, told.values[name]
-        found, value = reader.state(snapshot, name)
+        found, value = (False, None) if commit is None else reader.channel(snapshot, commit, name)
+        if not found:
+            found, value = reader.state(snapshot, name)
         if found:
             return True, value
     return False, None
@@ -116,6 +125,13 @@ def _readers(keys: Iterable[str]) -> list[Reader]:
         if not missing:
             break
     return found
+
+
+def _whole_lines(value: Any, width: int) -> Iterator[str]:
+    """All of a value: a line for each item that fits into one, else as JSON."""
+    for item in value if isinstance(value, list) else [value]:
+        line = printable(flow(item))
+        yield from [line] if columns_of(line) <= width else value_lines(item)
 
 
 def _item_lines(items: list[Any], width: int) -> list[str]:

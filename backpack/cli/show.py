@@ -23,8 +23,10 @@ _DESCRIPTION: Final = f"""\
 Without KEY: the commit and what it did to which keys; if it put a checkpoint
 of LangGraph, the values of its channels too. With KEY: the value as of that
 commit, whoever packed it: text as it is, all else as JSON. KEY may be a channel
-of that checkpoint, or THREAD/CHANNEL. Characters that mean something to a
-terminal are escaped; --json has every value as it is.
+of that checkpoint, or THREAD/CHANNEL. At a commit of writes it is what they
+have for the channel, or else the value in the checkpoint they belong to.
+Characters that mean something to a terminal are escaped; --json has every
+value as it is.
 
 AT is {AT_HELP}."""
 

@@ -12,6 +12,7 @@ from backpack.runs.unzipping import FILE_SIZE_MAX
 from backpack.terminal.words import printable
 
 STANDARD_INPUT: Final = "-"
+_SQLITE: Final = b"SQLite format 3\0"
 _PART_SIZE: Final = 1024 * 1024
 
 
@@ -59,8 +60,11 @@ def _read(name: str) -> bytes:
 
 
 def _read_from(file: BinaryIO) -> bytes:
-    parts, size = [], 0
+    parts: list[bytes] = []
+    size = 0
     while part := file.read(_PART_SIZE):
+        if not parts and part.startswith(_SQLITE):
+            raise RunFileError("a SQLite database; what a SqliteSaver of LangGraph wrote needs --langgraph-sqlite DB")
         parts.append(part)
         size += len(part)
         if size > FILE_SIZE_MAX:

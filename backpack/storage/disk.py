@@ -268,7 +268,7 @@ class DiskFolder:
             raise ReadOnlyError(f"the store is open for reading: path={self._path!r}")
         label = self._prefix + name
         return locking.take(
-            name, self._descriptor, self._owner, label, shared=shared, is_writable=self._writer != READER
+            name, self._descriptor, self._owner, label, self._path, shared=shared, is_writable=self._writer != READER
         )
 
     def secure(self) -> None:

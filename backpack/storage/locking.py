@@ -71,8 +71,8 @@ class DiskLock:
             os.close(descriptor)
 
 
-def take(name: str, folder: int, owner: int, label: str, *, shared: bool, is_writable: bool) -> DiskLock:
-    """The lock of that name in an open folder, at once or not at all.
+def take(name: str, folder: int, owner: int, label: str, path: str, *, shared: bool, is_writable: bool) -> DiskLock:
+    """The lock of that name in an open folder, at once or not at all. `path`: what the folder is called.
 
     `StoreLockedError` names the pid of the holder (our own too), 0 where it isn't known. Without `is_writable` the file
     must be there and is opened for reading only.
@@ -80,7 +80,7 @@ def take(name: str, folder: int, owner: int, label: str, *, shared: bool, is_wri
     status = os.fstat(folder)
     place = (status.st_dev, status.st_ino, name)
     for _ in range(_TRIES):
-        lock = _attempt(name, folder, owner, label, place, shared=shared, is_writable=is_writable)
+        lock = _attempt(name, folder, owner, label, path, place, shared=shared, is_writable=is_writable)
         if _is_named(lock, name, folder, label):
             return lock
         lock.release()
@@ -88,17 +88,17 @@ def take(name: str, folder: int, owner: int, label: str, *, shared: bool, is_wri
 
 
 def _attempt(
-    name: str, folder: int, owner: int, label: str, place: _Place, *, shared: bool, is_writable: bool
+    name: str, folder: int, owner: int, label: str, path: str, place: _Place, *, shared: bool, is_writable: bool
 ) -> DiskLock:
     descriptor = open_file(name, LOCKING if is_writable else READING, folder, owner, label)
     lock = DiskLock(descriptor, place)
     try:
         if not shared and _held.setdefault(place, lock) is not lock:
-            raise _locked(label, os.getpid())
+            raise _locked(path, label, os.getpid())
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise _locked(label, _holder(lock)) from error
+            raise _locked(path, label, _holder(lock)) from error
         if not shared:
             _write_holder(descriptor)
     except BaseException as error:
@@ -121,14 +121,15 @@ def _is_named(lock: DiskLock, name: str, folder: int, label: str) -> bool:
     return lock._inode == (status.st_dev, status.st_ino)
 
 
-def _locked(label: str, pid: int) -> StoreLockedError:
+def _locked(path: str, label: str, pid: int) -> StoreLockedError:
     if not pid:
         who = "by a process that is not known (a reader, or one that is just opening it)"
     elif pid == os.getpid():
         who = f"by this very process: pid={pid}"
     else:
         who = f"by another process: pid={pid}"
-    return StoreLockedError(f"the store is locked {who}; close it there first: file={label!r}", pid=pid, file=label)
+    reason = f"the store is locked {who}; close it there first: path={path!r}"
+    return StoreLockedError(reason, pid=pid, path=path, file=label)
 
 
 def _holder(lock: DiskLock) -> int:

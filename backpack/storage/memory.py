@@ -197,11 +197,12 @@ class MemoryFolder:
             content.files[name] = bytearray()
         holders = content.locks.setdefault(name, [])
         if any(not (shared and other) for _, other in holders):
-            label = self._prefix + name
             raise StoreLockedError(
-                f"the store is locked by this very process: pid={os.getpid()}; close it there first: file={label!r}",
+                f"the store is locked by this very process: pid={os.getpid()}; close it there first: "
+                f"path={self._path!r}",
                 pid=os.getpid(),
-                file=label,
+                path=self._path,
+                file=self._prefix + name,
             )
         lock = MemoryLock(holders)
         holders.append((lock, shared))

@@ -50,6 +50,20 @@ def value_lines(value: Any) -> list[str]:
     return [printable(line.expandtabs(_TAB)) for line in text.replace("\r\n", "\n").split("\n")]
 
 
+def flow(value: Any) -> str:
+    """A value in one line with all that is in it: `{question: "book?", hotels: ["Bella"]}`."""
+    plain, _ = as_json(value)
+    return _flow(plain)
+
+
+def _flow(plain: Any) -> str:
+    if isinstance(plain, dict):
+        return f"{{{', '.join(f'{name}: {_flow(item)}' for name, item in plain.items())}}}"
+    if isinstance(plain, list):
+        return f"[{', '.join(map(_flow, plain))}]"
+    return json.dumps(plain, ensure_ascii=False)
+
+
 def _pairs_as_json(value: Mapping[Any, Any]) -> tuple[Any, bool]:
     pairs = {key: as_json(item) for key, item in value.items()}
     if all(type(key) is str for key in pairs):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from backpack import __version__
 from backpack.cli import demo
 from backpack.cli.console import Console, OutputError
 from backpack.cli.main import COMMANDS, main
-from backpack.cli.progress import Progress
+from backpack.cli.progress import Pace, Progress, Steps
 
 ROOT = Path(__file__).parents[2]
 
@@ -164,14 +165,42 @@ def test_progress_on_a_terminal_is_a_bar_that_is_wiped_at_the_end() -> None:
     assert stream.text.endswith("\r" + " " * len(bar) + "\r")
 
 
-def test_progress_elsewhere_is_a_line_for_each_tenth_or_nothing() -> None:
-    for options, count in (({}, 10), ({"has_lines": False}, 0), ({"is_quiet": True}, 0)):
-        stream = Stream()
-        progress = Progress(stream, "runs", **options)  # type: ignore[arg-type]
-        for done in range(101):
-            progress(done, 100)
-        assert stream.text.count("\n") == count
-        assert "\r" not in stream.text
+class Hand:
+    """A clock that goes as it is told to."""
+
+    def __init__(self) -> None:
+        self.at = 100.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+def lines_of(seconds_each: float, **options: Any) -> list[str]:
+    """The lines of a work of a hundred steps."""
+    stream, hand = Stream(), Hand()
+    progress = Progress(stream, "runs", pace=Pace(hand), **options)  # type: ignore[arg-type]
+    for done in range(101):
+        progress(done, 100)
+        hand.at += seconds_each
+    assert "\r" not in stream.text
+    return stream.text.splitlines()
+
+
+def test_progress_elsewhere_is_nothing_for_two_seconds_and_few_lines_after_that() -> None:
+    assert lines_of(0.019) == []
+    assert lines_of(0.125) == ["20 of 100 runs", "40 of 100 runs", "80 of 100 runs"]
+    assert len(lines_of(100)) == 10
+    assert lines_of(100, has_lines=False) == lines_of(100, is_quiet=True) == []
+
+
+def test_works_that_follow_each_other_have_one_pace() -> None:
+    stream, hand = Stream(), Hand()
+    steps = Steps(stream, lambda: None, clock=hand)  # type: ignore[arg-type]
+    for what in ("read", "put"):
+        for done in range(10):
+            steps(what, done, 10)
+            hand.at += 0.15
+    assert stream.text == "4 of 10 put\n"
 
 
 def test_a_quiet_terminal_has_no_bar_and_one_that_fails_is_left_alone() -> None:

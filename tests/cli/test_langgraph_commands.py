@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,10 +21,15 @@ from backpack.cli import import_langgraph
 from backpack.errors import DiskFullError
 from backpack.integrations.langgraph import BackpackSaver
 
-from ..integrations.langgraph.sqlite_files import changed, made
+from ..integrations.langgraph.sqlite_files import changed, made, talk
 from .stores import Calls, Captured, files_of
 
 ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class City:
+    name: str
 
 
 class Trip(TypedDict):
@@ -32,7 +38,7 @@ class Trip(TypedDict):
     ids: set[int]
 
 
-def trip(saver: Any) -> Any:
+def trip(saver: Any, ask: Any = "book it?") -> Any:
     """Two steps, the second of which asks."""
 
     def plan(state: Trip) -> dict[str, Any]:
@@ -40,7 +46,7 @@ def trip(saver: Any) -> Any:
         return {"messages": [AIMessage("Looking.", tool_calls=[call], id="a")], "city": "Oslo"}
 
     def book(state: Trip) -> dict[str, Any]:
-        return {"city": interrupt("book it?")}
+        return {"city": interrupt(ask)}
 
     builder = StateGraph(Trip)
     builder.add_node("plan", plan)
@@ -82,12 +88,24 @@ def test_a_file_is_imported_compared_and_told(calls: Calls, tmp_path: Path) -> N
     assert out[1] == "equal    124 of 124 checkpoints, compared one by one"
     assert out[2].startswith("SQLite   ")
     assert out[-1].startswith("on disk  ") and out[-1].endswith(" times less")
-    assert "112 of 124 checkpoints compared" in calls.err
     assert seqs_of(calls, "--tag thread:oslo")['thread "oslo" step 59 (loop)']
     with SqliteSaver.from_conn_string(path) as theirs, BackpackSaver(str(calls.store)) as ours:
         for thread in ("rome", "oslo"):
             config: Any = {"configurable": {"thread_id": thread}}
             assert list(ours.list(config)) == list(theirs.list(config))
+
+
+def test_an_import_names_the_classes_that_a_saver_has_to_allow(calls: Calls, tmp_path: Path) -> None:
+    path = str(tmp_path / "c.db")
+    with SqliteSaver.from_conn_string(path) as theirs:
+        first: Any = {"messages": [HumanMessage("three nights", id="q")], "city": City("Rome"), "ids": {1}}
+        trip(theirs, ask=City("Bergen")).invoke(first, {"configurable": {"thread_id": "t"}})
+    out = calls(["import", "--langgraph-sqlite", path, "-q"])
+    named = f'allowed_types=[("{__name__}", "City")]'
+    assert out.splitlines()[-1] == f"classes  plain data unless allowed: BackpackSaver(..., {named})"
+    assert calls.json(["import", "--langgraph-sqlite", path, "-q"])["classes_to_allow"] == []
+    with backpack.open(calls.store) as bp:
+        assert BackpackSaver(bp, allowed_types=[City]).get_tuple({"configurable": {"thread_id": "t"}}) is not None
 
 
 def test_importing_twice_adds_nothing(calls: Calls, tmp_path: Path) -> None:
@@ -99,7 +117,19 @@ def test_importing_twice_adds_nothing(calls: Calls, tmp_path: Path) -> None:
     assert (found["checkpoints"], found["pending_writes"], found["complete"]) == (0, 0, True)
     assert (found["checkpoints_in_file"], found["compared"]) == (14, 14)
     assert calls.json("usage")["head"] == before["head"]
-    assert "known    14 checkpoints" in calls(["import", "--langgraph-sqlite", path, "-q"])
+    out = calls(["import", "--langgraph-sqlite", path]).splitlines()
+    assert out[0] == f"nothing new in 2 threads, 14 checkpoints, 36 pending writes: {calls.store}"
+    assert out[1].startswith("equal    14 of 14 checkpoints") and calls.err == ""
+
+
+def test_what_an_import_knew_before_is_told(calls: Calls, tmp_path: Path) -> None:
+    path = made(tmp_path / "c.db")
+    calls(["import", "--langgraph-sqlite", path, "-q"])
+    with SqliteSaver.from_conn_string(path) as theirs:
+        talk(theirs, threads=("bergen",))
+    out = calls(["import", "--langgraph-sqlite", path, "-q"]).splitlines()
+    assert out[0].startswith("imported 3 threads, 7 checkpoints, ")
+    assert out[1] == "known    14 checkpoints that the store had already"
 
 
 def test_there_and_back_is_the_same_to_the_other_saver(calls: Calls, tmp_path: Path) -> None:
@@ -142,6 +172,14 @@ def test_what_is_no_file_of_a_saver_is_refused(calls: Calls, tmp_path: Path) -> 
     (tmp_path / "text").write_text("hello")
     for name in ("text", "nowhere", "."):
         calls.refused(["import", "--langgraph-sqlite", str(tmp_path / name), "-q"], code=2)
+    assert not calls.store.exists()
+
+
+def test_a_database_among_the_runs_is_told_with_the_option_for_it(calls: Calls, tmp_path: Path) -> None:
+    path = made(tmp_path / "c.db")
+    for words in (["import", path], ["import", "--with", f"a={path}", path]):
+        reason = calls.refused(words, code=2)
+        assert "a SQLite database" in reason and "--langgraph-sqlite DB" in reason and path in reason
     assert not calls.store.exists()
 
 
@@ -228,6 +266,27 @@ def test_show_has_what_an_interrupt_asks(asked: Calls) -> None:
     assert "pending writes to checkpoint 1f" in asked(f"show {seq}")
     (write,) = asked.json(f"show {seq}")["record"]["writes"]
     assert (write["channel"], write["value"][0]["value"]) == ("__interrupt__", "book it?")
+
+
+def test_show_has_all_of_what_an_interrupt_asks(tmp_path: Path, capsys: Captured) -> None:
+    calls = Calls(tmp_path / "store", capsys)
+    for count in (1, 40):
+        question = {"question": "book?\x1b[2J", "hotels": [{"name": "Bella"}] * count}
+        with BackpackSaver(str(tmp_path / "store")) as saver:
+            trip(saver, question).invoke({"city": "Rome"}, {"configurable": {"thread_id": f"t{count}"}})
+        seq = seqs_of(calls, f"--tag thread:t{count}")[f'thread "t{count}" interrupt of book']
+        out = calls(f"show {seq}")
+        if count == 1:
+            assert '\n    {value: {question: "book?\\u001b[2J", hotels: [{name: "Bella"}]}, id: "' in out
+        assert out.count("Bella") == count and "\x1b" not in out
+
+
+def test_show_has_the_channels_of_the_checkpoint_that_writes_belong_to(asked: Calls) -> None:
+    seq = seqs_of(asked, "")['thread "rome/1" interrupt of book']
+    assert asked(f"show {seq} city") == "Oslo\n"
+    assert asked.json(f"show {seq} ids")["value"] == [1]
+    assert '"book it?"' in asked(f"show {seq} __interrupt__")
+    asked(f"show {seq} nowhere", code=1)
 
 
 def test_show_has_one_channel_as_of_a_commit(asked: Calls) -> None:

@@ -301,6 +301,7 @@ class FolderContract:
                 folder.lock("lock", shared=shared)
             assert caught.value.pid == os.getpid()
             assert f"pid={os.getpid()}" in str(caught.value)
+            assert f"path={caught.value.path!r}" in str(caught.value)
         folder.lock("other").release()
         lock.release()
         lock.release()

@@ -93,6 +93,7 @@ def test_readers_share_and_are_no_longer_there_when_killed(
     holders += [Holder(path, "reader"), Holder(path, "shared")]
     with pytest.raises(StoreLockedError) as caught:
         folder.lock("lock")
+    assert caught.value.path == str(path) and f"path={str(path)!r}" in str(caught.value)
     assert caught.value.pid == 0, "readers write down nothing"
     holders[0].kill()
     folder.lock("lock", shared=True).release()

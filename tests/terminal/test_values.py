@@ -6,7 +6,7 @@ from datetime import date, datetime, time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backpack.terminal.values import as_json, json_text, value_lines
+from backpack.terminal.values import as_json, flow, json_text, value_lines
 
 ATOMS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 JSON_VALUES = st.recursive(
@@ -18,6 +18,12 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.tuples(inner) | st.dictionaries(KEYS, inner, max_size=4),
     max_leaves=10,
 )
+
+
+def test_a_value_in_one_line_has_all_that_is_in_it() -> None:
+    value = {"question": "book?", "hotels": [{"name": "Bella", "nights": (1, None)}], "at": date(2026, 1, 2)}
+    assert flow(value) == '{question: "book?", hotels: [{name: "Bella", nights: [1, null]}], at: "2026-01-02"}'
+    assert flow("a\nb") == '"a\\nb"' and flow([]) == "[]" and flow({}) == "{}"
 
 
 @given(JSON_VALUES)

@@ -14,7 +14,7 @@ is started again, and one that is repeated adds nothing.
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 from typing import Final
@@ -22,6 +22,7 @@ from typing import Final
 import msgpack
 
 from backpack.errors import CorruptionError, InvalidArgumentError
+from backpack.integrations.langgraph.classes import Classes
 from backpack.integrations.langgraph.comparing import (
     Checkpoint,
     Step,
@@ -60,6 +61,8 @@ class Imported:
     writes: int = 0
     compared: int = 0
     """Checkpoints that were read back and found to be what the file says."""
+    classes: Classes = field(default_factory=Classes)
+    """Those in what is new that a saver builds only when they are allowed."""
 
     @property
     def is_complete(self) -> bool:
@@ -123,15 +126,18 @@ def _put(file: SqliteFile, threads: Threads, imported: Imported, step: Step) -> 
             thread = threads.thread(address.thread)
             if thread.row(address.namespace, address.id) is None:
                 known = None if parent is None else parents.get(Address(address.thread, address.namespace, parent))
-                put(threads, thread, _draft(checkpoint, known, _channels(thread, checkpoint)), checkpoint.metadata)
+                draft = _draft(checkpoint, known, _channels(thread, checkpoint))
+                put(threads, thread, draft, checkpoint.metadata)
                 imported.checkpoints += 1
-            imported.writes += _put_writes(threads, thread, address, checkpoint.writes)
+                for value in filter(None, draft.values.values()):
+                    imported.classes.add_of(*value)
+            _put_writes(threads, thread, address, checkpoint.writes, imported)
         parents[address] = checkpoint.parts
         if len(parents) > _PARENTS_KEPT:
             parents.popitem(last=False)
     for address in file.strays():
         with threads.lock:
-            imported.writes += _put_writes(threads, threads.thread(address.thread), address, file.writes(address))
+            _put_writes(threads, threads.thread(address.thread), address, file.writes(address), imported)
 
 
 def _channels(thread: Thread, checkpoint: Checkpoint) -> dict[str, None]:
@@ -173,15 +179,17 @@ def _differs(channel: str, here: Parts, there: Parts) -> bool:
     return here.values.get(channel) != there.values.get(channel)
 
 
-def _put_writes(threads: Threads, thread: Thread, address: Address, rows: list[WriteRow]) -> int:
-    """Put the writes that are not there; how many."""
+def _put_writes(threads: Threads, thread: Thread, address: Address, rows: list[WriteRow], imported: Imported) -> None:
+    """Put the writes that are not there."""
     row = row_of(thread, address)
     known = set() if row is None else set(row.writes)
     new = [row for row in rows if (row.task, row.index) not in known]
     for (task, path), group in groupby(new, attrgetter("task", "task_path")):
         drafts = [WriteDraft(write.index, write.channel, (write.type, write.data)) for write in group]
         put_writes(threads, thread, address.namespace, address.id, task, path, drafts)
-    return len(new)
+    imported.writes += len(new)
+    for write in new:
+        imported.classes.add_of(write.type, write.data)
 
 
 # -- compare ---------------------------------------------------------------------------------------------------

@@ -18,15 +18,15 @@ class Retention:
     """What a thread keeps: what several bounds keep least of counts. `InvalidArgumentError` for nonsense.
 
     `keep_last`: so many of its newest checkpoints (1 or more); those of subgraphs stay with the ones they belong to.
-    `older_than`: checkpoints of at least this age go (a timedelta, or seconds). `max_bytes`: the oldest go until what
-    is stored of the thread is no longer than this.
+    `older_than`: a timedelta; checkpoints of at least this age go. `max_bytes`: the oldest go until what is stored of
+    the thread is no longer than this.
 
     Whatever they say, there stay: the newest checkpoint of each namespace that still belongs to one that stays, those
     with an interrupt that nobody has resolved, and of older ones what the state of a `DeltaChannel` is made of.
     """
 
     keep_last: int | None = None
-    older_than: timedelta | float | None = None
+    older_than: timedelta | None = None
     max_bytes: int | None = None
 
     def __post_init__(self) -> None:
@@ -36,19 +36,14 @@ class Retention:
                 raise InvalidArgumentError(f"{name} must be a whole number, 1 or more, or None")
         age: Any = self.older_than
         if age is not None:
-            if isinstance(age, int | float) and not isinstance(age, bool) and 0 <= age <= _AGE_MAX.total_seconds():
-                age = timedelta(seconds=age)
-            if not isinstance(age, timedelta) or not timedelta() <= age <= _AGE_MAX:
-                raise InvalidArgumentError("older_than must be a timedelta or seconds, 0 or more, or None")
-            object.__setattr__(self, "older_than", age)
+            if not isinstance(age, timedelta):
+                raise InvalidArgumentError(
+                    f"older_than must be a timedelta, not {type(age).__name__}: timedelta(days=...)"
+                )
+            if not timedelta() <= age <= _AGE_MAX:
+                raise InvalidArgumentError(f"older_than must be between 0 and {_AGE_MAX.days} days")
 
     @property
     def is_bounded(self) -> bool:
         """Does it say anything?"""
         return self.keep_last is not None or self.older_than is not None or self.max_bytes is not None
-
-    @property
-    def age(self) -> timedelta | None:
-        """`older_than` as a timedelta."""
-        age = self.older_than
-        return age if age is None or isinstance(age, timedelta) else timedelta(seconds=age)

@@ -29,21 +29,21 @@ from langgraph.checkpoint.base import (
     get_checkpoint_metadata,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from backpack.errors import InvalidArgumentError
 from backpack.integrations.langgraph.copying import copy
 from backpack.integrations.langgraph.names import segment_of
+from backpack.integrations.langgraph.opening import IN_MEMORY, store_of
 from backpack.integrations.langgraph.reading import config_of, decoded, gather, history_of, metadata_of, walk
 from backpack.integrations.langgraph.records import NO_UPDATED, Typed
 from backpack.integrations.langgraph.retaining import erase_when_due, retain
 from backpack.integrations.langgraph.retention import DELETE, KEEP_LATEST, STRATEGIES, Retention
 from backpack.integrations.langgraph.rewriting import drop, erased, rewrite
 from backpack.integrations.langgraph.selecting import Known, latest, within, without_runs
+from backpack.integrations.langgraph.serializing import StrictSerializer
 from backpack.integrations.langgraph.threads import Threads, threads_of
 from backpack.integrations.langgraph.writing import Draft, WriteDraft, missing_channels, put, put_writes
 from backpack.memory.clock import now
-from backpack.store.opening import open as open_store
 from backpack.store.store import Backpack
 
 _KNOWN_FIELDS: Final = frozenset(
@@ -64,8 +64,8 @@ class BackpackSaver(
 
     `serde`: any serializer of LangGraph; its type tag is stored beside its bytes. The default is LangGraph's own in its
     strict mode: of classes it builds only those that LangGraph knows as safe (messages, documents, dates...), and the
-    `allowed_types`: classes, or `(module, name)`. Others come back as the plain data they are made of. A `serde` of
-    yours has its own way to allow them.
+    `allowed_types`: classes, or `(module, name)`. Others come back as the plain data they are made of, and the log says
+    so, once a class. A `serde` of yours has its own way to allow them.
 
     `retention`: what threads keep, applied as they grow, at O(1) a checkpoint. `clock`: seconds since 1970, for that.
     """
@@ -82,18 +82,16 @@ class BackpackSaver(
     ) -> None:
         allowed = tuple(allowed_types)
         if serde is None:
-            serde = JsonPlusSerializer(allowed_msgpack_modules=allowed or None)
+            serde = StrictSerializer(allowed)
         elif allowed:
             raise InvalidArgumentError("allowed_types are those of the default serializer: allow them in your serde")
         if retention is not None and not isinstance(retention, Retention):
             raise InvalidArgumentError(f"retention must be a Retention or None, not {type(retention).__name__}")
-        if isinstance(store, Backpack) and options:
-            raise InvalidArgumentError(f"only a path is opened with options: {', '.join(sorted(options))}")
         super().__init__(serde=serde)
         self.retention = retention
         self._clock = clock
         self._owns_store = not isinstance(store, Backpack)
-        self.bp: Backpack = store if isinstance(store, Backpack) else open_store(store, **options)
+        self.bp: Backpack = store_of(store, "BackpackSaver", options)
 
     @classmethod
     def from_conn_string(cls, conn_string: str, **options: Any) -> Self:
@@ -101,7 +99,7 @@ class BackpackSaver(
 
         The name is that of the other savers of LangGraph, so that only the class changes.
         """
-        return cls(Backpack() if conn_string == ":memory:" else conn_string, **options)
+        return cls(Backpack() if conn_string == IN_MEMORY else conn_string, **options)
 
     # -- one checkpoint ----------------------------------------------------------------------------------------
 
@@ -239,14 +237,15 @@ class BackpackSaver(
         *,
         strategy: str = KEEP_LATEST,
         keep_last: int | None = None,
-        older_than: timedelta | float | None = None,
+        older_than: timedelta | None = None,
         max_bytes: int | None = None,
     ) -> None:
         """Take old checkpoints of these threads out, for good: from the present, from history and from the disk.
 
-        `strategy`: "keep_latest" keeps the newest of each namespace, "delete" nothing. With `keep_last`, `older_than`
-        or `max_bytes` they are what is kept: see `Retention`, which also says what stays in any case. Unknown threads
-        are no error; nonsense raises `InvalidArgumentError` and changes nothing.
+        `strategy`: "keep_latest" keeps the newest of each namespace; "delete" keeps nothing, as `delete_thread` does.
+        With `keep_last`, `older_than` (a timedelta) or `max_bytes` they are what is kept: see `Retention`, which also
+        says what stays in any case. Unknown threads are no error; nonsense raises `InvalidArgumentError` and changes
+        nothing.
 
         Cost: what stays, and that of `Backpack.purge`, once for all threads.
         """
@@ -367,7 +366,7 @@ class BackpackSaver(
         *,
         strategy: str = KEEP_LATEST,
         keep_last: int | None = None,
-        older_than: timedelta | float | None = None,
+        older_than: timedelta | None = None,
         max_bytes: int | None = None,
     ) -> None:
         """As `prune`."""

@@ -151,7 +151,7 @@ def _kept_of(rows: list[Row], known: Known, rule: Retention, now_s: float) -> li
     count = len(rows)
     if rule.keep_last is not None:
         count = min(count, rule.keep_last)
-    age = rule.age
+    age = rule.older_than
     if age is not None:
         count = next((index for index, row in enumerate(rows[:count]) if _is_older(row, age, now_s)), count)
     if rule.max_bytes is not None:

@@ -33,6 +33,17 @@ class SqliteFileError(BackpackError, ValueError):
     path: str
 
 
+def is_database(path: str) -> bool:
+    """Does a file begin as a SQLite database does? Not what isn't there or can't be read."""
+    try:
+        if not os.path.isfile(path):  # a pipe would be waited for
+            return False
+        with open(path, "rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except (OSError, ValueError):
+        return False
+
+
 @contextmanager
 def read_only(path: str) -> Iterator[sqlite3.Connection]:
     """A connection in one transaction: it sees the file as of now. `SqliteFileError` if there is no such file."""

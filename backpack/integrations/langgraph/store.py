@@ -15,7 +15,7 @@ from weakref import WeakMethod
 from langgraph.store.base import BaseStore, IndexConfig, Op, Result, TTLConfig
 
 from backpack.core.commit import Commit, Facts
-from backpack.errors import InvalidArgumentError
+from backpack.integrations.langgraph.opening import IN_MEMORY, store_of
 from backpack.integrations.langgraph.store_batches import Batch, batch_of
 from backpack.integrations.langgraph.store_catalog import Catalog, catalog_of
 from backpack.integrations.langgraph.store_expiry import checked_minutes
@@ -26,11 +26,9 @@ from backpack.integrations.langgraph.store_words import words_of
 from backpack.integrations.langgraph.store_writing import Vectors, put_all, refresh, sweep
 from backpack.memory import clock as real_clock
 from backpack.store import tasks
-from backpack.store.opening import open as open_store
 from backpack.store.store import Backpack
 
 _SWEEP_INTERVAL_MINUTES: Final = 5.0
-_IN_MEMORY: Final = ":memory:"
 
 _Result = TypeVar("_Result")
 
@@ -52,7 +50,8 @@ class BackpackStore(BaseStore):
 
     `index` is as LangGraph has it: `{"dims", "embed", "fields"}`. With `embed` a query is answered by vectors, which
     are kept in the store; without it, or without `index`, by words (SQLite's FTS5), and `index=False` and
-    `index=[paths]` of a put count there too. `ttl`: `{"default_ttl", "refresh_on_read", "sweep_interval_minutes"}`, in
+    `index=[paths]` of a put count there too. The `score` of words ranks the items of one search and is no measure of
+    how alike texts are: no threshold fits it. `ttl`: `{"default_ttl", "refresh_on_read", "sweep_interval_minutes"}`, in
     minutes; what is expired is never returned, swept or not.
 
     As in `InMemoryStore` a put sets `created_at` and `updated_at`. Unlike there, a namespace without items is not
@@ -80,16 +79,7 @@ class BackpackStore(BaseStore):
         self.ttl_config = ttl
         self._clock = clock
         self._is_owner = not isinstance(store_or_path, Backpack)
-        if isinstance(store_or_path, Backpack):
-            if options:
-                raise InvalidArgumentError(f"only a path is opened with options: {', '.join(sorted(options))}")
-            self.bp = store_or_path
-        elif isinstance(store_or_path, str | os.PathLike):
-            self.bp = open_store(store_or_path, **options)
-        else:
-            raise InvalidArgumentError(
-                f"a BackpackStore is made of a Backpack or of a path, not of a {type(store_or_path).__name__}"
-            )
+        self.bp = store_of(store_or_path, "BackpackStore", options)
         self._sweeper = Sweeper(_weakly(self))
 
     @classmethod
@@ -97,7 +87,7 @@ class BackpackStore(BaseStore):
         cls, conn_string: str, *, index: IndexConfig | None = None, ttl: TTLConfig | None = None
     ) -> Self:
         """As other stores of LangGraph have it, for a `with` or `async with` block: a path, or ":memory:"."""
-        if conn_string != _IN_MEMORY:
+        if conn_string != IN_MEMORY:
             return cls(conn_string, index=index, ttl=ttl)
         store = cls(Backpack(), index=index, ttl=ttl)
         store._is_owner = True

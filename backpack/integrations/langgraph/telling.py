@@ -24,6 +24,7 @@ WRITES_NAME: Final = "(pending writes)"
 """What is no channel and stands beside them; no channel is likely to be called that."""
 
 _NEITHER: Final = 0
+_ASKED: Final = frozenset(("__interrupt__", "__error__", "__resume__"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +37,29 @@ class Told:
     """By name what it holds: of a checkpoint, each channel's value."""
     facts: Mapping[str, Any]
     """The former as names and plain values, for programs."""
+    whole: frozenset[str] = frozenset()
+    """Names of values that are for whoever looks, such as a question: they are to be shown in full."""
 
 
 def told(snapshot: Snapshot, commit: Commit) -> Told | None:
     """What the commit of the snapshot did, if it put a checkpoint or pending writes; else None."""
-    segments = {segment for key in commit.changes if (segment := _segment_of(key))}
-    if len(segments) != 1 or any(change.kind != "pack" for change in commit.changes.values()):
+    reading = _reading_of(snapshot, commit)
+    if reading is None:
         return None
-    reading = _Reading(snapshot, segments.pop())
     record, row = reading.last
-    if row is None or record[0] not in (CHECKPOINT, WRITES):
+    if row is None:
         return None
     return _of_checkpoint(reading, row) if record[0] == CHECKPOINT else _of_writes(reading, row, record)
+
+
+def channel(snapshot: Snapshot, commit: Commit, name: str) -> tuple[bool, Any]:
+    """Whether the checkpoint that the commit of the snapshot put, or put writes to, has that channel, and its value."""
+    reading = _reading_of(snapshot, commit)
+    row = None if reading is None else reading.last[1]
+    if reading is None or row is None or row.number < 0:
+        return False, None
+    value = reading.stored(row).values.get(name)
+    return (False, None) if value is None else (True, plain(value))
 
 
 def states(snapshot: Snapshot, keys: Iterable[str]) -> dict[str, Any]:
@@ -83,6 +95,14 @@ def threads(snapshot: Snapshot) -> Iterator[tuple[str, int, int, int]]:
         thread = _Reading(snapshot, segment).thread
         writes = sum(len(row.writes) for space in thread.spaces.values() for row in space.rows.values())
         yield thread.name, thread.count(), writes, size
+
+
+def _reading_of(snapshot: Snapshot, commit: Commit) -> "_Reading | None":
+    """The thread that a commit put something into, if it did that to one thread and nothing else."""
+    segments = {segment for key in commit.changes if (segment := _segment_of(key))}
+    if len(segments) != 1 or any(change.kind != "pack" for change in commit.changes.values()):
+        return None
+    return _Reading(snapshot, segments.pop())
 
 
 class _Reading:
@@ -151,7 +171,8 @@ def _of_writes(reading: _Reading, row: Row, record: list[Any]) -> Told:
     ]
     title = [f"pending writes to checkpoint {row.id}", f"task       {task}"]
     values = {write.channel: plain(write.value) for write in writes}
-    return Told(title, values, {**_facts(reading, row), "task_path": path, "writes": [_write(one) for one in writes]})
+    facts = {**_facts(reading, row), "task_path": path, "writes": [_write(one) for one in writes]}
+    return Told(title, values, facts, _ASKED.intersection(values))
 
 
 def _facts(reading: _Reading, row: Row) -> dict[str, Any]:

@@ -19,7 +19,7 @@ PRUNINGS: list[dict[str, Any]] = [
     {},
     {"keep_last": 1},
     {"keep_last": 3},
-    {"older_than": 0},
+    {"older_than": timedelta()},
     {"max_bytes": 1},
     {"max_bytes": 20_000, "keep_last": 5},
 ]
@@ -87,7 +87,7 @@ def test_pruning_by_age_keeps_what_is_younger(tmp_path: Path) -> None:
     before = ids(saver)
     saver.prune(["t1"], older_than=timedelta(days=4))
     assert ids(saver) == before[:4]
-    saver.prune(["t1"], older_than=0)
+    saver.prune(["t1"], older_than=timedelta())
     assert ids(saver) == before[:1]
 
 
@@ -268,9 +268,9 @@ def test_a_copy_onto_a_thread_adds_to_it(saver: BackpackSaver) -> None:
         {"keep_last": 0},
         {"keep_last": True},
         {"max_bytes": 0},
-        {"older_than": -1},
+        {"older_than": timedelta(days=-1)},
         {"older_than": "a week"},
-        {"older_than": float("nan")},
+        {"older_than": timedelta.max},
         {"strategy": "keep_all"},
         {"strategy": "delete", "keep_last": 1},
     ],
@@ -283,6 +283,14 @@ def test_nonsense_is_refused_and_changes_nothing(how: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgumentError):
         saver.prune(["t1"], **how)
     assert ids(saver) == before
+
+
+@pytest.mark.parametrize("age", [0, 30, 30.0, float("nan"), True], ids=str)
+def test_an_age_without_a_unit_is_refused_with_the_word_for_one(age: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"timedelta\(days=\.\.\.\)"):
+        Retention(older_than=age)
+    with pytest.raises(InvalidArgumentError, match=r"timedelta\(days=\.\.\.\)"):
+        BackpackSaver(Backpack()).prune(["t1"], older_than=age)
 
 
 def test_what_is_not_there_is_pruned_copied_and_deleted_without_a_trace() -> None:

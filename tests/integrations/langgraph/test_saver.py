@@ -3,10 +3,12 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -433,6 +435,24 @@ def test_a_path_is_opened_and_closed_here_and_a_store_of_yours_is_not(tmp_path: 
         assert saver.get_tuple(config_of()) is None
     with pytest.raises(InvalidArgumentError):
         BackpackSaver(bp, durability="power")
+
+
+def test_what_other_savers_are_made_of_is_refused_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidArgumentError, match=r"BackpackSaver\(Backpack\(\)\)"):
+        BackpackSaver(":memory:")
+    with pytest.raises(InvalidArgumentError, match=r"BackpackStore\(Backpack\(\)\)"):
+        BackpackStore(":memory:")
+    with closing(sqlite3.connect("c.db")) as connection:
+        connection.execute("CREATE TABLE t (a)")
+        with pytest.raises(InvalidArgumentError, match="made of a Backpack or of a path, not of a Connection"):
+            BackpackSaver(connection)  # type: ignore[arg-type]
+    for path in ("c.db", tmp_path / "c.db"):
+        with pytest.raises(InvalidArgumentError, match="backpack import --langgraph-sqlite"):
+            BackpackSaver(path)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["c.db"]
 
 
 CHILD = """
