@@ -10,6 +10,7 @@ added what, and after a restore it is the account of then.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from logging import getLogger
 from threading import RLock
 from typing import Any, Final
 
@@ -24,6 +25,8 @@ from backpack.core.commit import Commit
 
 _CALL: Final = "call"
 _COMPRESSION: Final = "compression"
+
+_logger: Final = getLogger("backpack.context")
 
 
 class Following:
@@ -43,6 +46,8 @@ class Following:
         self.estimated_calls = 0
         self.unseen = 0
         """Tokens that the last call counted beyond what was expected."""
+        self.fault: str | None = None
+        """What of the store couldn't be believed when it was read, and was left out."""
         self.generation = 0
         """How often it was read anew."""
         self._make_tracker = make_tracker
@@ -100,6 +105,9 @@ class Following:
         self.generation += 1
         self.present, self.log, self.about = loaded.present, loaded.log, loaded.about
         self.unwritten = loaded.unwritten
+        if loaded.fault is not None and loaded.fault != self.fault:
+            _logger.warning("reading a conversation: %s", loaded.fault)
+        self.fault = loaded.fault
         self._versions = loaded.versions
         self._pending = {
             version: added for version, added in self._pending.items() if version > loaded.versions.messages

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from backpack.codec import pack_value
+from backpack.codec import pack_value, unpack_value
 from backpack.context.message import view
 from backpack.errors import InvalidArgumentError, UnstorableValueError
 from backpack.limits import VALUE_DEPTH_MAX
@@ -31,16 +31,17 @@ _DEPTH: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A message on its way in: what is packed, the same as bytes, its kind, and who speaks."""
+    """A message on its way in: its bytes, what they say, its kind, and who speaks."""
 
     value: Any
+    """Nobody else's: the caller may write on in his own."""
     packed: bytes
     kind: int
     role: int
 
 
 def stored(message: Any) -> Stored:
-    """A message as it is kept. O(its size); the message is not changed.
+    """A message as it is kept. O(its size); the message is not changed, and packed once: its bytes are what counts.
 
     `InvalidArgumentError` for what is no message, `UnstorableValueError` for one in which something can't be stored.
     """
@@ -63,6 +64,7 @@ def stored(message: Any) -> Stored:
     except UnstorableValueError:
         value = plain(value)
         packed = pack_value(value, _DEPTH)
+    value = unpack_value(packed)
     return Stored(value, packed, kind, role_of(value))
 
 

@@ -67,6 +67,8 @@ class Loaded:
     about: dict[str, Any]
     unwritten: list[Record]
     """Of messages at the end that others have appended: the next commit writes them."""
+    fault: str | None
+    """What of it couldn't be believed and was left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class Storage:
     def _append(
         self, tx: Transaction, message: Stored, record: Record, before: Sequence[Record], about: About | None
     ) -> None:
-        tx.append(self.keys.messages, message.value)
+        tx._append_packed(self.keys.messages, [message.packed])
         tx.append(self.keys.records, *(one.packed() for one in (*before, record)))
         if about is not None:
             tx.pack(self.keys.about, dict(about))
@@ -164,7 +166,7 @@ class Storage:
         packed = _items(keys.messages, payloads[keys.messages])
         stored = [record_of(one) for one in _value(payloads[keys.records], list, [])]
         records = _matched(stored, packed, count)
-        in_force = _in_force(_value(payloads[keys.present], dict, None), packed)
+        in_force, fault = _in_force(_value(payloads[keys.present], dict, None), packed)
         present = _present(packed, records, in_force, is_sorting=is_sorting)
         present.replace(_replaced(_value(payloads[keys.replaced], list, []), records))
         return Loaded(
@@ -174,6 +176,7 @@ class Storage:
             [compression_of(one) for one in _value(payloads[keys.log], list, [])],
             _value(payloads[keys.about], dict, {}),
             records[len(stored) :] if records[: len(stored)] == stored else [],
+            fault,
         )
 
     def read(self, places: Iterable[int], sizes: Sequence[int]) -> dict[int, bytes]:
@@ -291,18 +294,20 @@ def _matched(stored: Sequence[Record], packed: Sequence[bytes], count: CountMess
     return found
 
 
-def _in_force(stored: Any, packed: list[bytes]) -> InForce | None:
-    """The compression of these messages; None when there is none, or it is one of others."""
+def _in_force(stored: Any, packed: list[bytes]) -> tuple[InForce | None, str | None]:
+    """The compression of these messages; None when there is none, or it is one of others, and then why."""
     if stored is None:
-        return None
+        return None, None
     try:
         found = in_force_of(stored, len(packed))
     except CorruptionError:
-        return None
+        return None, "the stored compression is damaged, or of more messages than there are: all are shown"
     digest = xxhash.xxh3_64()
     for one in packed[: found.covers]:
         digest.update(one)
-    return found if digest.hexdigest() == found.digest else None
+    if digest.hexdigest() == found.digest:
+        return found, None
+    return None, "the stored compression is of other messages than there are: all are shown"
 
 
 def _replaced(stored: list[Any], records: Sequence[Record]) -> dict[int, Part]:

@@ -68,8 +68,11 @@ class Transaction(Pending, MutableMapping[str, Any]):
 
     def append(self, key: str, *values: Any) -> None:
         """Add to the list at `key`, which is made when missing."""
+        self._append_packed(key, [pack_value(value, 1) for value in values])
+
+    def _append_packed(self, key: str, items: list[bytes]) -> None:
+        """The same for items that are packed, each at the depth of an item of a list."""
         key = self._writable(key)
-        items = [pack_value(value, 1) for value in values]
         growth = self._payloads.get(key)
         if not isinstance(growth, Growth):
             if growth is None:
