@@ -99,8 +99,8 @@ class Conversation:
         given = about.get("window")
         self._window = window if window is not None or model not in (None, about.get("model")) else _count_of(given)
         self._model = model or _text_of(about.get("model")) or MODEL_DEFAULT
-        self._settings: dict[str, Any] = {"counter": counter, "prices": prices, "budget": budget}
-        self._following = Following(self._storage, self._tracker_of, is_sorting=self.config.preserve_system_prompts)
+        tracker = TokenTracker(self._model, counter=counter, prices=prices, budget=budget)
+        self._following = Following(self._storage, tracker, is_sorting=self.config.preserve_system_prompts)
         self._memory = memory
         self._summarizer = checked_summarizer(summarizer)
         self._preparing = Preparing(self._following, self.config, self._summarizer, lambda: self.memory)
@@ -396,11 +396,6 @@ class Conversation:
             return self._following.is_current
         finally:
             lock.release()
-
-    def _tracker_of(self, state: Mapping[str, Any] | None) -> TokenTracker:
-        if state is None:
-            return TokenTracker(self._model, **self._settings)
-        return TokenTracker.from_state({"model": self._model, **state}, **self._settings)
 
 
 def _size_of(message: Any) -> int:

@@ -8,7 +8,7 @@ The account of calls is the sum of what stands beside the messages; so it is the
 added what, and after a restore it is the account of then.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from logging import getLogger
 from threading import RLock
@@ -20,6 +20,7 @@ from backpack.context.present import Present
 from backpack.context.record import Compression, Record, Spent
 from backpack.context.storable import role_of
 from backpack.context.storing import Loaded, Storage, Versions
+from backpack.context.totals import Key, Row, add_to
 from backpack.context.tracker import TokenTracker
 from backpack.core.commit import Commit
 
@@ -32,13 +33,10 @@ _logger: Final = getLogger("backpack.context")
 class Following:
     """The present of one conversation. Everything but `lock` wants the lock."""
 
-    def __init__(
-        self, storage: Storage, make_tracker: Callable[[Mapping[str, Any] | None], TokenTracker], *, is_sorting: bool
-    ) -> None:
-        """`make_tracker` makes one that goes on from a state, or begins."""
+    def __init__(self, storage: Storage, tracker: TokenTracker, *, is_sorting: bool) -> None:
         self.lock = RLock()
         self.storage = storage
-        self.tracker = make_tracker(None)
+        self.tracker = tracker
         self.present = Present(is_sorting=is_sorting)
         self.log: list[Compression] = []
         self.about: dict[str, Any] = {}
@@ -50,7 +48,6 @@ class Following:
         """What of the store couldn't be believed when it was read, and was left out."""
         self.generation = 0
         """How often it was read anew."""
-        self._make_tracker = make_tracker
         self._is_sorting = is_sorting
         self._versions: Versions | None = None
         self._pending: dict[int, tuple[bytes, Record, Cost | None]] = {}
@@ -80,7 +77,7 @@ class Following:
                 self._look_at(record.spent)
             costs += [] if cost is None else [cost]
         for one in costs:  # last, because a budget may warn, and warnings may be errors
-            self.tracker.record_cost(one)
+            self.tracker.record_cost(one, is_kept=True)
 
     def adopt_compression(self, commit: Commit, compression: Compression) -> None:
         """A compression was committed here; what it changes in `present` is the caller's to do."""
@@ -116,7 +113,7 @@ class Following:
         self.unseen = 0
         for spent in loaded.spent:
             self._look_at(spent)
-        self.tracker = self._make_tracker({"rows": _rows(loaded.spent, loaded.log, self.tracker.model)})
+        self.tracker.resume(_rows(loaded.spent, loaded.log, self.tracker.model))
 
     def _look_at(self, spent: Spent) -> None:
         if not spent.is_estimated:
@@ -128,20 +125,15 @@ class Following:
         return Record(self.tracker.count_message(value), len(packed), role_of(value))
 
 
-def _rows(calls: list[Spent], log: list[Compression], model: str) -> list[list[Any]]:
+def _rows(calls: list[Spent], log: list[Compression], model: str) -> dict[Key, Row]:
     """What calls took, added up by purpose and model, as a tracker has it."""
-    sums: dict[tuple[str, str], list[int]] = {}
+    sums: dict[Key, Row] = {}
     for spent in calls:
         usage = spent.usage
         counts = (1, usage.input, usage.output, usage.cached, usage.cache_written, usage.reasoning)
-        _add(sums, (_CALL, spent.model), (*counts, spent.picodollars, int(spent.is_default_price)))
+        add_to(sums, (_CALL, spent.model), (*counts, spent.picodollars, int(spent.is_default_price)))
     for one in log:
         if one.input_tokens or one.output_tokens:
             row = (1, one.input_tokens, one.output_tokens, 0, 0, 0, one.picodollars, 0)
-            _add(sums, (_COMPRESSION, model), row)
-    return [[*key, *row] for key, row in sums.items()]
-
-
-def _add(sums: dict[tuple[str, str], list[int]], key: tuple[str, str], row: tuple[int, ...]) -> None:
-    known = sums.get(key)
-    sums[key] = list(row) if known is None else [a + b for a, b in zip(known, row, strict=True)]
+            add_to(sums, (_COMPRESSION, model), row)
+    return sums

@@ -217,7 +217,8 @@ class Preparing:
         if usage is None:
             text = said.text if isinstance(said, Said) else ""
             usage = {"input": job.original, "output": tracker.count_text(text)}
-        cost = tracker.record(usage, purpose="compression")
+        cost = tracker.cost_of(usage)
+        tracker.record_cost(cost, purpose="compression", is_kept=True)
         return cost.usage.input, cost.usage.output, cost.picodollars
 
     def _fit(self, sizes: Sizes) -> list[Compression]:

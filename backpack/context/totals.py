@@ -59,6 +59,11 @@ def added(row: Row, other: Row) -> Row:
     return tuple(a + b for a, b in zip(row, other, strict=True))
 
 
+def add_to(rows: dict[Key, Row], key: Key, row: Row) -> None:
+    """Add a row to that of its key."""
+    rows[key] = added(rows[key], row) if key in rows else row
+
+
 def totals_of(rows: Mapping[Key, Row]) -> Totals:
     """All rows as totals. O(rows)."""
     whole: Row = (0,) * len(COLUMNS)

@@ -28,7 +28,7 @@ from backpack.context.framing import REPLY_TOKENS, message_tokens
 from backpack.context.models import model_of
 from backpack.context.names import NAME_LENGTH_MAX, checked_name
 from backpack.context.prices import Prices, has_published_prices
-from backpack.context.totals import Key, Row, Totals, added, row_of, rows_in, totals_of
+from backpack.context.totals import Key, Row, Totals, add_to, row_of, rows_in, totals_of
 from backpack.context.usage import Usage, model_in, usage_of
 from backpack.errors import BudgetExceededError, CorruptionError, InvalidArgumentError
 from backpack.memory.clock import now
@@ -61,6 +61,9 @@ class TokenTracker:
         self._budget = budget_of(budget)
         self._clock = clock
         self._rows: dict[Key, Row] = {}
+        """What was recorded here."""
+        self._kept: dict[Key, Row] = {}
+        """What is kept elsewhere, too, and comes from there again."""
         self._spent = 0
         self._warned_at: int | None = None
         self._guessed: set[str] = set()
@@ -135,14 +138,16 @@ class TokenTracker:
         self.record_cost(cost, purpose=purpose)
         return cost
 
-    def record_cost(self, cost: Cost, *, purpose: str = "call") -> None:
-        """Record a call whose cost is known already: what `cost_of` gave. O(1)."""
+    def record_cost(self, cost: Cost, *, purpose: str = "call", is_kept: bool = False) -> None:
+        """Record a call whose cost is known already: what `cost_of` gave. O(1).
+
+        is_kept -- it stands in a store as well, whose rows `resume` brings
+        """
         if not isinstance(purpose, str) or not 0 < len(purpose) <= NAME_LENGTH_MAX:
             raise InvalidArgumentError(f"a purpose is a str of 1 to {NAME_LENGTH_MAX} characters")
         with self._lock:
             key = (purpose, cost.model)
-            row = row_of(cost)
-            self._rows[key] = added(self._rows[key], row) if key in self._rows else row
+            add_to(self._kept if is_kept else self._rows, key, row_of(cost))
             self._spent += cost.picodollars
         self._tell_guess(cost)
         self._warn(0)
@@ -170,7 +175,7 @@ class TokenTracker:
     def totals(self) -> Totals:
         """What was recorded, added up: all, `by_purpose`, `by_model`. O(purposes * models)."""
         with self._lock:
-            rows = dict(self._rows)
+            rows = self._all()
         return totals_of(rows)
 
     # -- keeping ---------------------------------------------------------------------------------------------
@@ -178,7 +183,7 @@ class TokenTracker:
     def state(self) -> dict[str, Any]:
         """What `from_state` needs to go on, as plain values that a store takes. A row for each purpose and model."""
         with self._lock:
-            rows = [[*key, *row] for key, row in self._rows.items()]
+            rows = [[*key, *row] for key, row in self._all().items()]
             return {"model": self.model, "rows": rows, "warned_at": self._warned_at}
 
     @classmethod
@@ -202,6 +207,22 @@ class TokenTracker:
         tracker._spent = totals_of(rows).picodollars
         tracker._warned_at = warned_at
         return tracker
+
+    def resume(self, rows: Mapping[Key, Row]) -> None:
+        """Have these in place of what was recorded as kept: a store says what its calls took. O(rows).
+
+        The budget, what it has warned of, and what was recorded otherwise stay.
+        """
+        with self._lock:
+            self._kept = dict(rows)
+            self._spent = totals_of(self._all()).picodollars
+
+    def _all(self) -> dict[Key, Row]:
+        """All rows. Wants the lock."""
+        rows = dict(self._kept)
+        for key, row in self._rows.items():
+            add_to(rows, key, row)
+        return rows
 
     def _cost(self, used: Usage, names: tuple[str, ...]) -> Cost:
         found = self._prices.find(names, used, datetime.fromtimestamp(self._clock(), UTC))

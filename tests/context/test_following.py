@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from .talks import fill, talk, user, words
+from backpack.context import Budget, BudgetWarning
+
+from .talks import assistant, fill, talk, user, words
 
 
 def test_what_is_kept_is_what_was_packed_at_the_door() -> None:
@@ -37,3 +39,28 @@ def test_a_compression_that_counts_for_nothing_is_told(caplog: pytest.LogCapture
     assert [record.message for record in caplog.records] == [f"reading a conversation: {said}"]
     conversation.bp["messages"] = others[:3]
     assert "damaged, or of more messages" in str(conversation.last_error)
+
+
+def test_one_tracker_lives_as_long_as_its_conversation() -> None:
+    conversation = talk()
+    tracker = conversation.tracker
+    conversation.add(assistant("one two"), usage={"input": 1_000, "output": 100})
+    tracker.record({"input": 500, "output": 50}, purpose="mine")
+    tracker.budget = Budget(0.5)
+    conversation.bp.append("messages", user("by others"))
+    conversation.context()
+    assert conversation.tracker is tracker
+    assert tracker.budget == Budget(0.5)
+    assert {purpose: one.input for purpose, one in tracker.totals.by_purpose.items()} == {"call": 1_000, "mine": 500}
+    assert tracker.totals.picodollars == 1_500 * 2_000_000 + 150 * 10_000_000
+    assert talk(conversation.bp).stats().input_tokens == 1_000
+
+
+def test_a_budget_warns_once_a_crossing_whoever_appends() -> None:
+    conversation = talk(budget=0.0001)
+    with pytest.warns(BudgetWarning) as said:
+        for _ in range(6):
+            conversation.add(assistant("x"), usage={"input": 1_000, "output": 100})
+            conversation.bp.append("messages", user("by others"))
+            conversation.context()
+    assert len(said) == 1
