@@ -21,6 +21,8 @@ from array import array
 from typing import Final
 from weakref import ref
 
+from backpack.core.headers import HEADER_SIZES
+
 LARGE_REF_SIZE: Final = 64
 """Bytes that a large value counts for in history: its reference."""
 
@@ -140,6 +142,15 @@ def slices_of(content: Content) -> list[tuple[Source, int, int]]:
     return slices
 
 
+def stop_of(content: Pieces) -> int:
+    """Where the last slice ends in its source."""
+    cuts = content.cuts
+    stop = cuts[-2] + content.size
+    for at in range(0, len(cuts) - 3, 3):
+        stop -= cuts[at + 2] - cuts[at + 1]
+    return stop
+
+
 def join(content: Content) -> bytes:
     """The payload in one run of bytes. Cost: one copy of it, and at most `CUTS_MAX` steps."""
     if type(content) is bytes:
@@ -158,8 +169,8 @@ def head_of(content: Content, count: int = 5) -> bytes:
         return content[:count]
     assert isinstance(content, Pieces)
     cuts = content.cuts
-    if cuts[2] >= count and not cuts[0] and not cuts[1]:
-        return content.own[:count]
+    if not cuts[0] and not cuts[1] and cuts[2] >= min(count, HEADER_SIZES[content.own[0]] or count):
+        return content.own[: cuts[2]][:count]  # the header stands by itself in front
     head = bytearray()
     for source, start, stop in slices_of(content):
         stop = min(stop, start + count - len(head))

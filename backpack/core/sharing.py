@@ -18,7 +18,18 @@ from typing import Final
 
 from backpack.core.chain import Chain, Tip
 from backpack.core.headers import FAMILIES, HEADER_SIZES, LIST, array_count, header_size
-from backpack.core.payload import CUTS_MAX, Buffer, Content, Pieces, Source, head_of, join, make_cuts, slices_of
+from backpack.core.payload import (
+    CUTS_MAX,
+    Buffer,
+    Content,
+    Pieces,
+    Source,
+    head_of,
+    join,
+    make_cuts,
+    slices_of,
+    stop_of,
+)
 
 GROWTH_SIZE_MIN: Final = 32
 """Below this the bookkeeping of sharing is larger than what it saves."""
@@ -103,7 +114,7 @@ def tip_of(pieces: Pieces) -> Tip | None:
     buffer = pieces.sources[-1]
     if not size or cuts[2] < size or type(buffer) is not Buffer or buffer.is_sealed:
         return None
-    stop = slices_of(pieces)[-1][2]
+    stop = stop_of(pieces)
     if stop != len(buffer.data):
         return None
     count = array_count(own[:size]) if FAMILIES[own[0]] == LIST else -1
