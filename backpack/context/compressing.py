@@ -65,6 +65,11 @@ class Job:
         """Is there anything to summarize? A summary of nothing but a summary is made when it doesn't fit."""
         return bool(self.plan.summarized) and self.plan.summary_tokens > 0
 
+    @property
+    def saving(self) -> int:
+        """What the context will have less, with a summary of the size that is aimed at."""
+        return self.before - self.plan.kept_tokens - self.plan.summary_tokens
+
     def asked(self) -> tuple[list[Any], list[View]]:
         """The messages for the summarizer, as fresh objects in their shapes, and views of them."""
         parts = [self.parts[at] for at in self.plan.summarized]
@@ -98,7 +103,7 @@ def planned(
 ) -> Job | None:
     """The job for a context; None when nothing of it may go. O(the context and its text).
 
-    Messages and summary should come to `target`, and to `soft_room` so that no compression is due at once; they may
+    Messages and summary should come to `target`, and to `soft_room` so that no compression is due soon; they may
     come to `room`. Where what has to stay is more than the soft one, the summary still has its size.
     """
     parts = tuple(sorted((*present.system, *present.rest), key=lambda part: part.place))

@@ -22,7 +22,7 @@ from backpack.context.message import View, view
 from backpack.context.present import Part, values_of
 from backpack.context.record import Compression
 from backpack.context.shortening import Shortener
-from backpack.context.sizing import Sizes, next_at
+from backpack.context.sizing import Sizes
 from backpack.context.storable import SYSTEM, TOOL
 from backpack.context.summarizing import Said, Summarizer, SummaryFailed
 from backpack.errors import ContextOverflowError
@@ -30,6 +30,9 @@ from backpack.memory.memory import Memory
 from backpack.store.events import Event
 
 _logger: Final = logging.getLogger("backpack.context")
+
+_WORTH_PART: Final = 50
+"""Above the threshold, and below the limit, a compression runs that saves this part of the threshold, or more."""
 
 _CAP_PART: Final = 10
 """Where what stays is above the threshold, each message of it may have this part of the threshold."""
@@ -55,8 +58,6 @@ class Preparing:
         self._memory = memory
         self._tried: dict[str, tuple[int, ...]] = {}
         """By step, how things stood when it was over."""
-        self._floor = 0
-        """No compression by threshold before the total is above it."""
         self.error: str | None = None
         """What went wrong last without losing anything."""
 
@@ -77,10 +78,7 @@ class Preparing:
     def _is_compression_due(self, sizes: Sizes) -> bool:
         if sizes.threshold is None:
             return False
-        return sizes.total > max(sizes.threshold, self._floor_of(sizes)) and self._is_open("compress")
-
-    def _floor_of(self, sizes: Sizes) -> int:
-        return min(self._floor, sizes.limit)
+        return sizes.total > sizes.threshold and self._is_open("compress")
 
     def _is_open(self, step: str) -> bool:
         return self._tried.get(step) != self._standing()
@@ -111,7 +109,7 @@ class Preparing:
             with following.lock:
                 following.keep_up()
                 if following.generation == job.generation:
-                    made += self._finish(job, said, sizes())
+                    made += self._finish(job, said)
         with following.lock:
             following.keep_up()
             made += self._fit(sizes())
@@ -142,15 +140,15 @@ class Preparing:
         return made
 
     def _job(self, sizes: Sizes, *, is_asked: bool) -> Job | None:
-        """What is to be compressed; None when nothing is, or nothing may be."""
+        """What is to be compressed; None when nothing is, nothing may be, or it isn't worth a summary."""
         is_due = self._is_compression_due(sizes)
         if not (is_asked or is_due or (sizes.is_over_limit and sizes.threshold is not None)):
             return None
         cause = "asked" if is_asked else "limit" if sizes.is_over_limit else "threshold"
         job = self.planned(sizes, cause)
-        if job is None:
+        if job is None or (cause == "threshold" and job.saving < (sizes.threshold or 0) // _WORTH_PART):
             self._close("compress")
-            self._floor = next_at(sizes.threshold or sizes.limit, sizes.total)
+            return None
         return job
 
     def planned(self, sizes: Sizes, cause: str) -> Job | None:
@@ -167,9 +165,8 @@ class Preparing:
             generation=following.generation,
         )
 
-    def _finish(self, job: Job, said: Said | SummaryFailed | None, sizes: Sizes) -> list[Compression]:
+    def _finish(self, job: Job, said: Said | SummaryFailed | None) -> list[Compression]:
         following = self._following
-        since = following.present.context_tokens - job.before
         name = getattr(self._summarizer, "__name__", type(self._summarizer).__name__)
         made = self.finisher().finish(job, said, str(name)[:80])
         usage = self._paid(job, said)
@@ -204,7 +201,6 @@ class Preparing:
         commit = following.storage.compress(made.in_force, replaced, compression)
         following.adopt_compression(commit, compression)
         following.present.show(made.in_force, kept)
-        self._floor = next_at(sizes.threshold or sizes.limit, sizes.with_messages(made.after + since).total)
         self._close("compress")
         return [compression]
 

@@ -364,7 +364,7 @@ def test_a_compression_of_other_messages_counts_for_nothing() -> None:
     conversation = talk(window=2_000)
     fill(conversation, 60)
     conversation.context()
-    conversation.bp["messages"] = [user(f"other {number}") for number in range(300)]
+    conversation.bp["messages"] = [user(f"other{number}") for number in range(250)]
     assert conversation.context() == conversation.bp["messages"]
 
 
