@@ -139,8 +139,7 @@ class Conversation:
         """Tokens that were saved when it was compressed last; 0 before the first time."""
         if self._savings is not None:
             return self._savings
-        log = self.log
-        return log[-1].saved if log else 0
+        return next((one.saved for one in reversed(self.log) if one.what != "failed"), 0)
 
     @property
     def last_error(self) -> str | None:

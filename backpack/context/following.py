@@ -158,6 +158,6 @@ def _rows(calls: list[Spent], log: list[Compression], model: str) -> dict[Key, R
         add_to(sums, (_CALL, spent.model), (*counts, spent.picodollars, int(spent.is_default_price)))
     for one in log:
         if one.input_tokens or one.output_tokens:
-            row = (1, one.input_tokens, one.output_tokens, 0, 0, 0, one.picodollars, 0)
-            add_to(sums, (_COMPRESSION, model), row)
+            row = (1, one.input_tokens, one.output_tokens, 0, 0, 0, one.picodollars, int(one.is_default_price))
+            add_to(sums, (_COMPRESSION, one.model or model), row)
     return sums
