@@ -139,8 +139,7 @@ class Conversation:
         """Tokens that were saved when it was compressed last; 0 before the first time."""
         if self._savings is not None:
             return self._savings
-        log = self.log
-        return log[-1].saved if log else 0
+        return next((one.saved for one in reversed(self.log) if one.what != "failed"), 0)
 
     @property
     def last_error(self) -> str | None:
@@ -188,8 +187,12 @@ class Conversation:
         `InvalidArgumentError` for what is no message, `UnstorableValueError`, `UsageError`: nothing has happened then.
         """
         item, record, cost, before, about = self._prepared(message, usage)
-        commit = self._storage.add(item, record, node, before, about)
-        self._added(commit, item, record, cost, about)
+        try:
+            commit = self._storage.add(item, record, node, before, about)
+        except BaseException:
+            self._unsettled(before)
+            raise
+        self._added(commit, item, record, cost, before, about)
         return commit
 
     async def aadd(self, message: Any, usage: Any = None, *, node: str | None = None) -> Commit:
@@ -199,14 +202,18 @@ class Conversation:
             item, record, cost, before, about = self._prepared(message, usage)
         else:
             item, record, cost, before, about = await readers.run(self._prepared, message, usage)
-        commit = await self._storage.aadd(item, record, node, before, about)
+        try:
+            commit = await self._storage.aadd(item, record, node, before, about)
+        except BaseException:
+            self._unsettled(before)
+            raise
         if self._following.lock.acquire(blocking=False):
             try:
-                self._added(commit, item, record, cost, about)
+                self._added(commit, item, record, cost, before, about)
             finally:
                 self._following.lock.release()
         else:
-            await readers.finish(lambda: self._added(commit, item, record, cost, about), is_needed=True)
+            await readers.finish(lambda: self._added(commit, item, record, cost, before, about), is_needed=True)
         return commit
 
     def _prepared(self, message: Any, usage: Any) -> _Prepared:
@@ -216,10 +223,9 @@ class Conversation:
         tokens = self.tracker.count_message(item.value)
         following = self._following
         with following.lock:
-            if following.generation == 0:
+            if following.is_behind:
                 following.keep_up()
             expected = self._sizes(self._tools).current
-            before = following.unwritten
             now = {**following.about, "model": self._model, "window": self.window}
             about = None if now == following.about else now
         cost: Cost | None = None
@@ -230,6 +236,8 @@ class Conversation:
         elif item.role == ASSISTANT:
             cost = self.tracker.cost_of(Usage(expected, tokens))
             spent = spent_of(cost, is_estimated=True, expected=expected)
+        with following.lock:
+            before = following.claim()
         return item, Record(tokens, len(item.packed), item.role, item.kind, spent), cost, before, about
 
     def _used(self, item: Stored, usage: Any) -> Any:
@@ -245,12 +253,25 @@ class Conversation:
         return None
 
     def _added(
-        self, commit: Commit, item: Stored, record: Record, cost: Cost | None, about: dict[str, Any] | None
+        self,
+        commit: Commit,
+        item: Stored,
+        record: Record,
+        cost: Cost | None,
+        before: Sequence[Record],
+        about: dict[str, Any] | None,
     ) -> None:
         with self._following.lock:
+            self._following.settle(before, is_written=True)
             if about is not None:
                 self._following.about = about
             self._following.adopt(commit, item.packed, record, cost)
+
+    def _unsettled(self, before: Sequence[Record]) -> None:
+        """Committing has failed, or was cancelled: then it may have happened."""
+        if before:
+            with self._following.lock:
+                self._following.settle(before, is_written=False)
 
     # -- the context ---------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """What a summary knows, and the text that it is written as; the text can be read again, so nothing is lost twice.
 
     Summary of 980 earlier messages. Their exact words: mem://mem-20261121-151102-0af31c77
-    References: mem://..., mem://...
+    References (582 more in the exact words): mem://..., mem://...
     Errors:
     - Error: no seats on flight HAT290 (x2)
     Codes from user: BX1; ...
@@ -11,7 +11,8 @@
     Talk:
     - user: ...
 
-Each line of facts has one kind and one source, in the order in which they came up.
+Each line of facts has one kind and one source, in the order in which they came up. References are the newest ones: the
+text that has the exact words names the others, and the text before it, in which there are more.
 """
 
 import re
@@ -29,6 +30,10 @@ _HEAD: Final = re.compile(r"Summary of (\d{1,12}) earlier messages?\.(?: Their e
 _FACTS: Final = re.compile(rf"({'|'.join(kind.capitalize() for kind in KINDS)}) from ({'|'.join(SOURCES)}): (.*)")
 _COUNT: Final = re.compile(r" \(x(\d{1,9})\)\Z")
 _REFERENCE: Final = re.compile(r"mem://mem-[0-9]{8}-[0-9]{6}-[0-9a-f]{8}(?:#[\w=,-]{1,40})?")
+_REFERENCES: Final = re.compile(r"References(?: \((\d{1,12}) more in the exact words\))?: (.*)")
+_REFERENCES_MAX: Final = 16
+"""A summary names so many of those that messages have named. All of them would crowd out what was said."""
+
 _SECTIONS: Final = ("Errors", "Calls", "Talk")
 
 
@@ -38,6 +43,8 @@ class Digest:
 
     message_count: int = 0
     references: dict[str, None] = field(default_factory=dict)
+    references_left: int = 0
+    """How many were left to the exact words by summaries before."""
     facts: dict[tuple[str, str], int] = field(default_factory=dict)
     """Of each kind and fact the rank of its source, an index into `SOURCES`."""
     errors: dict[str, int] = field(default_factory=dict)
@@ -60,10 +67,15 @@ class Digest:
         """A line came up: it moves to the end and is counted."""
         lines[line] = lines.pop(line, 0) + count
 
+    def add_reference(self, reference: str) -> None:
+        """A reference came up: it moves to the end."""
+        self.references.pop(reference, None)
+        self.references[reference] = None
+
     def add_references(self, text: str) -> None:
         """All references to the memory that a text names."""
         for found in _REFERENCE.finditer(text):
-            self.references[found[0]] = None
+            self.add_reference(found[0])
 
 
 def read(summary: str, digest: Digest) -> None:
@@ -79,13 +91,15 @@ def read(summary: str, digest: Digest) -> None:
     digest.message_count += int(head[1])
     for reference in (head[2] or "").split(", "):
         if reference:
-            digest.references[reference] = None
+            digest.add_reference(reference)
     section = ""
     for line in lines[1:]:
         if line[:-1] in _SECTIONS and line.endswith(":"):
             section = line[:-1]
-        elif line.startswith("References: "):
-            digest.references.update(dict.fromkeys(line.removeprefix("References: ").split(", ")))
+        elif others := _REFERENCES.fullmatch(line):
+            digest.references_left += int(others[1] or 0)
+            for reference in others[2].split(", "):
+                digest.add_reference(reference)
         elif facts := _FACTS.fullmatch(line):
             for fact in facts[3].split("; "):
                 digest.add_fact(facts[1].lower(), fact, SOURCES.index(facts[2]))
@@ -111,9 +125,15 @@ def counted(line: str, count: int) -> str:
 
 
 def head(digest: Digest, exact: Iterable[str]) -> list[str]:
-    """The lines that a summary never leaves out: what it is of, and every reference."""
+    """The lines that a summary never leaves out: what it is of, where the exact words are, and the newest references;
+    all of them where no exact words are kept."""
     named = dict.fromkeys(exact)
     first = f"Summary of {digest.message_count} earlier message{'' if digest.message_count == 1 else 's'}."
     lines = [f"{first} Their exact words: {', '.join(named)}" if named else first]
     others = [reference for reference in digest.references if reference not in named]
-    return [*lines, f"References: {', '.join(others)}"] if others else lines
+    left = digest.references_left
+    if named and len(others) > _REFERENCES_MAX:
+        left += len(others) - _REFERENCES_MAX
+        others = others[-_REFERENCES_MAX:]
+    more = f" ({left} more in the exact words)" if left and named else ""
+    return [*lines, f"References{more}: {', '.join(others)}"] if others else lines

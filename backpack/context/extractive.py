@@ -1,9 +1,10 @@
 """The summarizer that needs no model: what was said exactly, in lists, and the sentences that weigh most.
 
-Of the size that it aims at: first the head, that names every reference and is never left out; then errors, up to a
-part; then facts by kind, each kind with a share of its own, and what kinds leave is taken by others; then calls; then
-sentences of users and assistants fill the rest, in the order in which they were said. Within a kind the facts that
-users or assistants said come before those that only tools said, and late ones before early ones.
+Of the size that it aims at: first the head, that names where the exact words are and the newest references, and is
+never left out; then errors, up to a part; then facts by kind, each kind with a share of its own, and what kinds leave
+is taken by others; then calls; then sentences of users and assistants fill the rest, in the order in which they were
+said. Within a kind the facts that users or assistants said come before those that only tools said, and late ones before
+early ones.
 
 The same input gives the same text, always. What a summary before says is read again and has its place among the rest.
 """
@@ -51,9 +52,9 @@ def summarize_extractive(
 ) -> str:
     """A summary of messages and of the summary before, of at most `target_tokens` by `count`, a counter of text.
 
-    Only when the head alone is more, with all references that messages, the summary before and `references` (where the
-    exact words are) name, it is longer: the head, and nothing else. `notes` are calls that were dropped as repeated.
-    O(text).
+    Only when the head alone is more it is longer: the head, and nothing else. It names `references` (where the exact
+    words are) and the newest 16 of those that messages and the summary before name, with how many more there are; all
+    of them where there are no exact words. `notes` are calls that were dropped as repeated. O(text).
     """
     digest = Digest()
     if previous:
@@ -69,7 +70,8 @@ def summarize_extractive(
 def _gather(views: Sequence[View], digest: Digest) -> None:
     """Everything that these messages say, into the digest."""
     for place, one in enumerate(views):
-        digest.references.update(dict.fromkeys(f"mem://{id}" for id in one.refs))
+        for id in one.refs:
+            digest.add_reference(f"mem://{id}")
         rank = 0 if one.role == "user" and not one.results else 2 if one.results else 1
         digest.add_facts(one.text, rank)
         for call in one.calls:

@@ -8,7 +8,7 @@ The account of calls is the sum of what stands beside the messages; so it is the
 added what, and after a restore it is the account of then.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from logging import getLogger
 from threading import RLock
@@ -26,6 +26,8 @@ from backpack.core.commit import Commit
 
 _CALL: Final = "call"
 _COMPRESSION: Final = "compression"
+_PENDING_MAX: Final = 32
+"""Messages of ours that wait for one of others to be read; so many adds are rarely under way at once."""
 
 _logger: Final = getLogger("backpack.context")
 
@@ -40,7 +42,6 @@ class Following:
         self.present = Present(is_sorting=is_sorting)
         self.log: list[Compression] = []
         self.about: dict[str, Any] = {}
-        self.unwritten: list[Record] = []
         self.estimated_calls = 0
         self.unseen = 0
         """Tokens that the last call counted beyond what was expected."""
@@ -50,6 +51,10 @@ class Following:
         """How often it was read anew."""
         self._is_sorting = is_sorting
         self._versions: Versions | None = None
+        self._unwritten: list[Record] = []
+        """Of messages at the end that others have appended."""
+        self._is_claimed = False
+        """Is somebody about to write them?"""
         self._pending: dict[int, tuple[bytes, Record, Cost | None]] = {}
 
     @property
@@ -57,16 +62,35 @@ class Following:
         """Is everything as it was when it was looked at last? O(1), reads nothing."""
         return self._versions is not None and self.storage.versions() == self._versions
 
+    @property
+    def is_behind(self) -> bool:
+        """Does it know too little to count what is added?"""
+        return self._versions is None or len(self._pending) > _PENDING_MAX
+
     def keep_up(self) -> None:
         """Know what the store says now."""
         if not self.is_current:
             self._take(self.storage.load(self._counted, is_sorting=self._is_sorting))
 
+    def claim(self) -> list[Record]:
+        """Records of messages of others that the next commit writes. Nobody else gets them, until `settle` is told."""
+        found, self._unwritten = self._unwritten, []
+        self._is_claimed = self._is_claimed or bool(found)
+        return found
+
+    def settle(self, claimed: Sequence[Record], *, is_written: bool) -> None:
+        """What was claimed is written; or nobody knows, and reading will say what is missing."""
+        if claimed:
+            self._is_claimed = False
+            if not is_written:
+                self._versions = None
+
     def adopt(self, commit: Commit, packed: bytes, record: Record, cost: Cost | None) -> None:
         """A message was committed here, and this is what its call cost."""
         version = commit.changes[self.storage.keys.messages].version
+        if self._versions is not None and version <= self._versions.messages:
+            return  # it was read meanwhile
         self._pending[version] = (packed, record, cost)
-        self.unwritten = []
         costs = []
         while self._versions is not None and self._versions.messages + 1 in self._pending:
             self._versions = replace(self._versions, messages=self._versions.messages + 1)
@@ -101,7 +125,7 @@ class Following:
     def _take(self, loaded: Loaded) -> None:
         self.generation += 1
         self.present, self.log, self.about = loaded.present, loaded.log, loaded.about
-        self.unwritten = loaded.unwritten
+        self._unwritten = [] if self._is_claimed else loaded.unwritten
         if loaded.fault is not None and loaded.fault != self.fault:
             _logger.warning("reading a conversation: %s", loaded.fault)
         self.fault = loaded.fault
@@ -134,6 +158,6 @@ def _rows(calls: list[Spent], log: list[Compression], model: str) -> dict[Key, R
         add_to(sums, (_CALL, spent.model), (*counts, spent.picodollars, int(spent.is_default_price)))
     for one in log:
         if one.input_tokens or one.output_tokens:
-            row = (1, one.input_tokens, one.output_tokens, 0, 0, 0, one.picodollars, 0)
-            add_to(sums, (_COMPRESSION, model), row)
+            row = (1, one.input_tokens, one.output_tokens, 0, 0, 0, one.picodollars, int(one.is_default_price))
+            add_to(sums, (_COMPRESSION, one.model or model), row)
     return sums

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from backpack.context.compressing import Finisher, Job, planned, shorter_than
 from backpack.context.config import ContextConfig
+from backpack.context.cost import Cost
 from backpack.context.fitting import overflow
 from backpack.context.following import Following
 from backpack.context.message import View, view
@@ -25,7 +26,7 @@ from backpack.context.shortening import Shortener
 from backpack.context.sizing import Sizes
 from backpack.context.storable import SYSTEM, TOOL
 from backpack.context.summarizing import Said, Summarizer, SummaryFailed
-from backpack.errors import ContextOverflowError
+from backpack.errors import ContextOverflowError, UsageError
 from backpack.memory.memory import Memory
 from backpack.store.events import Event
 
@@ -110,6 +111,9 @@ class Preparing:
                 following.keep_up()
                 if following.generation == job.generation:
                     made += self._finish(job, said)
+                else:
+                    self._note_failed(job, self._paid(job, said)[0], "the conversation was changed meanwhile")
+                    return made  # whoever wants it to fit looks again
         with following.lock:
             following.keep_up()
             made += self._fit(sizes())
@@ -167,13 +171,14 @@ class Preparing:
 
     def _finish(self, job: Job, said: Said | SummaryFailed | None) -> list[Compression]:
         following = self._following
-        name = getattr(self._summarizer, "__name__", type(self._summarizer).__name__)
-        made = self.finisher().finish(job, said, str(name)[:80])
-        usage = self._paid(job, said)
-        if made.error is not None:
-            self._tell(made.error)
+        paid, fault = self._paid(job, said)
+        made = self.finisher().finish(job, said, self._name())
+        error = made.error or fault
+        if error is not None:
+            self._tell(error)
         if made.after >= job.before:
             self._close("compress")
+            self._note_failed(job, paid, error or "the summary is no smaller than what it stands for")
             return []
         compression = Compression(
             "compression",
@@ -189,9 +194,9 @@ class Preparing:
             len(job.plan.summarized),
             len(job.plan.dropped),
             made.summarizer,
-            *usage,
-            made.error,
-            made.in_force.reference or None,
+            error=error,
+            reference=made.in_force.reference or None,
+            **_taken(paid),
         )
         kept = [job.parts[at] for at in job.plan.kept]
         short = [part for part in (*kept, *self._parts()) if part.is_short]
@@ -204,18 +209,45 @@ class Preparing:
         self._close("compress")
         return [compression]
 
-    def _paid(self, job: Job, said: Said | SummaryFailed | None) -> tuple[int, int, int]:
-        """Record what asking the summarizer took: tokens in and out, picodollars. Nobody was asked: nothing."""
+    def _paid(self, job: Job, said: Said | SummaryFailed | None) -> tuple[Cost | None, str | None]:
+        """What asking the summarizer took, recorded, and what is wrong with what it said of that. Nobody was asked:
+        nothing. What isn't said, or can't be, is estimated."""
         if said is None:
-            return 0, 0, 0
+            return None, None
         tracker = self._following.tracker
-        usage = said.usage if isinstance(said, Said) else None
-        if usage is None:
-            text = said.text if isinstance(said, Said) else ""
-            usage = {"input": job.original, "output": tracker.count_text(text)}
-        cost = tracker.cost_of(usage)
+        text = said.text if isinstance(said, Said) else ""
+        fault = None
+        cost: Cost | None = None
+        if isinstance(said, Said) and said.usage is not None:
+            try:
+                cost = tracker.cost_of(said.usage)
+            except UsageError:
+                fault = "the summarizer's usage can't be, so its cost is estimated"
+        if cost is None:
+            cost = tracker.cost_of(job.original, output=tracker.count_text(text))
         tracker.record_cost(cost, purpose="compression", is_kept=True)
-        return cost.usage.input, cost.usage.output, cost.picodollars
+        return cost, fault
+
+    def _note_failed(self, job: Job, paid: Cost | None, error: str) -> None:
+        """Keep what asking took, where nothing came of it."""
+        if paid is None:
+            return
+        failed = Compression(
+            "failed",
+            job.cause,
+            job.plan.strategy,
+            job.before,
+            job.before,
+            job.before,
+            summarizer=self._name(),
+            error=error,
+            **_taken(paid),
+        )
+        self._following.adopt_compression(self._following.storage.log(failed), failed)
+
+    def _name(self) -> str:
+        """Of the caller's summarizer."""
+        return str(getattr(self._summarizer, "__name__", type(self._summarizer).__name__))[:80]
 
     def _fit(self, sizes: Sizes) -> list[Compression]:
         """Shorten what stays where it is too much: above the threshold what is large, above the limit anything."""
@@ -313,6 +345,19 @@ class Preparing:
         self._following.storage.bp._events.publish(
             Event("error", (self._following.storage.keys.messages,), detail=error)
         )
+
+
+def _taken(paid: Cost | None) -> dict[str, Any]:
+    """The fields of a compression that say what asking took."""
+    if paid is None:
+        return {}
+    return {
+        "input_tokens": paid.usage.input,
+        "output_tokens": paid.usage.output,
+        "picodollars": paid.picodollars,
+        "model": paid.model,
+        "is_default_price": paid.is_default_price,
+    }
 
 
 def _off(sizes: Sizes) -> ContextOverflowError:

@@ -116,12 +116,13 @@ def spent_in(stored: Any) -> Spent:
 class Compression:
     """The figures of one compression, in tokens. `saved` is before less after.
 
-    `what` is `compression`; or `results` and `offload`, where contents were shortened and nothing was summarized.
+    `what` is `compression`; or `results` and `offload`, where contents were shortened and nothing was summarized; or
+    `failed`, where a summarizer was asked and nothing came of it but what it took.
     """
 
     what: str
     cause: str
-    """`threshold`, `limit`, `governor`, `asked`."""
+    """`threshold`, `limit`, `governor`, `asked`, `results` (of a turn), `size` (of a message)."""
     strategy: str
     before: int
     after: int
@@ -144,6 +145,10 @@ class Compression:
     """Why the summarizer's answer was of no use, if it wasn't."""
     reference: str | None = None
     """Names the whole text of what was compressed now."""
+    model: str = ""
+    """By whose price what the summarizer took is counted."""
+    is_default_price: bool = False
+    """Is that price a guess?"""
 
     @property
     def saved(self) -> int:
@@ -161,11 +166,12 @@ class Compression:
 
 
 def compression_of(stored: Any) -> Compression:
-    """The figures of a compression that were read; `CorruptionError` when they are none."""
+    """The figures of a compression that were read, what is missing as it is by default; `CorruptionError` when they are
+    none."""
     if isinstance(stored, Mapping):
         found: dict[str, Any] = {}
         for field in fields(Compression):
-            value = stored.get(field.name)
+            value = stored.get(field.name, field.default)
             if not _fits(value, field.type):
                 break
             found[field.name] = value
@@ -177,6 +183,8 @@ def compression_of(stored: Any) -> Compression:
 def _fits(value: Any, kind: Any) -> bool:
     if kind is int:
         return _is_count(value, _PICODOLLARS_MAX)
+    if kind is bool:
+        return type(value) is bool
     return type(value) is str or (value is None and kind is not str)
 
 

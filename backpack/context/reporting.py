@@ -31,7 +31,7 @@ def stats_of(following: Following, sizes: Sizes, model: str, window: int, last_e
         cache_written_tokens=calls.cache_written,
         reasoning_tokens=calls.reasoning,
         compressions=len(compressions),
-        failed_summaries=sum(one.error is not None for one in compressions),
+        failed_summaries=sum(one.error is not None for one in log if one.what in ("compression", "failed")),
         tokens_saved=sum(one.saved for one in log),
         compression_tokens=asked.tokens,
         picodollars=totals.picodollars,

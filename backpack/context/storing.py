@@ -140,6 +140,13 @@ class Storage:
         assert tx.commit is not None
         return tx.commit
 
+    def log(self, compression: Compression) -> Commit:
+        """One commit of figures alone: of what took something and came to nothing."""
+        with self._compressing(compression) as tx:
+            tx.append(self.keys.log, compression.to_dict())
+        assert tx.commit is not None
+        return tx.commit
+
     def _compressing(self, compression: Compression) -> Transaction:
         said = f"{compression.what}: {compression.before} tokens to {compression.after}"
         return self.bp.transaction(node=attributed_node(self.bp) or _NODE, message=said)

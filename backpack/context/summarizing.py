@@ -117,11 +117,12 @@ def call_of(
 
 
 def transcript(views: Sequence[View]) -> str:
-    """Messages as one text, each with who speaks."""
+    """Messages as one text, each with who speaks, and with the references that stand beside its text."""
     parts = []
     for view in views:
         calls = "".join(f"\n[calls {call.name}({call.arguments})]" for call in view.calls)
-        parts.append(f"{view.role}: {view.text}{calls}")
+        refs = "".join(f"\n[refers to mem://{id}]" for id in view.refs if f"mem://{id}" not in view.text)
+        parts.append(f"{view.role}: {view.text}{calls}{refs}")
     return "\n\n".join(parts)
 
 

@@ -94,6 +94,24 @@ def test_references_are_named_however_little_room_there_is() -> None:
     assert all(name in again for name in ("commit 12", MEM, OTHER))
 
 
+def test_the_newest_references_are_named_and_the_others_counted() -> None:
+    ids = [f"mem-20261121-151102-{number:08x}" for number in range(40)]
+    messages = [{"role": "tool", "content": "x", "memory_refs": [id]} for id in ids]
+    text = summary(messages, references=["commit 12"])
+    assert text.splitlines()[1] == "References (24 more in the exact words): " + ", ".join(
+        f"mem://{id}" for id in ids[24:]
+    )
+    again = summary([said(f"see mem://{ids[0]}")], previous=text, references=["commit 13"])
+    assert again.splitlines()[1].startswith("References (26 more in the exact words): ")
+    assert again.count("mem://") == 17 and f"mem://{ids[0]}\n" in again
+    assert summary([], previous=again, references=["commit 13"]).splitlines()[1] == again.splitlines()[1]
+
+
+def test_all_references_are_named_where_no_exact_words_are_kept() -> None:
+    messages = [said(f"see mem://mem-20261121-151102-{number:08x}") for number in range(40)]
+    assert summary(messages, target=1).count("mem://") == 40
+
+
 def test_notes_of_dropped_calls_are_said() -> None:
     assert "- f({}) (called 3 times, same result)" in summary([], notes=["f({}) (called 3 times, same result)"])
 

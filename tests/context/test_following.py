@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 
 from backpack.context import Budget, BudgetWarning
+from backpack.context.storing import Storage
+from backpack.core.commit import Commit
+from backpack.errors import UnstorableValueError
 
 from .talks import assistant, fill, talk, user, words
 
@@ -64,3 +67,52 @@ def test_a_budget_warns_once_a_crossing_whoever_appends() -> None:
             conversation.bp.append("messages", user("by others"))
             conversation.context()
     assert len(said) == 1
+
+
+def test_adding_alone_catches_up_with_what_others_have_appended() -> None:
+    conversation = talk()
+    conversation.add(user("hi"))
+    conversation.bp.append("messages", user("by others"))
+    for _ in range(100):
+        conversation.add(assistant("x"), usage={"input": 10, "output": 1})
+    assert conversation.tracker.totals.calls >= 64
+    assert conversation.context() == conversation.full()
+    assert conversation.tracker.totals.calls == 100
+    assert talk(conversation.bp).stats() == conversation.stats()
+
+
+def test_two_adds_under_way_write_records_of_others_once() -> None:
+    conversation = talk()
+    conversation.add(user("hi"))
+    conversation.bp.append("messages", *[user("by others")] * 5)
+    conversation.context()
+    waiting = [user("two")]
+
+    class Twice(Storage):
+        def add(self, *given: Any) -> Commit:
+            if waiting:
+                conversation.add(waiting.pop())
+            return super().add(*given)
+
+    conversation._storage.__class__ = Twice
+    conversation.add(user("one"))
+    assert len(conversation.bp["messages.context.records"]) == len(conversation.bp["messages"]) == 8
+    assert talk(conversation.bp).stats() == conversation.stats()
+    conversation.context()
+    assert talk(conversation.bp).context() == conversation.context() == conversation.full()
+
+
+def test_records_of_others_are_written_by_the_next_commit_where_one_fails() -> None:
+    conversation = talk()
+    conversation.add(user("hi"))
+    conversation.bp.append("messages", user("by others"))
+    conversation.context()
+    with pytest.raises(UnstorableValueError), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conversation._storage, "add", failing)
+        conversation.add(user("one"))
+    conversation.add(user("two"))
+    assert [len(conversation.bp[key]) for key in ("messages", "messages.context.records")] == [3, 3]
+
+
+def failing(*_: Any) -> Commit:
+    raise UnstorableValueError("the disk is full")
