@@ -6,11 +6,14 @@ says what the context is then. Only that is written down, as one commit. So a su
 never ends leaves everything as it was.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from backpack.context.config import ContextConfig
+from backpack.context.digest import REPEATED as REPEATED_CALLS
+from backpack.context.digest import Digest, names, references_line
 from backpack.context.extractive import summarize_extractive
 from backpack.context.fitting import fit
 from backpack.context.leaving import LINE_TOKENS, left_count, left_line
@@ -33,7 +36,10 @@ _TIGHTER: Final = 3
 _SUMMARY_PART: Final = 10
 """Where what stays takes all the room, a summary has this part of it all the same."""
 
-_HEAD: Final = "[Summary of {count} earlier message{s} of this conversation.{exact}]\n\n"
+_HEAD: Final = "[Summary of {count} earlier message{s} of this conversation.{exact}]"
+_OWN_HEAD: Final = re.compile(
+    r"\A\[Summary of \d{1,12} earlier messages? of this conversation\.[^\]\n]*\](?:\nReferences\b[^\n]*)?\s*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,27 +243,45 @@ class Finisher:
             if job.previous.reference:  # the text that is kept now names it
                 previous = previous.replace(f" Their exact words: {job.previous.reference}", "")
         left = left_count(previous or "")
-        line = left_line(job.gone_count, reference)
+        known = self._names(job)
+        line = "\n".join((left_line(job.gone_count, reference), *references_line(known, [reference])))
         if not (job.wants_summary or job.plan.notes) and (not previous or left is not None):
             return line if job.is_leaving or previous else ""
         if left is not None:
-            previous = f"Summary of {left} earlier message{'' if left == 1 else 's'}."
+            previous = None
+        notes = "".join(f"\n- {note}" for note in job.plan.notes)
         if text is not None:
-            notes = "".join(f"\n- {note}" for note in job.plan.notes)
-            return self._head(job, reference) + text + (f"\n\nRepeated calls:{notes}" if notes else "")
+            head = "\n".join((self._head(job, reference), *references_line(known, [reference])))
+            return f"{head}\n\n{text}" + (f"\n\n{REPEATED_CALLS}:{notes}" if notes else "")
         if room <= 0:
             return line
         frame = self._tokens("", job, is_frame=True)
         views = [job.views[at] for at in job.plan.summarized]
-        target = max(1, min(job.plan.summary_tokens, room) - frame)
+        size = job.plan.summary_tokens + (self._count_text(f"{REPEATED_CALLS}:{notes}") if notes else 0)
+        target = max(1, min(size, room) - frame)
         references = [reference] if reference else []
-        last = f"\n{line}" if job.is_leaving else ""
+        last = f"\n{left_line(job.gone_count, reference)}" if job.is_leaving else ""
         if last:
             target = max(1, target - self._count_text(last))
         made = summarize_extractive(
-            views, target, self._count_text, previous, references=references, notes=job.plan.notes
+            views,
+            target,
+            self._count_text,
+            previous and _OWN_HEAD.sub("", previous),
+            references=references,
+            notes=job.plan.notes,
+            names=known,
         )
         return made + last
+
+    def _names(self, job: Job) -> Digest:
+        """How many messages have left, and what they refer to."""
+        previous = ""
+        if job.previous is not None:
+            previous = job.previous.summary
+            if job.previous.reference:
+                previous = previous.replace(job.previous.reference, "")
+        return names(job.gone_count, previous, [job.views[at] for at in job.gone])
 
     def _head(self, job: Job, reference: str) -> str:
         count = job.gone_count

@@ -1,6 +1,9 @@
 """The one line that stands for messages which left without a summary: how many, and what names their exact words.
 
-[12 earlier messages left this conversation: mem://mem-20261121-151102-0af31c77]
+    [12 earlier messages left this conversation: mem://mem-20261121-151102-0af31c77]
+    References: mem://mem-20261121-151102-0af31c78
+
+The second line is there where what left refers to something.
 """
 
 import re
@@ -9,7 +12,9 @@ from typing import Final
 LINE_TOKENS: Final = 48
 """Room that is kept free for it: a line with a reference and the frame of its message, by any tokenizer of today."""
 
-_LINE: Final = re.compile(r"\[(\d{1,12}) earlier messages? left this conversation(?:: mem://[^\s\]]{1,200})?\]")
+_LINE: Final = re.compile(
+    r"\[(\d{1,12}) earlier messages? left this conversation(?:: mem://[^\s\]]{1,200})?\](?:\nReferences\b[^\n]*)?"
+)
 
 
 def left_line(count: int, reference: str) -> str:

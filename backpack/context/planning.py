@@ -78,7 +78,8 @@ def plan(
     reasons.update({place: reason for group, reason in gone.items() for place in group})
     kept = sorted({*kept, *protected})
     kept_tokens = sum(tokens[place] for place in kept)
-    notes = () if dropped else tuple(f"{call_text(views, run[-1])} ({reason_of(run)})" for run in runs)
+    said = [run for run in runs if not set(run[-1]) <= set(dropped)]
+    notes = tuple(f"{call_text(views, run[-1])} ({reason_of(run)})" for run in said)
     is_summary = bool(summarized or previous_tokens or notes)
     size = request.summary_of(sum(tokens[place] for place in summarized)) if is_summary else 0
     room = limit_tokens - kept_tokens
