@@ -23,7 +23,7 @@ from backpack.context.keys import KEY_DEFAULT
 from backpack.context.preparing import Preparing
 from backpack.context.present import Part, messages_of, values_of
 from backpack.context.recalling import Recalling
-from backpack.context.record import Compression, Record, Spent, spent_of
+from backpack.context.record import Compression, Record, Spent, check_of, spent_of
 from backpack.context.reporting import preview_of, stats_of
 from backpack.context.running import Running
 from backpack.context.sizing import Sizes, sizes_of
@@ -236,9 +236,10 @@ class Conversation:
         elif item.role == ASSISTANT:
             cost = self.tracker.cost_of(Usage(expected, tokens))
             spent = spent_of(cost, is_estimated=True, expected=expected)
+        record = Record(tokens, len(item.packed), check_of(item.packed), item.role, item.kind, spent)
         with following.lock:
             before = following.claim()
-        return item, Record(tokens, len(item.packed), item.role, item.kind, spent), cost, before, about
+        return item, record, cost, before, about
 
     def _used(self, item: Stored, usage: Any) -> Any:
         """The usage that was given, checked; else the one that a message of a response brings along."""

@@ -17,7 +17,7 @@ from typing import Any, Final
 from backpack.codec import unpack_value
 from backpack.context.cost import Cost
 from backpack.context.present import Present
-from backpack.context.record import Compression, Record, Spent
+from backpack.context.record import Compression, Record, Spent, check_of
 from backpack.context.storable import role_of
 from backpack.context.storing import Loaded, Storage, Versions
 from backpack.context.totals import Key, Row, add_to
@@ -146,7 +146,7 @@ class Following:
     def _counted(self, packed: bytes) -> Record:
         """The record of a message that somebody else has appended."""
         value = unpack_value(packed)
-        return Record(self.tracker.count_message(value), len(packed), role_of(value))
+        return Record(self.tracker.count_message(value), len(packed), check_of(packed), role_of(value))
 
 
 def _rows(calls: list[Spent], log: list[Compression], model: str) -> dict[Key, Row]:
