@@ -103,8 +103,14 @@ class Following:
         for one in costs:  # last, because a budget may warn, and warnings may be errors
             self.tracker.record_cost(one, is_kept=True)
 
-    def adopt_compression(self, commit: Commit, compression: Compression) -> None:
-        """A compression was committed here; what it changes in `present` is the caller's to do."""
+    def adopt_compression(self, commit: Commit, compression: Compression, generation: int) -> bool:
+        """A compression was committed here. True: what it changes in `present` is the caller's to do.
+
+        False: all was read anew since that generation, and is read again.
+        """
+        if self.generation != generation:
+            self._versions = None
+            return False
         self.log.append(compression)
         versions = self._versions
         for name in ("present", "replaced"):
@@ -113,6 +119,7 @@ class Following:
                 is_next = change.version == getattr(versions, name) + 1
                 versions = replace(versions, **{name: change.version}) if is_next else None
         self._versions = versions
+        return True
 
     def originals(self, places: Iterable[int]) -> dict[int, bytes]:
         """The packed messages of these places, as they were added."""
