@@ -23,7 +23,7 @@ from backpack.context.keys import KEY_DEFAULT
 from backpack.context.preparing import Preparing
 from backpack.context.present import Part, messages_of, values_of
 from backpack.context.recalling import Recalling
-from backpack.context.record import Compression, Record, Spent, spent_of
+from backpack.context.record import Compression, Record, Spent, check_of, spent_of
 from backpack.context.reporting import preview_of, stats_of
 from backpack.context.running import Running
 from backpack.context.sizing import Sizes, sizes_of
@@ -45,6 +45,10 @@ _LONG: Final = 64 * 1024
 _RECALLED: Final = 10
 _Prepared = tuple[Stored, Record, Cost | None, Sequence[Record], dict[str, Any] | None]
 """A message on its way in: what its call cost, records that are to be written before its own, and `about`."""
+
+
+_Looked = tuple[list[Part] | None, int, list[str], bool]
+"""What is sent (None: something is due before), its tokens, what the caller is told, and is there something to keep?"""
 
 
 class Conversation:
@@ -236,9 +240,10 @@ class Conversation:
         elif item.role == ASSISTANT:
             cost = self.tracker.cost_of(Usage(expected, tokens))
             spent = spent_of(cost, is_estimated=True, expected=expected)
+        record = Record(tokens, len(item.packed), check_of(item.packed), item.role, item.kind, spent)
         with following.lock:
             before = following.claim()
-        return item, Record(tokens, len(item.packed), item.role, item.kind, spent), cost, before, about
+        return item, record, cost, before, about
 
     def _used(self, item: Stored, usage: Any) -> Any:
         """The usage that was given, checked; else the one that a message of a response brings along."""
@@ -300,7 +305,13 @@ class Conversation:
         overhead = self._overhead(tools)
         made: list[Compression] = []
         while True:
-            parts = self._ready(overhead) if self._is_at_hand() else await run(self._ready, overhead)
+            at_hand = self._is_at_hand()
+            parts, tokens, said, is_noting = self._looked(overhead) if at_hand else await run(self._looked, overhead)
+            if is_noting:
+                await run(self._governing.keep)
+            self._governing.tell(said)
+            if parts is not None:
+                self._check(tokens)
             if parts is not None:
                 if sum(len(part.packed) for part in parts) <= _LONG:
                     return self._sent(parts, made)
@@ -332,18 +343,28 @@ class Conversation:
             return list(self._following.present.parts())
 
     def _ready(self, overhead: int) -> list[Part] | None:
-        """What is sent, with a note of the governor if there is one; None when something is due before."""
+        """What is sent; None when something is due before."""
+        parts, tokens, said, is_noting = self._looked(overhead)
+        if is_noting:
+            self._governing.keep()
+        self._governing.tell(said)
+        if parts is not None:
+            self._check(tokens)
+        return parts
+
+    def _looked(self, overhead: int) -> _Looked:
         following = self._following
         with following.lock:
             following.keep_up()
             sizes = self._sizes(overhead)
-            said = self._governing.look(sizes.current)
+            said, is_noting = self._governing.look(sizes.current)
             is_due = not self._running.is_inside and self._preparing.is_due(sizes)
-            parts = [] if is_due else self._governing.noted(list(following.present.parts()))
-            if not is_due and following.tracker.budget is not None:
-                following.tracker.check(following.tracker.cost_of(sizes.current))
-        self._governing.tell(said)
-        return None if is_due else parts
+            parts = None if is_due else self._governing.noted(list(following.present.parts()))
+        return parts, sizes.current, said, is_noting
+
+    def _check(self, tokens: int) -> None:
+        if self.tracker.budget is not None:
+            self.tracker.check(self.tracker.cost_of(tokens))
 
     def _sent(self, parts: Sequence[Part], made: Sequence[Compression]) -> list[Any]:
         self._note_compression(made)

@@ -17,7 +17,7 @@ from typing import Any, Final
 from backpack.codec import unpack_value
 from backpack.context.cost import Cost
 from backpack.context.present import Present
-from backpack.context.record import Compression, Record, Spent
+from backpack.context.record import Compression, Record, Spent, check_of
 from backpack.context.storable import role_of
 from backpack.context.storing import Loaded, Storage, Versions
 from backpack.context.totals import Key, Row, add_to
@@ -103,8 +103,14 @@ class Following:
         for one in costs:  # last, because a budget may warn, and warnings may be errors
             self.tracker.record_cost(one, is_kept=True)
 
-    def adopt_compression(self, commit: Commit, compression: Compression) -> None:
-        """A compression was committed here; what it changes in `present` is the caller's to do."""
+    def adopt_compression(self, commit: Commit, compression: Compression, generation: int) -> bool:
+        """A compression was committed here. True: what it changes in `present` is the caller's to do.
+
+        False: all was read anew since that generation, and is read again.
+        """
+        if self.generation != generation:
+            self._versions = None
+            return False
         self.log.append(compression)
         versions = self._versions
         for name in ("present", "replaced"):
@@ -113,6 +119,7 @@ class Following:
                 is_next = change.version == getattr(versions, name) + 1
                 versions = replace(versions, **{name: change.version}) if is_next else None
         self._versions = versions
+        return True
 
     def originals(self, places: Iterable[int]) -> dict[int, bytes]:
         """The packed messages of these places, as they were added."""
@@ -146,7 +153,7 @@ class Following:
     def _counted(self, packed: bytes) -> Record:
         """The record of a message that somebody else has appended."""
         value = unpack_value(packed)
-        return Record(self.tracker.count_message(value), len(packed), role_of(value))
+        return Record(self.tracker.count_message(value), len(packed), check_of(packed), role_of(value))
 
 
 def _rows(calls: list[Spent], log: list[Compression], model: str) -> dict[Key, Row]:

@@ -41,7 +41,7 @@ class Crossed:
 
 
 class Governing:
-    """The governor of one conversation. All but `tell` want the lock of what it follows."""
+    """The governor of one conversation. All but `keep` and `tell` want the lock of what it follows."""
 
     def __init__(
         self,
@@ -62,11 +62,14 @@ class Governing:
             self._value = {"role": "system", "content": NOTE.format(limit=governor.warn)}
             self.tokens = count(self._value)
 
-    def look(self, tokens: int) -> list[str]:
-        """Compare what is about to be sent with the figures; what the caller is to be told."""
+    def look(self, tokens: int) -> tuple[list[str], bool]:
+        """Compare what is about to be sent with the figures.
+
+        What the caller is to be told, and whether `keep` has something to do.
+        """
         governor = self._governor
         if governor is None:
-            return []
+            return [], False
         before = self._crossed()
         now = Crossed(tokens > governor.warn, tokens > governor.pointer)
         said = []
@@ -76,8 +79,9 @@ class Governing:
         if now.is_pointing and not before.is_pointing:
             said.append(f"large contents leave the context for the memory: tokens={tokens} pointer={governor.pointer}")
         if now != before:
-            self._keep(now)
-        return said
+            crossed = [now.is_warned, now.is_pointing]
+            self._following.about = {**self._following.about, _CROSSED: crossed}
+        return said, now != before
 
     def noted(self, parts: Sequence[Part]) -> list[Part]:
         """What is sent, with the note for the model behind its system messages if there is one."""
@@ -104,9 +108,10 @@ class Governing:
         flags = self._following.about.get(_CROSSED)
         return Crossed(*map(bool, flags)) if type(flags) is list and len(flags) == 2 else Crossed()
 
-    def _keep(self, crossed: Crossed) -> None:
-        about = {**self._following.about, _CROSSED: [crossed.is_warned, crossed.is_pointing]}
-        self._following.about = about
+    def keep(self) -> None:
+        """Commit above which figures the context is. Wants that the lock isn't held: it may wait for a disk."""
+        with self._following.lock:
+            about = self._following.about
         try:
             self._following.storage.note(about)
         except ReadOnlyError:  # who only reads is told each time that he opens it

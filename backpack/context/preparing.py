@@ -7,11 +7,13 @@
     5. above the limit contents of what stays go to the memory, too, or `ContextOverflowError` says what can't
 
 Each step looks at how things stand first and is not tried again before they stand otherwise. The steps are a generator
-that yields when a summarizer is to be asked, so that a thread and a task run the same ones; no lock is held then.
+that yields when a summarizer is to be asked, so that a thread and a task run the same ones; no lock is held then, nor
+while anything is committed. What was read anew since a step was planned has another generation: then the step is given
+up, and whoever wants it to fit looks again.
 """
 
 import logging
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, Final
 
 from backpack.context.compressing import Finisher, Job, planned, shorter_than
@@ -48,7 +50,7 @@ SizesNow = Callable[[], Sizes]
 
 
 class Preparing:
-    """The steps for one conversation. All but `steps` want the lock of what it follows."""
+    """The steps for one conversation. All but `steps` want the lock of what it follows; the steps want it free."""
 
     def __init__(
         self, following: Following, config: ContextConfig, summarizer: Summarizer | None, memory: Callable[[], Memory]
@@ -88,9 +90,11 @@ class Preparing:
         following = self._following
         return following.generation, following.present.count, following.present.context_tokens
 
-    def _close(self, *steps: str) -> None:
-        for step in steps:
-            self._tried[step] = self._standing()
+    def _close(self, step: str, generation: int) -> None:
+        """It was tried, unless all was read anew since."""
+        with self._following.lock:
+            if self._following.generation == generation:
+                self._tried[step] = self._standing()
 
     # -- the steps -----------------------------------------------------------------------------------------------
 
@@ -101,46 +105,54 @@ class Preparing:
             following.keep_up()
             if sizes().room <= 0:
                 raise _no_room(sizes())
-            made = [*self._shorten(sizes)]
+        made = self._shorten(sizes)
+        with following.lock:
+            following.keep_up()
             job = self._job(sizes(), is_asked=is_asked)
         if job is not None:
             said: Said | SummaryFailed | None = None
             if self._summarizer is not None and job.wants_summary:
                 said = yield (*job.asked(), job.plan.summary_tokens)
-            with following.lock:
-                following.keep_up()
-                if following.generation == job.generation:
-                    made += self._finish(job, said)
-                else:
-                    self._note_failed(job, self._paid(job, said)[0], "the conversation was changed meanwhile")
-                    return made  # whoever wants it to fit looks again
-        with following.lock:
-            following.keep_up()
-            made += self._fit(sizes())
-        return made
+            finished = self._finish(job, said)
+            if finished is None:
+                return made
+            made += finished
+        return [*made, *self._fit(sizes)]
 
     def _shorten(self, sizes: SizesNow) -> list[Compression]:
         made: list[Compression] = []
-        config = self._config
-        if config.turn_results_tokens is not None and self._is_open("results") and self._results_excess() > 0:
-            parts = self._turn_results()
-            originals = self._following.originals([part.place for part in parts])
-            shortener = self._shortener()
-            shorter = shortener.results(parts, originals, config.turn_results_tokens, config.result_floor_tokens)
-            made += self._replace(shorter, "results", "results", shortener)
-            self._close("results")
-        if config.recent_message_tokens_max is not None and self._is_open("caps"):
-            made += self._cap(self._caps(), "size")
-            self._close("caps")
+        config, following = self._config, self._following
+        if config.turn_results_tokens is not None:
+            with following.lock:
+                generation = following.generation
+                parts = self._turn_results() if self._is_open("results") and self._results_excess() > 0 else []
+                originals = following.originals([part.place for part in parts])
+            if parts:
+                shortener = self._shortener()
+                shorter = shortener.results(parts, originals, config.turn_results_tokens, config.result_floor_tokens)
+                made += self._replace(shorter, "results", "results", shortener, generation)
+                self._close("results", generation)
+        if config.recent_message_tokens_max is not None:
+            with following.lock:
+                generation = following.generation
+                caps = self._caps() if self._is_open("caps") else {}
+            if caps:
+                made += self._cap(caps, "size", generation)
+                self._close("caps", generation)
         governor = config.governing
-        if governor is not None and sizes().current > governor.pointer and self._is_open("governor"):
-            now = sizes()
-            try:
-                caps = shorter_than(self._parts(), governor.pointer - now.overhead - self._summary_tokens())
-            except ContextOverflowError:
-                caps = {part.place: 1 for part in self._parts() if self._role(part) != SYSTEM}
-            made += self._cap(caps, "governor")
-            self._close("governor")
+        if governor is not None:
+            with following.lock:
+                generation, now, caps = following.generation, sizes(), {}
+                is_due = now.current > governor.pointer and self._is_open("governor")
+                if is_due:
+                    room = governor.pointer - now.overhead - self._summary_tokens()
+                    try:
+                        caps = shorter_than(self._parts(), room)
+                    except ContextOverflowError:
+                        caps = {part.place: 1 for part in self._parts() if self._role(part) != SYSTEM}
+            if is_due:
+                made += self._cap(caps, "governor", generation)
+                self._close("governor", generation)
         return made
 
     def _job(self, sizes: Sizes, *, is_asked: bool) -> Job | None:
@@ -151,7 +163,7 @@ class Preparing:
         cause = "asked" if is_asked else "limit" if sizes.is_over_limit else "threshold"
         job = self.planned(sizes, cause)
         if job is None or (cause == "threshold" and job.saving < (sizes.threshold or 0) // _WORTH_PART):
-            self._close("compress")
+            self._close("compress", self._following.generation)
             return None
         return job
 
@@ -169,15 +181,22 @@ class Preparing:
             generation=following.generation,
         )
 
-    def _finish(self, job: Job, said: Said | SummaryFailed | None) -> list[Compression]:
+    def _finish(self, job: Job, said: Said | SummaryFailed | None) -> list[Compression] | None:
+        """Work in what was said, and commit it. None: all was read anew since the job was planned."""
         following = self._following
         paid, fault = self._paid(job, said)
+        with following.lock:
+            following.keep_up()
+            is_same = following.generation == job.generation
+        if not is_same:
+            self._note_failed(job, paid, "the conversation was changed meanwhile")
+            return None
         made = self.finisher().finish(job, said, self._name())
         error = made.error or fault
         if error is not None:
             self._tell(error)
         if made.after >= job.before:
-            self._close("compress")
+            self._close("compress", job.generation)
             self._note_failed(job, paid, error or "the summary is no smaller than what it stands for")
             return []
         compression = Compression(
@@ -199,14 +218,16 @@ class Preparing:
             **_taken(paid),
         )
         kept = [job.parts[at] for at in job.plan.kept]
-        short = [part for part in (*kept, *self._parts()) if part.is_short]
+        with following.lock:
+            short = [part for part in (*kept, *self._parts()) if part.is_short]
         shown = set(made.in_force.kept)
         short = [part for part in short if part.place in shown or part.place >= job.covers]
         replaced = list({part.place: part for part in short}.values())
         commit = following.storage.compress(made.in_force, replaced, compression)
-        following.adopt_compression(commit, compression)
-        following.present.show(made.in_force, kept)
-        self._close("compress")
+        with following.lock:
+            if following.adopt_compression(commit, compression, job.generation):
+                following.present.show(made.in_force, kept)
+            self._close("compress", job.generation)
         return [compression]
 
     def _paid(self, job: Job, said: Said | SummaryFailed | None) -> tuple[Cost | None, str | None]:
@@ -232,6 +253,7 @@ class Preparing:
         """Keep what asking took, where nothing came of it."""
         if paid is None:
             return
+        generation = self._following.generation
         failed = Compression(
             "failed",
             job.cause,
@@ -243,32 +265,42 @@ class Preparing:
             error=error,
             **_taken(paid),
         )
-        self._following.adopt_compression(self._following.storage.log(failed), failed)
+        commit = self._following.storage.log(failed)
+        with self._following.lock:
+            self._following.adopt_compression(commit, failed, generation)
 
     def _name(self) -> str:
         """Of the caller's summarizer."""
         return str(getattr(self._summarizer, "__name__", type(self._summarizer).__name__))[:80]
 
-    def _fit(self, sizes: Sizes) -> list[Compression]:
+    def _fit(self, sizes: SizesNow) -> list[Compression]:
         """Shorten what stays where it is too much: above the threshold what is large, above the limit anything."""
+        following = self._following
         made: list[Compression] = []
-        threshold = sizes.threshold
-        if threshold is not None and sizes.total > threshold:
-            cap = max(threshold // _CAP_PART, 1)
-            if any(part.tokens > cap for part in self._following.present.parts()) and self._is_open("fit"):
-                made += self._cap(self._caps(cap), "threshold")
-                sizes = sizes.with_messages(self._following.present.context_tokens)
-                self._close("fit")
-        if sizes.is_over_limit:
+        with following.lock:
+            following.keep_up()
+            generation, count, now = following.generation, following.present.count, sizes()
+            threshold = now.threshold
+            caps = {}
+            if threshold is not None and now.total > threshold and self._is_open("fit"):
+                caps = self._caps(max(threshold // _CAP_PART, 1))
+        if caps:
+            made += self._cap(caps, "threshold", generation)
+            self._close("fit", generation)
+        with following.lock:
+            now = sizes()
+            if (following.generation, following.present.count) != (generation, count) or not now.is_over_limit:
+                return made
             if threshold is None:
-                raise _off(sizes)
-            caps = shorter_than(self._parts(), sizes.room - self._summary_tokens())
-            made += self._cap(caps, "limit")
-            sizes = sizes.with_messages(self._following.present.context_tokens)
-            if sizes.is_over_limit:
+                raise _off(now)
+            caps = shorter_than(self._parts(), now.room - self._summary_tokens())
+        made += self._cap(caps, "limit", generation)
+        with following.lock:
+            now = sizes()
+            if (following.generation, following.present.count) == (generation, count) and now.is_over_limit:
                 parts = self._parts()
                 views = [view(value) for value in values_of(parts)]
-                raise overflow(views, [part.tokens for part in parts], range(len(parts)), sizes.room)
+                raise overflow(views, [part.tokens for part in parts], range(len(parts)), now.room)
         return made
 
     # -- parts ---------------------------------------------------------------------------------------------------
@@ -304,29 +336,42 @@ class Preparing:
             if part.tokens > most and self._role(part) != SYSTEM
         }
 
-    def _cap(self, caps: Mapping[int, int], cause: str) -> list[Compression]:
+    def _cap(self, caps: Mapping[int, int], cause: str, generation: int) -> list[Compression]:
         if not caps:
             return []
         shortener = self._shortener()
-        shorter = shortener.all_to(self._parts(), caps, self._following.originals)
-        return self._replace(shorter, "offload", cause, shortener)
+        with self._following.lock:
+            parts = self._parts()
+        shorter = shortener.all_to(parts, caps, self._originals)
+        return self._replace(shorter, "offload", cause, shortener, generation)
 
-    def _replace(self, shorter: Mapping[int, Part], what: str, cause: str, shortener: Shortener) -> list[Compression]:
+    def _originals(self, places: Iterable[int]) -> Mapping[int, bytes]:
+        with self._following.lock:
+            return self._following.originals(places)
+
+    def _replace(
+        self, shorter: Mapping[int, Part], what: str, cause: str, shortener: Shortener, generation: int
+    ) -> list[Compression]:
         """Have these parts instead of those of their places, in one commit."""
         if shortener.error is not None:
             self._tell(f"offloading failed: {type(shortener.error).__name__}")
         if not shorter:
             return []
         following = self._following
-        before = following.present.context_tokens
-        was = sum(part.tokens for part in self._parts() if part.place in shorter)
+        with following.lock:
+            if following.generation != generation:
+                return []
+            before = following.present.context_tokens
+            parts = self._parts()
+        was = sum(part.tokens for part in parts if part.place in shorter)
         after = before + sum(part.tokens for part in shorter.values()) - was
         compression = Compression(
-            what, cause, what, before, after, before - was, original=was, messages_kept=len(self._parts())
+            what, cause, what, before, after, before - was, original=was, messages_kept=len(parts)
         )
         commit = following.storage.replace(list(shorter.values()), compression)
-        following.adopt_compression(commit, compression)
-        following.present.replace(shorter)
+        with following.lock:
+            if following.adopt_compression(commit, compression, generation):
+                following.present.replace(shorter)
         return [compression]
 
     def finisher(self) -> Finisher:

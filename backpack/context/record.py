@@ -1,11 +1,12 @@
 """What is noted beside each message, and of each compression: small lists of numbers, checked when they are read.
 
-    record     [tokens, size, role, kind, spent]     without what is nothing at its end
+    record     [tokens, size, check, role, kind, spent]     without what is nothing at its end
+    check      xxh32 of the packed message
     spent      [input, output, cached, cache_written, reasoning, picodollars, flags, model, expected]
-    flags      1 estimated, 2 default price, 4 for a compression
+    flags      1 estimated, 2 default price
 
-A record says how long its message is, packed. So a list to which others have appended as well is told from one that is
-ours, and its messages are counted instead of believed.
+A record says how long its message is, packed, and has a check of it. So messages that others have appended or changed
+are told from ours, and are counted instead of believed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,16 +14,19 @@ from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from typing import Any, Final, TypeGuard
 
+import xxhash
+
 from backpack.context.cost import Cost, usd_of
 from backpack.context.storable import LANGCHAIN, PLAIN, ROLES
 from backpack.context.usage import TOKENS_MAX, Usage
 from backpack.errors import BackpackError, CorruptionError
 
-_ESTIMATED, _DEFAULT_PRICE, _COMPRESSION = 1, 2, 4
+_ESTIMATED, _DEFAULT_PRICE = 1, 2
 _DEFAULTS: Final[list[Any]] = [PLAIN, None]
 """What a short record leaves out."""
 
 _SPENT_LENGTH: Final = 9
+_CHECK_MAX: Final = (1 << 32) - 1
 _PICODOLLARS_MAX: Final = 10**24
 
 
@@ -36,24 +40,20 @@ class Spent:
     is_estimated: bool = False
     """By what was sent and what came back, because nobody has said it."""
     is_default_price: bool = False
-    is_compression: bool = False
     expected: int = 0
     """The input that was counted here before the call said what it really was."""
 
     def packed(self) -> list[Any]:
         """As it is stored."""
         flags = _ESTIMATED * self.is_estimated + _DEFAULT_PRICE * self.is_default_price
-        flags += _COMPRESSION * self.is_compression
         usage = self.usage
         counts = [usage.input, usage.output, usage.cached, usage.cache_written, usage.reasoning]
         return [*counts, self.picodollars, flags, self.model, self.expected]
 
 
-def spent_of(cost: Cost, *, is_estimated: bool = False, is_compression: bool = False, expected: int = 0) -> Spent:
+def spent_of(cost: Cost, *, is_estimated: bool = False, expected: int = 0) -> Spent:
     """What a call took, with its price."""
-    return Spent(
-        cost.usage, cost.picodollars, cost.model, is_estimated, cost.is_default_price, is_compression, expected
-    )
+    return Spent(cost.usage, cost.picodollars, cost.model, is_estimated, cost.is_default_price, expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,29 +63,37 @@ class Record:
     tokens: int
     size: int
     """Bytes that it has, packed."""
+    check: int
+    """Of these bytes: `check_of`."""
     role: int
     kind: int = PLAIN
     spent: Spent | None = None
 
     def packed(self) -> list[Any]:
         """As it is stored."""
-        found: list[Any] = [self.tokens, self.size, self.role]
+        found: list[Any] = [self.tokens, self.size, self.check, self.role]
         if self.spent is not None:
             return [*found, self.kind, self.spent.packed()]
         return [*found, self.kind] if self.kind else found
 
 
+def check_of(packed: bytes) -> int:
+    """A short check of a packed message: chance, not malice, is what it finds. O(its size)."""
+    return xxhash.xxh32_intdigest(packed)
+
+
 def record_of(stored: Any) -> Record:
     """A record that was read; `CorruptionError` when it is none."""
-    if type(stored) is list and 3 <= len(stored) <= 5:
-        tokens, size, role, kind, spent = stored + _DEFAULTS[len(stored) - 3 :]
+    if type(stored) is list and 4 <= len(stored) <= 6:
+        tokens, size, check, role, kind, spent = stored + _DEFAULTS[len(stored) - 4 :]
         if (
             _is_count(tokens, TOKENS_MAX)
             and _is_count(size, 1 << 40)
+            and _is_count(check, _CHECK_MAX)
             and _is_count(role, len(ROLES) - 1)
             and _is_count(kind, LANGCHAIN)
         ):
-            return Record(tokens, size, role, kind, None if spent is None else spent_in(spent))
+            return Record(tokens, size, check, role, kind, None if spent is None else spent_in(spent))
     raise CorruptionError("stored bytes are no record of a message")
 
 
@@ -93,7 +101,11 @@ def spent_in(stored: Any) -> Spent:
     """What a call took, as it was read; `CorruptionError` when it is none."""
     if type(stored) is list and len(stored) == _SPENT_LENGTH:
         *counts, picodollars, flags, model, expected = stored
-        is_whole = _is_count(picodollars, _PICODOLLARS_MAX) and _is_count(flags, 7) and _is_count(expected, TOKENS_MAX)
+        is_whole = (
+            _is_count(picodollars, _PICODOLLARS_MAX)
+            and _is_count(flags, _ESTIMATED | _DEFAULT_PRICE)
+            and _is_count(expected, TOKENS_MAX)
+        )
         if is_whole and type(model) is str:
             try:
                 usage = Usage(*counts)
@@ -106,7 +118,6 @@ def spent_in(stored: Any) -> Spent:
                     model,
                     bool(flags & _ESTIMATED),
                     bool(flags & _DEFAULT_PRICE),
-                    bool(flags & _COMPRESSION),
                     expected,
                 )
     raise CorruptionError("stored bytes are no account of a call")

@@ -9,14 +9,15 @@
 
 Each change is one commit of all the keys that it concerns, so every commit is a whole conversation, and what the store
 does to them (`restore`, say) is seen by their versions. A list to which others have appended, or in which other
-messages stand, is read for what it is: its messages are counted, and a compression of others counts for nothing.
+messages stand, is read for what it is: its messages are counted, and a compression of others counts for nothing. So is
+a damaged record or figure: what is left out is told.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import accumulate
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import xxhash
 from msgpack import Unpacker
@@ -24,7 +25,16 @@ from msgpack import Unpacker
 from backpack.codec import pack_value, unpack_value
 from backpack.context.keys import Keys
 from backpack.context.present import Part, Present
-from backpack.context.record import Compression, InForce, Record, Spent, compression_of, in_force_of, record_of
+from backpack.context.record import (
+    Compression,
+    InForce,
+    Record,
+    Spent,
+    check_of,
+    compression_of,
+    in_force_of,
+    record_of,
+)
 from backpack.context.storable import ROLES, Stored
 from backpack.core.commit import Commit
 from backpack.core.headers import read_array_header
@@ -38,6 +48,8 @@ _DEPTH: Final = 1
 _REPLACED_LENGTH: Final = 3
 _NODE: Final = "context"
 """Who compressions are by."""
+
+_Read = TypeVar("_Read")
 
 CountMessage = Callable[[bytes], Record]
 """What a packed message is found to be that nobody has counted."""
@@ -171,7 +183,8 @@ class Storage:
                 break
         payloads = {key: None if content is None else join(content) for key, content in contents.items()}
         packed = _items(keys.messages, payloads[keys.messages])
-        stored = [record_of(one) for one in _value(payloads[keys.records], list, [])]
+        stored, lost = _whole(_value(payloads[keys.records], list, []), record_of)
+        log, forgotten = _whole(_value(payloads[keys.log], list, []), compression_of)
         records = _matched(stored, packed, count)
         in_force, fault = _in_force(_value(payloads[keys.present], dict, None), packed)
         present = _present(packed, records, in_force, is_sorting=is_sorting)
@@ -179,11 +192,11 @@ class Storage:
         return Loaded(
             present,
             versions,
-            [one.spent for one in stored if one.spent is not None],
-            [compression_of(one) for one in _value(payloads[keys.log], list, [])],
+            [one.spent for one in stored if one is not None and one.spent is not None],
+            [one for one in log if one is not None],
             _value(payloads[keys.about], dict, {}),
             records[len(stored) :] if records[: len(stored)] == stored else [],
-            fault,
+            _faults(fault, lost, forgotten),
         )
 
     def read(self, places: Iterable[int], sizes: Sequence[int]) -> dict[int, bytes]:
@@ -204,10 +217,12 @@ class Storage:
         return {place: payload[starts[place] : starts[place + 1]] for place in places if place < len(sizes)}
 
     def account(self) -> Account:
-        """How many messages there are, and what calls took. O(messages), without reading them."""
-        records = [record_of(one) for one in self._list(self.keys.records)]
-        log = [compression_of(one) for one in self._list(self.keys.log)]
-        spent = [one.spent for one in records if one.spent is not None]
+        """How many messages there are, and what calls took, damaged records not counted. O(messages), without reading
+        them."""
+        records, _ = _whole(self._list(self.keys.records), record_of)
+        entries, _ = _whole(self._list(self.keys.log), compression_of)
+        log = [one for one in entries if one is not None]
+        spent = [one.spent for one in records if one is not None and one.spent is not None]
         return Account(
             self._count(),
             sum(one.usage.input for one in spent) + sum(one.input_tokens for one in log),
@@ -285,19 +300,40 @@ def _value(payload: bytes | None, kind: type, default: Any) -> Any:
     return value if type(value) is kind else default
 
 
-def _matched(stored: Sequence[Record], packed: Sequence[bytes], count: CountMessage) -> list[Record]:
-    """The record of each message, in order. One that has none, or that of another message, is counted."""
+def _whole(stored: Sequence[Any], read: Callable[[Any], _Read]) -> tuple[list[_Read | None], int]:
+    """Each of a list as it is read, None where it is damaged, and how many are."""
+    found: list[_Read | None] = []
+    for one in stored:
+        try:
+            found.append(read(one))
+        except CorruptionError:
+            found.append(None)
+    return found, found.count(None)
+
+
+def _faults(fault: str | None, lost: int, forgotten: int) -> str | None:
+    """What couldn't be believed, in words."""
+    said = [] if fault is None else [fault]
+    if lost:
+        said.append(f"records of messages are damaged, what their calls took is not known: count={lost}")
+    if forgotten:
+        said.append(f"figures of compressions are damaged and left out: count={forgotten}")
+    return "; ".join(said) or None
+
+
+def _matched(stored: Sequence[Record | None], packed: Sequence[bytes], count: CountMessage) -> list[Record]:
+    """The record of each message, in order: that of its place, else one of the same bytes, else it is counted."""
+    known = {(one.size, one.check): one for one in stored if one is not None}
     found: list[Record] = []
-    at = 0
     for place, one in enumerate(packed):
-        messages_left, records_left = len(packed) - place, len(stored) - at
-        if records_left and stored[at].size == len(one):
-            found.append(stored[at])
-            at += 1
-            continue
-        found.append(count(one))
-        if records_left >= messages_left:  # else it is the message that has none
-            at += 1
+        facts = len(one), check_of(one)
+        here = stored[place] if place < len(stored) else None
+        if here is not None and (here.size, here.check) == facts:
+            found.append(here)
+        elif facts in known:
+            found.append(replace(known[facts], spent=None))
+        else:
+            found.append(count(one))
     return found
 
 

@@ -10,7 +10,7 @@ from backpack.context.storing import Storage
 from backpack.core.commit import Commit
 from backpack.errors import UnstorableValueError
 
-from .talks import assistant, fill, talk, user, words
+from .talks import FRAME, assistant, fill, talk, user, words
 
 
 def test_what_is_kept_is_what_was_packed_at_the_door() -> None:
@@ -116,3 +116,46 @@ def test_records_of_others_are_written_by_the_next_commit_where_one_fails() -> N
 
 def failing(*_: Any) -> Commit:
     raise UnstorableValueError("the disk is full")
+
+
+def test_a_message_that_was_changed_to_one_as_long_is_counted_anew() -> None:
+    conversation = talk()
+    conversation.add(user("aa bb"))
+    conversation.bp["messages"] = [user("a b c")]
+    assert conversation.stats().full_tokens - talk().stats().full_tokens == FRAME + 3
+    assert talk(conversation.bp).stats() == conversation.stats()
+
+
+def test_a_hole_in_the_records_costs_nothing_but_counting_its_message() -> None:
+    counted: list[str] = []
+
+    def counting(text: str) -> int:
+        counted.append(text)
+        return words(text)
+
+    conversation = talk()
+    for number in range(10):
+        conversation.add(user(f"message {number}"))
+    records = conversation.bp["messages.context.records"]
+    conversation.bp["messages.context.records"] = [*records[:4], *records[5:]]
+    assert talk(conversation.bp, counter=counting).context() == conversation.full()
+    assert [text for text in counted if text.startswith("message")] == ["message 4"]
+
+
+@pytest.mark.parametrize("damage", ["junk", [], [1, 2], {}, None, [-1, 30, 0, 1], [5, 30, 0, 1, 0, [1]]])
+def test_damaged_records_and_figures_are_left_out_and_told(damage: Any) -> None:
+    conversation = talk(window=2_000)
+    fill(conversation, 20)
+    conversation.compress()
+    bp = conversation.bp
+    bp["messages.context.records"] = [damage, *bp["messages.context.records"][1:]]
+    bp.append("messages.context.log", damage)
+    again = talk(bp, window=2_000)
+    assert again.full() == conversation.full() and again.context() == conversation.context()
+    assert again.stats().full_tokens == conversation.stats().full_tokens
+    assert again.last_error is not None
+    assert "records of messages are damaged" in again.last_error and "count=1" in again.last_error
+    assert ("figures of compressions are damaged" in again.last_error) == (len(again.log) == 1)
+    again.add(user("it goes on"))
+    assert again.context()[-1] == user("it goes on")
+    assert Storage(bp, "messages").account().messages == 81
