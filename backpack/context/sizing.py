@@ -73,8 +73,6 @@ def sizes_of(
     """The sizes of a call with these settings."""
     limit = config.window(model_window)
     threshold = config.trigger(limit) if config.enable_compression else None
-    if config.adaptive:
-        threshold = adapted(threshold, limit, growths)
-    if threshold is not None:
-        threshold = min(threshold, limit)
+    if threshold is not None:  # never is never
+        threshold = min(adapted(threshold, limit, growths) if config.adaptive else threshold, limit)
     return Sizes(messages, overhead, min(unseen, limit // _UNSEEN_PART), config.answer_reserve, limit, threshold)

@@ -1,5 +1,9 @@
 """Above the threshold compression runs, whatever ran before; where what stays fills it, it doesn't run for little."""
 
+from typing import Any
+
+import pytest
+
 from backpack import Backpack
 from backpack.context import Conversation
 
@@ -88,3 +92,12 @@ def test_where_what_stays_fills_the_threshold_little_is_not_compressed() -> None
         conversation.add(assistant(filler(6)))
         conversation.context()
     assert 0 < len(asked) <= 25  # above the threshold there were 100 calls
+
+
+@pytest.mark.parametrize("config", [{"threshold_percent": 100}, {"enable_compression": False}])
+def test_adapting_never_brings_a_threshold_where_there_is_none(config: dict[str, Any]) -> None:
+    conversation = talk(window=8_192, config={"adaptive": True, "messages_to_keep": 2, **config})
+    for number in range(18):
+        conversation.add((user, assistant)[number % 2](filler(400)))
+    assert len(conversation.context()) == 18
+    assert conversation.stats().threshold is None and not conversation.was_compressed_last
