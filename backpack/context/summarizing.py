@@ -90,14 +90,24 @@ async def asummarize(summarizer: Summarizer, messages: list[Any], views: Sequenc
     """The same for a task: an async one is awaited, a sync one runs in a thread. `SummaryFailed`."""
     call = call_of(summarizer, messages, views, target_tokens)
     try:
-        found = call() if is_async(summarizer) else await asyncio.to_thread(call)
+        found = call() if is_async(summarizer) else await asyncio.to_thread(_without_stop, call)
         if inspect.isawaitable(found):
             found = await found
+    except SummaryFailed:
+        raise
     except Exception as error:
         failure = SummaryFailed(f"the summarizer raised {shown(error)}", error)
     else:
         return said(found)
     raise failure
+
+
+def _without_stop(call: Callable[[], Any]) -> Any:
+    """What the call gives, for a thread whose task waits: a future can't carry StopIteration, and would never end."""
+    try:
+        return call()
+    except StopIteration as stop:
+        raise SummaryFailed(f"the summarizer raised {shown(stop)}", stop) from stop
 
 
 def shown(error: BaseException) -> str:
