@@ -28,7 +28,7 @@ from backpack.context.shortening import Shortener
 from backpack.context.sizing import Sizes
 from backpack.context.storable import SYSTEM, TOOL
 from backpack.context.summarizing import Said, Summarizer, SummaryFailed
-from backpack.errors import ContextOverflowError, UsageError
+from backpack.errors import BudgetExceededError, ContextOverflowError, UsageError
 from backpack.memory.memory import Memory
 from backpack.store.events import Event
 
@@ -111,13 +111,29 @@ class Preparing:
             job = self._job(sizes(), is_asked=is_asked)
         if job is not None:
             said: Said | SummaryFailed | None = None
-            if self._summarizer is not None and job.wants_summary:
+            if self._summarizer is not None and job.wants_summary and not self._is_refused(job, sizes):
                 said = yield (*job.asked(), job.plan.summary_tokens)
             finished = self._finish(job, said)
             if finished is None:
                 return made
             made += finished
         return [*made, *self._fit(sizes)]
+
+    def _is_refused(self, job: Job, sizes: SizesNow) -> bool:
+        """Does the budget refuse the summarizer, or the call that comes after it? Then nobody is asked."""
+        tracker = self._following.tracker
+        if tracker.budget is None or tracker.budget.on_exceed != "refuse":
+            return False
+        after = 0
+        if job.cause != "asked":
+            with self._following.lock:
+                after = job.plan.kept_tokens + job.plan.summary_tokens + sizes().overhead
+        try:
+            tracker.check(tracker.cost_of(job.original + after, output=job.plan.summary_tokens))
+        except BudgetExceededError:
+            self._tell("the budget refuses the summarizer: the summary is made by rule")
+            return True
+        return False
 
     def _shorten(self, sizes: SizesNow) -> list[Compression]:
         made: list[Compression] = []
