@@ -19,7 +19,7 @@ from typing import Any, Final
 from backpack.context.compressing import Finisher, Job, planned, shorter_than
 from backpack.context.config import ContextConfig
 from backpack.context.cost import Cost
-from backpack.context.fitting import overflow
+from backpack.context.fitting import FLOORS, overflow
 from backpack.context.following import Following
 from backpack.context.message import View, view
 from backpack.context.present import Part, values_of
@@ -33,6 +33,12 @@ from backpack.memory.memory import Memory
 from backpack.store.events import Event
 
 _logger: Final = logging.getLogger("backpack.context")
+
+_MARGIN_PERCENT: Final = 75
+"""The governor brings the context down to this part of its second figure, so that it isn't crossed again at once."""
+
+_LARGE_PART: Final = 20
+"""Where it could not, it tries again when this part of the figure came that it could take."""
 
 _WORTH_PART: Final = 50
 """Above the threshold, and below the limit, a compression runs that saves this part of the threshold, or more."""
@@ -61,6 +67,12 @@ class Preparing:
         self._memory = memory
         self._tried: dict[str, tuple[int, ...]] = {}
         """By step, how things stood when it was over."""
+        self._stuck_in = -1
+        """The generation in which the governor could not bring the context down to its margin."""
+        self._stuck_at = 0
+        """How many messages there were then, or were looked at since."""
+        self._large = 0
+        """What of these it could take."""
         self.error: str | None = None
         """What went wrong last without losing anything."""
 
@@ -75,8 +87,19 @@ class Preparing:
             return True
         if config.recent_message_tokens_max is not None and self._is_open("caps") and self._caps():
             return True
-        governor = config.governing
-        return governor is not None and sizes.current > governor.pointer and self._is_open("governor")
+        return self._is_governor_due(sizes)
+
+    def _is_governor_due(self, sizes: Sizes) -> bool:
+        """Is it above the second figure, and is there anything to do about it? O(messages since it was asked last)."""
+        governor, following = self._config.governing, self._following
+        if governor is None or sizes.current <= governor.pointer or not self._is_open("governor"):
+            return False
+        if self._stuck_in != following.generation:
+            return True
+        added = following.present.tokens[self._stuck_at :]
+        self._stuck_at += len(added)
+        self._large += sum(max(0, tokens - FLOORS[-1]) for tokens in added)
+        return self._large >= max(1, governor.pointer // _LARGE_PART)
 
     def _is_compression_due(self, sizes: Sizes) -> bool:
         if sizes.threshold is None:
@@ -159,17 +182,29 @@ class Preparing:
         if governor is not None:
             with following.lock:
                 generation, now, caps = following.generation, sizes(), {}
-                is_due = now.current > governor.pointer and self._is_open("governor")
+                is_due = self._is_governor_due(now)
+                margin = governor.pointer * _MARGIN_PERCENT // 100
                 if is_due:
-                    room = governor.pointer - now.overhead - self._summary_tokens()
-                    try:
-                        caps = shorter_than(self._parts(), room)
-                    except ContextOverflowError:
-                        caps = {part.place: 1 for part in self._parts() if self._role(part) != SYSTEM}
+                    caps = self._governed(margin - now.overhead, governor.pointer - now.overhead)
             if is_due:
                 made += self._cap(caps, "governor", generation)
                 self._close("governor", generation)
+                with following.lock:
+                    self._stuck_in = generation if sizes().current > margin else -1
+                    self._stuck_at, self._large = following.present.count, 0
         return made
+
+    def _governed(self, margin: int, pointer: int) -> dict[int, int]:
+        """What each message may have, system messages not counted, so that all comes to the margin; or to the figure;
+        or as near as it gets."""
+        parts = [part for part in self._parts() if self._role(part) != SYSTEM]
+        others = self._following.present.context_tokens - sum(part.tokens for part in parts)
+        for figure in (margin, pointer):
+            try:
+                return shorter_than(parts, figure - others)
+            except ContextOverflowError:
+                continue
+        return {part.place: FLOORS[-1] for part in parts if part.tokens > FLOORS[-1]}
 
     def _job(self, sizes: Sizes, *, is_asked: bool) -> Job | None:
         """What is to be compressed; None when nothing is, nothing may be, or it isn't worth a summary."""
