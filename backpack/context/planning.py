@@ -143,9 +143,11 @@ def _is_unanswered(members: Sequence[View]) -> bool:
 
 def _checked(made: Plan, request: Request, strategy: Strategy) -> tuple[list[int], list[int], list[int]]:
     """What a strategy said of each open place; what it said nothing of is summarized."""
+    name = str(getattr(strategy, "name", type(strategy).__name__))[:40]
+    if not isinstance(made, Plan):
+        raise InvalidArgumentError(f"a strategy gives a Plan: strategy={name!r}, type={type(made).__name__}")
     kept, dropped = set(made.kept), set(made.dropped)
     open = {place for group in request.open for place in group}
-    name = str(getattr(strategy, "name", type(strategy).__name__))[:40]
     if kept & dropped or (kept | dropped) & set(made.summarized):
         raise InvalidArgumentError(f"a strategy says of a message that it is kept and that it goes: strategy={name!r}")
     if not (kept | dropped | set(made.summarized)) <= open | request.protected:

@@ -209,6 +209,18 @@ def test_an_own_strategy_that_breaks_the_rules_is_refused(strategy: Own, fault: 
         planned([calls("1"), result("1", "x"), *talk(4)], strategy=strategy)
 
 
+@pytest.mark.parametrize("given", [None, (), "kept"])
+def test_an_own_strategy_that_gives_no_plan_is_named(given: Any) -> None:
+    class Nothing:
+        name = "nothing"
+
+        def plan(self, request: Request) -> Any:
+            return given
+
+    with pytest.raises(InvalidArgumentError, match="gives a Plan: strategy='nothing'"):
+        planned(talk(8), strategy=Nothing())
+
+
 def test_each_message_needs_its_tokens() -> None:
     with pytest.raises(InvalidArgumentError, match="messages=1, tokens=0"):
         plan(views_of(["x"]), [], ContextConfig(), 10)
