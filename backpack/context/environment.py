@@ -16,14 +16,20 @@ else its length, for it may be a secret that came to the wrong place.
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from backpack.context.config import PRESETS, STRATEGIES, ContextConfig
+from backpack.context.config import PRESETS, STRATEGIES, ContextConfig, is_set
 from backpack.errors import InvalidArgumentError, MissingFileError
 
+DEFAULT: Final = "default"
+UNUSED: Final = "default, not in force"
+"""Of a threshold: the other one was set."""
+
+_SAME: Final = frozenset(("messages_to_keep", "short_term_size"))
+_THRESHOLDS: Final = ("compression_threshold", "threshold_percent")
 FILE_VARIABLE: Final = "BACKPACK_CONTEXT_FILE"
 FILE_DEFAULT: Final = ".env"
 FILE_SIZE_MAX: Final = 1 << 20
@@ -105,7 +111,8 @@ VARIABLES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """Settings, and where each field has its value from: `code`, a variable, a variable of a file, or `default`."""
+    """Settings, and where each field has its value from: `code`, a variable, a variable of a file, or `default`; of a
+    threshold that the other one has put out of force `default, not in force`."""
 
     config: ContextConfig
     sources: Mapping[str, str]
@@ -129,18 +136,16 @@ def configured(
     that the environment names. `InvalidArgumentError`; `MissingFileError` when a file that was named is not there.
     """
     environ = os.environ if environ is None else environ
-    outside = {**_from_file(_file_of(environ, file)), **_from_environment(environ)}
-    if "messages_to_keep" in code or "short_term_size" in code:  # the two mean the same
-        outside.pop("messages_to_keep", None)
-        outside.pop("short_term_size", None)
+    outside = _from_file(_file_of(environ, file))
+    for nearer in (_from_environment(environ), code):
+        if not _SAME.isdisjoint(nearer):  # what is farther says neither of them
+            outside = {name: found for name, found in outside.items() if name not in _SAME}
+        if nearer is not code:
+            outside |= nearer
     chosen = {name: found for name, found in outside.items() if name not in code}
     _check_together(chosen)
     config = ContextConfig(**{name: found.value for name, found in chosen.items()}, **code)
-    sources = {
-        field.name: "code" if field.name in code else chosen[field.name].source if field.name in chosen else "default"
-        for field in fields(ContextConfig)
-    }
-    return Configured(config, sources)
+    return Configured(config, _sources(config, {name: found.source for name, found in chosen.items()}, code))
 
 
 def config_of(given: ContextConfig | Configured | str | None) -> ContextConfig:
@@ -157,6 +162,18 @@ def config_of(given: ContextConfig | Configured | str | None) -> ContextConfig:
             f"type={type(config).__name__}"
         )
     return config
+
+
+def _sources(config: ContextConfig, outside: Mapping[str, str], code: Collection[str]) -> dict[str, str]:
+    """Where each field has its value from. Of the two that mean the same, one that wasn't set follows the other; a
+    default threshold says nothing beside one that was set."""
+    given = {**outside, **dict.fromkeys(code, "code")}
+    sources = {field.name: given.get(field.name, DEFAULT) for field in fields(ContextConfig)}
+    source = next((given[name] for name in _SAME if name in given), DEFAULT)
+    sources.update({name: source for name in _SAME if name not in given})
+    if any(is_set(getattr(config, name)) for name in _THRESHOLDS):
+        sources.update({name: UNUSED for name in _THRESHOLDS if name not in given})
+    return sources
 
 
 def _check_together(chosen: Mapping[str, _Found]) -> None:

@@ -127,6 +127,37 @@ def test_two_that_mean_the_same_must_not_differ() -> None:
     assert configured(environ=both, messages_to_keep=3).config.messages_to_keep == 3
 
 
+def test_of_two_that_mean_the_same_the_nearer_one_counts(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MEMORY_SHORT_TERM_SIZE=8\n")
+    found = configured(environ={"MEMORY_COMPRESSION_MESSAGES_TO_KEEP": "7"})
+    assert found.config.messages_to_keep == found.config.short_term_size == 7
+    names = ("messages_to_keep", "short_term_size")
+    assert {found.sources[name] for name in names} == {"MEMORY_COMPRESSION_MESSAGES_TO_KEEP"}
+    assert {configured(environ={}).sources[name] for name in names} == {"MEMORY_SHORT_TERM_SIZE in .env"}
+    code = configured(environ={"MEMORY_COMPRESSION_MESSAGES_TO_KEEP": "7"}, short_term_size=6)
+    assert code.config.messages_to_keep == 6 and {code.sources[name] for name in names} == {"code"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "sources"),
+    [
+        ({}, ["default", "default"]),
+        (
+            {"MEMORY_COMPRESSION_THRESHOLD_PCT": "90"},
+            ["default, not in force", "MEMORY_COMPRESSION_THRESHOLD_PCT"],
+        ),
+        ({"MEMORY_COMPRESSION_THRESHOLD": "90"}, ["MEMORY_COMPRESSION_THRESHOLD", "default, not in force"]),
+        (
+            {"MEMORY_COMPRESSION_THRESHOLD": "90", "MEMORY_COMPRESSION_THRESHOLD_PCT": "9"},
+            ["MEMORY_COMPRESSION_THRESHOLD", "MEMORY_COMPRESSION_THRESHOLD_PCT"],
+        ),
+    ],
+)
+def test_a_threshold_that_the_other_one_put_out_of_force_says_so(environ: dict[str, str], sources: list[str]) -> None:
+    found = configured(environ=environ).sources
+    assert [found["compression_threshold"], found["threshold_percent"]] == sources
+
+
 def test_an_empty_variable_says_nothing(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text('MEMORY_COMPRESSION_RATIO=""\nMEMORY_ENABLED=\n')
     assert configured(environ={"MEMORY_COMPRESSION_THRESHOLD": ""}).config == ContextConfig()
