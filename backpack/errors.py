@@ -216,7 +216,7 @@ class ContextOverflowError(BackpackError, ValueError):
 
 
 class StorageError(BackpackError, OSError):
-    """The disk refused; only reopening recovers."""
+    """The disk refused; only reopening recovers. Facts: `errno` and `file`, None where the system named none."""
 
 
 class MissingFileError(StorageError, FileNotFoundError):

@@ -11,7 +11,8 @@ its own (the tail grows while it is read) it guards itself.
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
 from weakref import WeakSet
 
 from backpack.archive.content import BLOB, OWN, Change, CommitRow, Value, facts_of
@@ -34,7 +35,7 @@ from backpack.core.limits import Limits
 from backpack.core.past import Woken
 from backpack.core.payload import Buffer, Content, LargeRef, Pieces, make_cuts
 from backpack.core.requests import Planned
-from backpack.errors import ClosedError
+from backpack.errors import ClosedError, CorruptionError
 
 AT_ONCE_MAX: Final = 256 * 1024
 """A value up to this size is read as a whole; of a longer one its slices, when they are asked for."""
@@ -43,6 +44,9 @@ _VISIBLE: Final = frozenset({"pack", "release"})
 _NAMED: Final = frozenset({"pack", "release", "quarantine"})
 _PASSED: Final = 4
 """Parts to look into before a keyframe is asked: that a key is not in one costs less to find out than where it is."""
+
+
+Faults = list[CorruptionError]
 
 
 class Part(Protocol):
@@ -64,6 +68,7 @@ class Part(Protocol):
     def find(self, key: str, seq: int, /) -> Change | None: ...
     def commit(self, seq: int, /) -> CommitRow | None: ...
     def commits(self, stop: int, start: int, /) -> Iterator[CommitRow]: ...
+    def lost_from(self, stop: int, /) -> int: ...
     def seqs(self, key: str, /) -> Sequence[int]: ...
     def newest(self, seq: int, /) -> Iterator[tuple[str, Newest]]: ...
     def keyframe(self) -> Columns | None: ...
@@ -168,6 +173,13 @@ class Archive:
         twin._replaced = replaced
         twin._erased = self._erased
         twin.dormant = Dormant(*self.newest_at(seq))
+        return twin
+
+    def shadow(self) -> "Archive":
+        """The same up to the newest commit, of which somebody may say that it has other parts. Never to be closed."""
+        twin = Archive(self.blobs, self.parts, Placer(_no_blob), None, self.first_seq)
+        twin.kept, twin.twins, twin._on_disk = self.kept, self.twins, self._on_disk
+        twin._limit = self.head
         return twin
 
     @property
@@ -289,18 +301,14 @@ class Archive:
         """Live bytes of the keys that have not woken."""
         return self.dormant.live_bytes
 
-    @dormant_bytes.setter
-    def dormant_bytes(self, size: int) -> None:
-        self.dormant.live_bytes = size
-
     @property
     def dormant_large(self) -> int:
         """How many of them have a large value."""
         return self.dormant.large_count
 
-    @dormant_large.setter
-    def dormant_large(self, count: int) -> None:
-        self.dormant.large_count = count
+    def dormant_sizes(self) -> Iterator[int]:
+        """The packed sizes of their values, from what is stored of them."""
+        return self.dormant.sizes()
 
     def dormant_kinds(self) -> Iterator[tuple[str, str]]:
         """The keys that sleep, each with the kind of its newest change."""
@@ -348,6 +356,14 @@ class Archive:
         if seq >= self.first_seq and not self.missing_count:
             return seq <= self.head
         return 0 < seq <= self.head and self.row(seq) is not None
+
+    def setter_of(self, key: str, seq: int) -> int:
+        """The commit that brought the value which the key has as of another one: behind a quarantine and a release the
+        pack before them. 0 where that is lost. Cost: a cold read for each of these."""
+        change = self.find(key, seq)
+        while change is not None and change.carries_on:
+            change = self.find(key, change.seq - 1)
+        return 0 if change is None else change.seq
 
     def facts(self, seq: int) -> tuple[int, Label, tuple[RawChange, ...]]:
         """`(time, label, changes)` of a commit."""
@@ -403,8 +419,14 @@ class Archive:
         index = bisect_right(firsts, seq) - 1
         return parts[index].commit(seq) if index >= 0 else None
 
-    def rows(self, stop: int, start: int) -> Iterator[CommitRow]:
-        """The commits before `stop` and behind `start`, newest first, read as they are asked for."""
+    def rows(self, stop: int, start: int, lost: Faults | None = None) -> Iterator[CommitRow]:
+        """The commits before `stop` and behind `start`, newest first, read as they are asked for.
+
+        `lost`: takes the errors of those that can't be read, which are passed over; without it the first one raises.
+        """
+        if lost is not None:
+            yield from self._readable_rows(stop, start, lost)
+            return
         parts, firsts, _ = self._state
         self._check_open()
         index = bisect_right(firsts, stop - 1) - 1
@@ -414,15 +436,33 @@ class Archive:
                     yield row
             index = -1 if firsts[index] <= start + 1 else index - 1
 
-    def rows_of(self, key: str, stop: int, start: int) -> Iterator[CommitRow]:
+    def _readable_rows(self, stop: int, start: int, lost: Faults) -> Iterator[CommitRow]:
+        parts, firsts, _ = self._state
+        rows = self.rows(stop, start)
+        while stop > start + 1:
+            try:
+                row = next(rows, None)
+            except CorruptionError as error:
+                lost.append(error)
+                part = parts[max(bisect_right(firsts, stop - 1) - 1, 0)]
+                stop = max(min(part.lost_from(stop), stop - 1), start + 1)
+                rows = self.rows(stop, start)
+                continue
+            if row is None:
+                return
+            stop = row.seq
+            yield row
+
+    def rows_of(self, key: str, stop: int, start: int, lost: Faults | None = None) -> Iterator[CommitRow]:
         """Those of them that changed the key."""
         parts, firsts, _ = self._state
         self._check_open()
         index = bisect_right(firsts, stop - 1) - 1
         while index >= 0:
-            for seq in reversed(parts[index].seqs(key)):
+            part = parts[index]
+            for seq in reversed(told(lost, partial(part.seqs, key)) or ()):
                 if start < seq < stop and (seq >= self.first_seq or seq in self.kept):
-                    row = parts[index].commit(seq)
+                    row = told(lost, partial(part.commit, seq))
                     if row is not None:
                         yield row
             index = -1 if firsts[index] <= start + 1 else index - 1
@@ -565,6 +605,20 @@ class Archive:
             sources.append(source)
             flat += (len(sources), 0, stop - start)
         return Pieces(value.size, bytes(own), tuple(sources), make_cuts(flat))
+
+
+Answer = TypeVar("Answer")
+
+
+def told(lost: Faults | None, ask: Callable[[], Answer]) -> Answer | None:
+    """The answer; None, and the error is taken down, where it can't be read and somebody takes these down."""
+    try:
+        return ask()
+    except CorruptionError as error:
+        if lost is None:
+            raise
+        lost.append(error)
+        return None
 
 
 def _nothing(_: int) -> None:

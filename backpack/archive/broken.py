@@ -75,6 +75,10 @@ class Lost:
     def commits(self, stop: int, start: int) -> Iterator[CommitRow]:
         raise self.hole.error()
 
+    def lost_from(self, stop: int) -> int:
+        """The first of the commits that are lost with the one before `stop`: all."""
+        return self.hole.first_seq
+
     def seqs(self, key: str) -> Sequence[int]:
         raise self.hole.error()
 

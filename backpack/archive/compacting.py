@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from backpack.archive.archive import Archive, Part
-from backpack.archive.content import Change, SourceId
+from backpack.archive.content import CARRYING, Change, SourceId
 from backpack.archive.contents import Contents
+from backpack.archive.frames import KINDS
 from backpack.archive.merging import merged
 from backpack.archive.retention import Retention
 from backpack.archive.segment import Segment
@@ -18,12 +19,11 @@ from backpack.core.patterns import Pattern
 from backpack.errors import CorruptionError
 
 
-def first_kept(archive: Archive, retention: Retention, now_ns: int, *, as_sealed: bool = False) -> int:
+def first_kept(archive: Archive, retention: Retention, now_ns: int) -> int:
     """The first commit that stays: the beginning of a segment. Of several limits the one that keeps least counts; the
     newest segment stays whatever they say.
 
-    Logs that are not sealed stay too, unless it is asked what would stay if they were (`as_sealed`). Cost: O(parts),
-    and where a size is too large the blobs that they refer to.
+    Logs that are not sealed stay too. Cost: O(parts), and where a size is too large the blobs that they refer to.
     """
     runs = _runs(archive)
     if not runs:
@@ -36,14 +36,8 @@ def first_kept(archive: Archive, retention: Retention, now_ns: int, *, as_sealed
     boundary = max([archive.first_seq, *(part.first_seq for part, _ in runs if part.first_seq <= wanted)])
     if retention.max_archive_size is not None:
         boundary = max(boundary, _first_that_fits(archive, runs, retention.max_archive_size))
-    unsealed = [part.first_seq for part, _ in runs if not isinstance(part, Segment) and not as_sealed]
+    unsealed = [part.first_seq for part, _ in runs if not isinstance(part, Segment)]
     return min([boundary, runs[-1][0].first_seq, *unsealed])
-
-
-def size_before(archive: Archive, boundary: int) -> int:
-    """Bytes of the parts before a commit, and of the blobs that only they refer to: at most what their going frees."""
-    runs = _runs(archive)
-    return sum(size for size, (_, last) in zip(_sizes_alone(archive, runs), runs, strict=True) if last < boundary)
 
 
 Runs = list[tuple[Part, int]]
@@ -95,6 +89,12 @@ def based(archive: Archive, boundary: int, checkpoints: Iterable[int]) -> tuple[
         kept.update((key, newest.seq) for key, newest in later.items())
         if columns is not None:
             kept.update(pair for pair in zip(columns.names, columns.seqs, strict=True) if pair[0] not in later)
+        carried = [(key, newest.seq) for key, newest in later.items() if newest.kind in CARRYING]
+        if columns is not None:
+            rows = zip(columns.names, columns.seqs, columns.kinds, strict=True)
+            carried += [(key, seq) for key, seq, kind in rows if KINDS[kind] in CARRYING and key not in later]
+        setters = [(key, archive.setter_of(key, seq)) for key, seq in carried]
+        kept.update((key, seq) for key, seq in setters if seq)
     commits = {seq for _, seq in kept} | pinned
     contents = merged(
         going,

@@ -20,6 +20,9 @@ BLOB: Final = -1
 DAMAGED: Final = "damaged"
 """As the reason of a change without its value: the bytes were lost to damage before the store was recovered."""
 
+CARRYING: Final = frozenset({"quarantine", "release"})
+"""The kinds of changes that hide or show again a value that was there before."""
+
 CUTS_MAX: Final = 256
 """Cuts of one value on disk; a value that would need more is written as one source again."""
 
@@ -86,6 +89,11 @@ class Change:
     def is_visible(self) -> bool:
         """Does a reader find a value (even one that was purged) there?"""
         return self.kind in ("pack", "release")
+
+    @property
+    def carries_on(self) -> bool:
+        """Does it hide or show again a value that was there before it?"""
+        return self.kind in CARRYING
 
     @property
     def has_value(self) -> bool:

@@ -21,7 +21,8 @@ from backpack.archive.merging import merged
 from backpack.archive.scanning import Log
 from backpack.archive.sealing import seal
 from backpack.archive.segment import Segment
-from backpack.core.chain import Chain, Entry, Mark, Purged, form_of, kind_of
+from backpack.core.authors import facts_of
+from backpack.core.chain import PACK, Chain, Entry, Mark, Purged, Setter, form_of, kind_of
 from backpack.core.engine import Engine
 from backpack.core.payload import Buffer, LargeRef, Pieces, Source, join, slices_of
 from backpack.storage.cover import Covers
@@ -85,7 +86,9 @@ def _recorded(contents: Contents, newest: dict[str, Newest]) -> Iterator[CommitR
     for row in contents.commits:
         assert isinstance(row, CommitRow)
         for change in row.changes:
-            newest[change.key] = newest_of(change)
+            known = newest.get(change.key)
+            if known is None or known.seq < change.seq:
+                newest[change.key] = newest_of(change)
         yield row
 
 
@@ -215,6 +218,8 @@ def _of_engine(engine: Engine, origin: int, after: int, upto: int, put_blob: Put
     timeline = engine.timeline
     sources = _Sources(origin, put_blob)
     by_seq: dict[int, dict[Chain, Change]] = {}
+    left: dict[int, tuple[Setter, dict[str, Change]]] = {}
+    """Commits that have left, with what memory still has of them: so it stays known who set a value."""
     base_rows = []
     for chain in engine.chains.values():
         seqs, forms = chain.columns
@@ -223,21 +228,36 @@ def _of_engine(engine: Engine, origin: int, after: int, upto: int, put_blob: Put
             if entry is None or not after < seq <= upto:
                 continue
             change = _change(chain, index, entry, sources)
+            author = engine.authors.get(seq)
             if timeline.has(seq):
                 by_seq.setdefault(seq, {})[chain] = change
-            else:
+            elif author is None:
                 base_rows.append(change)
+            else:
+                left.setdefault(seq, (facts_of(author, chain, seq), {}))[1][chain.key] = change
+            if isinstance(entry, Mark | Purged) and entry.setter is not None and entry.setter[0] > after:
+                brought = left.setdefault(entry.setter[0], (entry.setter, {}))[1]
+                brought.setdefault(chain.key, _brought(change, entry.setter))
     for key, version in engine.retired.items():
         if after < engine.retired_seqs[key] <= upto:
             base_rows.append(Change(key, engine.retired_seqs[key], "delete", version, None))
-    rows = []
+    rows = [CommitRow(seq, setter[1], setter[2], list(changes.values())) for seq, (setter, changes) in left.items()]
     for seq in timeline.seqs(after):
         if seq > upto:
             break
         time_ns, label, _ = timeline.facts(seq)
         changes = [by_seq[seq][chain] for chain in timeline.changed(seq)]
         rows.append(CommitRow(seq, time_ns, label, changes))
+    rows.sort(key=lambda row: row.seq)
     return Contents((origin, origin), after + 1, upto, rows, sources.sizes, sources.parts_of, base_rows)
+
+
+def _brought(change: Change, setter: Setter) -> Change:
+    """The change with which a value came that another one hides or shows again."""
+    version = next(raw[2] for raw in setter[3] if raw[0] == change.key)
+    return Change(
+        change.key, setter[0], PACK, version, change.value, is_large=change.is_large, is_purged=change.is_purged
+    )
 
 
 def _change(chain: Chain, index: int, entry: Entry, sources: _Sources) -> Change:

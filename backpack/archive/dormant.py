@@ -7,7 +7,7 @@ each of 100,000 keys would take as long as opening may take in all; so a key bec
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress
-from operator import gt
+from operator import gt, not_
 from typing import NamedTuple, Protocol
 
 from backpack.archive.content import Change
@@ -63,7 +63,7 @@ class Dormant:
         self._taken = bytearray(0 if columns is None else len(columns.names))
         """By the place in the columns: has woken, or was changed since."""
         self.live_bytes = 0
-        """Packed sizes of their values, added up."""
+        """Packed sizes of their values, added up, each for itself: equal ones are known as such once they wake."""
         self.large_count = 0
         if columns is not None:
             names = columns.names
@@ -91,17 +91,27 @@ class Dormant:
     def take(self, key: str) -> Newest | None:
         """The same, once: the key has woken."""
         newest = self._later.pop(key, None)
-        if newest is not None:
-            return newest
-        place = self._place(key)
-        if place < 0:
-            return None
-        self._taken[place] = 1
-        return self._at(place)
+        if newest is None:
+            place = self._place(key)
+            if place < 0:
+                return None
+            self._taken[place] = 1
+            newest = self._at(place)
+        self.live_bytes -= newest.size
+        self.large_count -= newest.is_large
+        return newest
 
     def give_back(self, key: str, newest: Newest) -> None:
         """It could not wake after all."""
         self._later[key] = newest
+        self.live_bytes += newest.size
+        self.large_count += newest.is_large
+
+    def sizes(self) -> Iterator[int]:
+        """The packed sizes of their values, one by one: what `live_bytes` adds up."""
+        yield from (newest.size for newest in self._later.values())
+        if self._columns is not None:
+            yield from compress(self._columns.sizes, map(not_, self._taken))
 
     def kinds(self) -> Iterator[tuple[str, str]]:
         """The keys that sleep, each with the kind of its newest change."""

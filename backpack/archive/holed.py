@@ -7,11 +7,12 @@ hole names the change that was found. Else the read raises, naming where the dam
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from sortedcontainers import SortedList
 
-from backpack.archive.archive import Archive, Part
+from backpack.archive.archive import Archive, Faults, Part, told
 from backpack.archive.broken import Hole, Lost
 from backpack.archive.content import Change, CommitRow
 from backpack.archive.dormant import Columns, Dormant, Newest, newest_of
@@ -20,6 +21,7 @@ from backpack.blobs.store import Blobs
 from backpack.core.engine import Engine
 from backpack.core.past import Woken
 from backpack.core.payload import Content
+from backpack.errors import CorruptionError
 
 _VISIBLE: Final = frozenset({"pack", "release"})
 _NAMED: Final = frozenset({"pack", "release", "quarantine"})
@@ -67,10 +69,7 @@ class HoledArchive(Archive):
             change = self.find(key, self.head)
             if change is None:
                 return None
-            newest = newest_of(change)
-            self.dormant.give_back(key, newest)
-            self.dormant.live_bytes += newest.size
-            self.dormant.large_count += newest.is_large
+            self.dormant.give_back(key, newest_of(change))
         return super().wake(key)
 
     @property
@@ -131,8 +130,16 @@ class HoledArchive(Archive):
                 raise hole.error()
         return super().row(seq)
 
-    def rows_of(self, key: str, stop: int, start: int) -> Iterator[CommitRow]:
-        """The commits that changed the key, newest first; `CorruptionError` where one may be missing."""
+    def setter_of(self, key: str, seq: int) -> int:
+        """The commit that brought the value; 0 where that may be lost."""
+        try:
+            return super().setter_of(key, seq)
+        except CorruptionError:
+            return 0
+
+    def rows_of(self, key: str, stop: int, start: int, lost: Faults | None = None) -> Iterator[CommitRow]:
+        """The commits that changed the key, newest first; `CorruptionError`, or one more in `lost`, where one may be
+        missing."""
         upper = stop
         version = 0
         """Of the change that was found last; 0 before the first."""
@@ -141,18 +148,19 @@ class HoledArchive(Archive):
             part = parts[index]
             if isinstance(part, Lost):
                 continue
-            for seq in reversed(part.seqs(key)):
+            for seq in reversed(told(lost, partial(part.seqs, key)) or ()):
                 if not start < seq < stop:
                     continue
-                change = part.find(key, seq)
+                change = told(lost, partial(part.find, key, seq))
                 if change is None or change.version + 1 != version:
-                    self._require_whole(seq, upper)
+                    told(lost, partial(self._require_whole, seq, upper))
                 version, upper = 0 if change is None else change.version, seq
-                row = part.commit(seq) if seq >= self.first_seq or seq in self.kept else None
+                is_there = seq >= self.first_seq or seq in self.kept
+                row = told(lost, partial(part.commit, seq)) if is_there else None
                 if row is not None:
                     yield row
         if version != 1:
-            self._require_whole(start, upper)
+            told(lost, partial(self._require_whole, start, upper))
 
     def newest_at(self, seq: int) -> tuple[Columns | None, dict[str, Newest]]:
         """The newest change of every key; `CorruptionError` where some may be lost."""

@@ -48,7 +48,9 @@ class Keeper:
             self._condition.notify_all()
 
     def drain(self) -> None:
-        """Wait until there is nothing left to do, or it failed."""
+        """Wait until there is nothing left to do, or it failed. In its own thread: not at all."""
+        if current_thread() is self._thread:
+            return
         with self._mutex:
             self._is_awaited = True
             self.wake()
@@ -62,6 +64,11 @@ class Keeper:
             thread = self._thread
         if thread is not None:
             thread.join()
+
+    @property
+    def is_idle(self) -> bool:
+        """Is there nothing to do, as far as is known?"""
+        return self._is_idle
 
     def take_failure(self) -> BackpackError | None:
         """What failed, once."""

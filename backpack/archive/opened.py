@@ -16,6 +16,7 @@ from backpack.archive.cache import Cache
 from backpack.archive.compacting import based, erased, sealed
 from backpack.archive.contents import Contents
 from backpack.archive.derived import Derived, remove_derived
+from backpack.archive.foreseeing import LEVEL, Beside, Foreseen
 from backpack.archive.gathering import gathered
 from backpack.archive.holding import blobs_in_use
 from backpack.archive.holed import HoledArchive
@@ -46,6 +47,17 @@ from backpack.storage.protocol import File, Folder, Lock, publish
 SEGMENT_SIZE: Final = 4 * 1024 * 1024
 """A log longer than this is followed by the next one and sealed."""
 
+LOGS_OF_A_LIMIT: Final = 8
+"""Where the archive is to be kept small, a log has at most one in so many parts of what is kept, so that whole segments
+are small enough to go one by one; and at least half as much as what is carried forward when one goes."""
+
+LOG_SIZE_MIN: Final = 64 * 1024
+"""But no log ends below this size for that: sealing costs a few syncs."""
+
+UNTENDED_MAX: Final = 8
+"""What is too much for the limits is taken away when no full log waits: those would be read for it, and count with more
+than they are going to take. But not later than after so many."""
+
 LOGS_WAITING_MAX: Final = 1
 """With more full logs than this they are sealed whether or not there is a pause."""
 
@@ -58,8 +70,6 @@ RESERVE: Final = "reserve"
 RESERVE_SIZE: Final = 4096
 """A file of so many bytes that closing takes away first: on a full disk the mark of a clean close has its place."""
 
-LEVEL: Final = 3
-"""Of zstd, for segments."""
 LEVEL_LAST: Final = 6
 """Of zstd, for the log that is sealed at closing: 2 to 3 % less, for twice the time, when nobody commits beside it."""
 
@@ -116,6 +126,10 @@ class Opened:
         """Held while the manifest changes."""
         self.retention = Retention()
         """What the archive is to keep when nothing else is said."""
+        self._untended = 0
+        """Logs that were sealed since that was called."""
+        self._commit_size = 0
+        """Bytes of a commit in the log that ended last, about; 0 before that."""
         self._leaving: list[int] = []
         """Of each compaction under way: the commits before that one are about to go. Wants the store's lock."""
         self.tend: Callable[[], None] | None = None
@@ -155,7 +169,7 @@ class Opened:
         self.syncer = Syncer(self._sync, manifest.head if writer is None else writer.synced_upto)
         self._keeper = Keeper(self._seal_next, self._is_busy)
         if writer is not None:
-            writer.roll_at = SEGMENT_SIZE
+            writer.roll_at = self._full
             writer.roll = self._roll
             archive.retreat = self.syncer.retreat
             self.syncer.tell = self._settled
@@ -178,7 +192,18 @@ class Opened:
     def flush(self) -> None:
         """Everything so far is on disk for good. Raises what failed in the background since the last time."""
         self.syncer.sync()
+        self.catch_up()
         self._raise_failure()
+
+    @property
+    def is_behind(self) -> bool:
+        """Is the archive to be kept small, and at the moment perhaps larger than that?"""
+        return bool(self.retention) and self.writer is not None and not self._keeper.is_idle
+
+    def catch_up(self) -> None:
+        """Where the archive is to be kept small, wait until it is."""
+        if self.is_behind:
+            self._keeper.drain()
 
     async def aflush(self) -> None:
         """As `flush`, in a task: the thread of its loop neither syncs nor waits."""
@@ -247,6 +272,13 @@ class Opened:
         if failure is not None:
             raise failure
 
+    def keep(self, retention: Retention, tend: Callable[[], None]) -> None:
+        """What the archive is to keep from here on; `tend` takes the rest away and is called after each sealing."""
+        self.retention = retention
+        self.tend = tend
+        if self.writer is not None:
+            self.writer.roll_at = self._full
+
     def hold_reserve(self) -> None:
         """Keep a little room for closing, if there is any."""
         self.folder.remove(RESERVE)  # a power loss may have left an empty one
@@ -264,6 +296,7 @@ class Opened:
         tail = Log(writer.file, writer.head, self.covers)
         tail.follow(lambda: writer.size)
         self.archive.set_parts([*self.archive.parts, tail])
+        writer.roll_at = min(SEGMENT_SIZE, self._full << min(self._waiting, 10))  # longer while sealing falls behind
 
     def publish(self, manifest: Manifest) -> None:
         """Make it the manifest."""
@@ -338,6 +371,19 @@ class Opened:
             self._unsynced = [file for file in self._unsynced if file not in done]
         return seq
 
+    @property
+    def _full(self) -> int:
+        """The size at which a log ends, and up to which segments are merged: smaller where little is to be kept."""
+        wanted = [SEGMENT_SIZE]
+        if self.retention.max_archive_size is not None:
+            wanted.append(self.retention.max_archive_size // LOGS_OF_A_LIMIT)
+        if self.retention.keep_commits is not None:
+            wanted.append(self.retention.keep_commits * self._commit_size // LOGS_OF_A_LIMIT)
+        first = next(iter(self.archive.parts), None)
+        has_base = first is not None and first.first_seq < self.archive.first_seq
+        base = weight_of(first) // 2 if isinstance(first, Segment) and has_base else 0
+        return min(SEGMENT_SIZE, max(min(wanted), base, LOG_SIZE_MIN))
+
     def _settled(self, seq: int) -> None:
         """What the syncer tells: the frames to come say that everything up to there is on disk."""
         assert self.writer is not None
@@ -348,6 +394,7 @@ class Opened:
         writer = self.writer
         assert writer is not None
         old, end = writer.file, writer.size
+        self._commit_size = (end - writer.head.size) // max(writer.last_seq - writer.first_seq + 1, 1)
         with self._parts_lock:
             tail = self.archive.parts[-1]
             assert isinstance(tail, Log)
@@ -367,8 +414,12 @@ class Opened:
         """Were there commits since this was asked last, and may the sealing wait?"""
         assert self.writer is not None
         before, self._seen = self._seen, self.writer.last_seq
-        waiting = sum(isinstance(part, Log) for part in self.archive.parts) - 1
-        return before != self._seen and waiting <= LOGS_WAITING_MAX
+        return before != self._seen and self._waiting <= LOGS_WAITING_MAX
+
+    @property
+    def _waiting(self) -> int:
+        """Full logs that wait to be sealed."""
+        return sum(isinstance(part, Log) for part in self.archive.parts) - 1
 
     def _seal_next(self) -> bool:
         """One piece of work for the keeper: the oldest log that nothing is written to any more."""
@@ -376,7 +427,9 @@ class Opened:
         for part in parts[:-1]:
             if isinstance(part, Log):
                 self.seal(part, is_last=False)
-                if self.tend is not None:
+                self._untended += 1
+                if self.tend is not None and (not self._waiting or self._untended >= UNTENDED_MAX):
+                    self._untended = 0
                     self.tend()
                 return True
         last, self._last = self._last, None
@@ -474,8 +527,9 @@ class Opened:
         """
         with self._rewrite():
             segments = sealed(self.archive)
-            weights = [SEGMENT_SIZE if one.name in self._left_alone else weight_of(one) for one in segments]
-            places = to_merge(weights, SEGMENT_SIZE)
+            full = self._full
+            weights = [full if one.name in self._left_alone else weight_of(one) for one in segments]
+            places = to_merge(weights, full)
             if places is None:
                 return False
             old = segments[places.start : places.stop]
@@ -547,11 +601,28 @@ class Opened:
                 self.archive.kept = pinned
             return sum(segment.size for segment in going) - info.size + self._remove(going)
 
-    def erase(self, keys: set[str], upto: int) -> None:
-        """Write every segment that has values of these keys, from commits up to `upto`, anew without them.
+    def foresee(self, retention: Retention, checkpoints: Iterable[int], now_ns: int) -> Foreseen:
+        """What a compaction would do now. Nothing is changed, and nobody else changes which files there are meanwhile.
+
+        Cost: that of compacting, but for what it writes."""
+        with self._rewrite():
+            beside = Beside(
+                self.archive,
+                self.covers,
+                self.manifest.store_id,
+                self._full,
+                self._left_alone,
+            )
+            usual = Retention() if self.tend is None else self.retention
+            return beside.run(retention, usual, checkpoints, now_ns)
+
+    def erase(self, keys: set[str], upto: int) -> int:
+        """Write every segment that has values of these keys, from commits up to `upto`, anew without them. Returns how
+        many bytes smaller they are.
 
         As with `rebase`, `settle` comes first.
         """
+        freed = 0
         with self._rewrite():
             infos = list(self.manifest.segments)
             parts: list[Part] = list(self.archive.parts)
@@ -560,6 +631,7 @@ class Opened:
                 info, new = self._sealed(self._new_name(contents), contents, segment.keyframe())
                 infos = [info if one.origins == segment.origins else one for one in infos]
                 parts = [new if part is segment else part for part in parts]
+                freed += segment.size - new.size
                 old.append(segment)
             if old:
                 self.publish(replace(self.manifest, segments=infos))
@@ -567,6 +639,7 @@ class Opened:
                     changed = {part.origins: part for part in parts}
                     self.archive.set_parts([changed.get(part.origins, part) for part in self.archive.parts])
                 self._remove(old)
+        return freed
 
     def discard_aside(self) -> None:
         """Take away, for good, what recovery once put aside: nobody can say what values it holds."""

@@ -55,7 +55,7 @@ class Recovery:
     dropped_bytes: int
     """Bytes that were cut off: frames that had not been acknowledged as durable."""
     kept_in: tuple[str, ...]
-    """The files in the folder `aside` of the store that hold them."""
+    """The files that hold them, as paths from the folder of the store: `aside/000000000001-223.cut`."""
     head: int
     """The newest commit that is there."""
 
@@ -71,6 +71,7 @@ def make_store(folder: Folder, covers: Covers, make_random: MakeRandom, store_id
             f"the folder holds something that is no store: path={folder.path!r} has={others[0]!r}; name an empty "
             "folder or one that is not there"
         )
+    folder.secure()
     folder.folder(BLOBS)
     if not folder.has(READERS):
         folder.create(READERS).close()
@@ -83,6 +84,7 @@ def open_archive(
     folder: Folder, covers: Covers, manifest: Manifest, lock: Lock, make_random: MakeRandom
 ) -> tuple[Opened, Recovery | None]:
     """The archive of a store, for its writer. `CorruptionError` when acknowledged data is damaged."""
+    folder.secure()
     cache = Cache()
     blobs = Blobs(folder.folder(BLOBS), covers)
     logs, faults, torn = _scan(folder, covers, manifest)
@@ -170,7 +172,7 @@ def _put_aside(folder: Folder, plan: Plan) -> Recovery:
                 aside = folder.folder(ASIDE)
                 copy = f"{name.removesuffix('.log')}-{offset}.cut"
                 publish(aside, copy, (file.pread(_CHUNK, at) for at in range(offset, size, _CHUNK)))
-                kept.append(copy)
+                kept.append(f"{ASIDE}/{copy}")
         finally:
             file.close()
     return Recovery(dropped, tuple(kept), plan.head)

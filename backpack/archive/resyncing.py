@@ -95,6 +95,11 @@ class MendedLog(Log):
             raise self.hole_at(seq).error()
         return super().commit(seq)
 
+    def lost_from(self, stop: int) -> int:
+        """The first of the commits that are lost with the one before `stop`: those of its hole."""
+        seq = min(stop - 1, self.last_seq)
+        return self.hole_at(seq).first_seq if seq >= self.first_seq and not self._frames[seq - self.first_seq] else seq
+
     def readable(self) -> Iterator[CommitRow]:
         """The commits that can be read, oldest first."""
         for index, offset in enumerate(self._frames):

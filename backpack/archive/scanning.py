@@ -404,6 +404,10 @@ class Log:
             assert row is not None
             yield row
 
+    def lost_from(self, stop: int) -> int:
+        """The first of the commits that are lost with the one before `stop`, where that can't be read: it alone."""
+        return min(stop - 1, self.last_seq)
+
     def find(self, key: str, seq: int) -> Change | None:
         """The newest change of the key at or before `seq`, if it is in this log."""
         self.catch_up()

@@ -21,6 +21,7 @@ from backpack.archive.pages import Page
 from backpack.archive.pieces import Pieces, believing
 from backpack.archive.rows import Rows
 from backpack.core.commit import Label
+from backpack.errors import CorruptionError
 from backpack.storage.cover import Covers
 from backpack.storage.pooling import PooledFile
 
@@ -208,6 +209,21 @@ class Segment:
         """
         for page, at in self._positions(stop, start, accept):
             yield self._row(page, at)
+
+    def lost_from(self, stop: int) -> int:
+        """The first of the commits that are lost with the one before `stop`, where that can't be read: those of its
+        page, if it is that."""
+        try:
+            number = self._page_before(stop)
+        except CorruptionError:
+            return self.first_seq
+        if number < 0:
+            return self.first_seq
+        try:
+            page = self.pieces.page(number)
+        except CorruptionError:
+            return self.pieces.page_table().first_seqs[number]
+        return page.seqs[bisect_left(page.seqs, stop) - 1]
 
     def facts(self, stop: int, start: int, accept: Accept | None = None) -> Iterator[tuple[int, int, Label]]:
         """`(seq, time, label)` of the same commits, without their changes: much cheaper."""

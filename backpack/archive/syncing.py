@@ -230,5 +230,7 @@ def failed_error(failure: StorageError) -> StorageError:
     """The error for everybody who waits after a sync has failed."""
     return StorageError(
         f"the disk refused to sync ({failure}); what was acknowledged is there, what came after may not be: close the "
-        "store and open it again"
+        "store and open it again",
+        file=getattr(failure, "file", None),
+        errno=failure.errno,
     )

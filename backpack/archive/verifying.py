@@ -8,6 +8,7 @@ once; where something is wrong, once more, to tell what it hits. Memory: a few n
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from time import sleep
 from typing import Final
@@ -29,6 +30,7 @@ from backpack.archive.segment import Segment
 from backpack.archive.visiting import (
     TRIES,
     Before,
+    NoLock,
     blobs_to_read,
     has_lost_manifest,
     lock_to_read,
@@ -39,8 +41,9 @@ from backpack.blobs.store import Blobs
 from backpack.errors import CorruptionError, MissingFileError, StorageError, WrongKeyError
 from backpack.storage.cover import Covers
 from backpack.storage.encryption import Key
+from backpack.storage.memory import MemoryFolder
 from backpack.storage.opening import open_folder
-from backpack.storage.protocol import Folder
+from backpack.storage.protocol import Folder, Lock
 
 KEYS_MAX: Final = 100
 """Keys that one problem names."""
@@ -104,7 +107,10 @@ def verified(folder: Folder, key: Key | None = None, progress: Progress | None =
     """The same of a store in a folder of any kind."""
     if not folder.has(MANIFEST) and not has_lost_manifest(folder):
         raise missing_store(folder)
-    lock = lock_to_read(folder, sleep)
+    try:
+        lock: Lock = lock_to_read(folder, sleep)
+    except StorageError:  # it is told with the other files
+        lock = NoLock()
     try:
         verifier = _Verifier(folder, progress)
         verifier.run(key)
@@ -141,12 +147,16 @@ class _Verifier:
 
     def run(self, key: Key | None) -> None:
         """Look at everything."""
+        self._look_at_store(key)
+        self._check_kinds()
+
+    def _look_at_store(self, key: Key | None) -> None:
         try:
             covers, _ = covers_of(self._folder, key)
             manifest = read_manifest(self._folder, covers)
         except WrongKeyError:
             raise
-        except (CorruptionError, MissingFileError) as error:
+        except (CorruptionError, StorageError) as error:
             self._fault(MANIFEST, error)
             self._notes.append("without its manifest nothing else of the store can be judged")
             return
@@ -156,7 +166,11 @@ class _Verifier:
             if manifest.generation == before:
                 break
         self._read(MANIFEST)
-        blobs = blobs_to_read(self._folder, covers)
+        try:
+            blobs = blobs_to_read(self._folder, covers)
+        except StorageError as error:  # it is no folder: there are none
+            self._fault(BLOBS, error)
+            blobs = Blobs(MemoryFolder().folder(BLOBS), covers)
         self._check_needed(manifest)
         self._check_blobs(blobs)
         self._check_letters(Inbox(self._folder, covers, manifest.store_id))
@@ -309,7 +323,11 @@ class _Verifier:
 
     def _check_letters(self, inbox: Inbox) -> None:
         """Is every letter what was posted? One that is adopted meanwhile is gone."""
-        names = inbox.names()
+        try:
+            names = inbox.names()
+        except StorageError as error:  # it is no folder
+            self._fault(INBOX, error)
+            return
         for name in names:
             try:
                 letter = inbox.open(name)
@@ -323,6 +341,16 @@ class _Verifier:
             self._notes.append(f"letters in the inbox: {len(names)}; a writer adopts those that are whole")
         for name in inbox.others():
             self._notes.append(f"{INBOX}/{name} is a letter on its way, or what is left of one")
+
+    def _check_kinds(self) -> None:
+        """Is what holds no data a file or a folder, as it should be? What is not there is made when it is needed."""
+        for name, open_one in ((LOCK, self._folder.open), (READERS, self._folder.open), (ASIDE, self._folder.folder)):
+            try:
+                open_one(name).close()
+            except MissingFileError:
+                continue
+            except StorageError as error:
+                self._fault(name, error)
 
     def _look_at_rest(self, manifest: Manifest) -> None:
         """Files that are no part of the store now."""
@@ -384,7 +412,8 @@ def _sizes_in(folder: Folder, prefix: str) -> dict[str, int]:
         if is_derived(name) and not prefix:
             continue  # no part of the truth; and to close it here would let go of the locks that SQLite has on it
         if name in (BLOBS, ASIDE, INBOX) and not prefix:
-            sizes.update(_sizes_in(folder.folder(name), f"{name}/"))
+            with suppress(StorageError):  # no folder: likewise
+                sizes.update(_sizes_in(folder.folder(name), f"{name}/"))
             continue
         try:
             file = folder.open(name)

@@ -263,7 +263,9 @@ def stopped_error(failure: StorageError) -> StorageError:
     """The error for writing after a failure that only reopening mends."""
     return StorageError(
         f"the store takes no more writes since the disk refused one ({failure}); what was acknowledged is there: "
-        "close the store and open it again"
+        "close the store and open it again",
+        file=getattr(failure, "file", None),
+        errno=failure.errno,
     )
 
 

@@ -1,8 +1,8 @@
 """Which commit an AT of the command line means.
 
-In this order: a seq, then what `bp.commit` takes as text (`HEAD~3`, a checkpoint's name, a whole id, a unique
-beginning of one), then a time as ISO 8601: `2026-11-21`, `2026-11-21T10:30`, `2026-11-21 10:30:00Z`. A time without
-an offset is local time, which is what `log` and `show` write.
+In this order: `ckpt-latest`, the newest checkpoint; a seq; what `bp.commit` takes as text (`HEAD~3`, a checkpoint's
+name, a whole id, a unique beginning of one); a time as ISO 8601: `2026-11-21`, `2026-11-21T10:30`,
+`2026-11-21 10:30:00Z`. A time without an offset is local time, which is what `log` and `show` write.
 """
 
 import re
@@ -14,6 +14,9 @@ from backpack import Backpack
 from backpack.errors import CommitNotFoundError, InvalidArgumentError
 from backpack.terminal.words import printable
 
+_LATEST: Final = "ckpt-latest"
+"""`LATEST` of `memory/checkpoints.py`, which is imported when somebody says it."""
+
 _TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ].*)?", re.ASCII)
 _SEQ: Final = re.compile(r"\d{1,18}", re.ASCII)
 
@@ -23,6 +26,10 @@ def seq_of(bp: Backpack, text: str, *, with_key: str = "show HEAD {key}") -> int
 
     `with_key`: the command that whoever named a key in the place of a commit may have meant.
     """
+    if text == _LATEST:
+        from backpack.memory import Memory  # not needed by most commands, and they start sooner
+
+        return Memory(bp).checkpoints.seq()
     if _SEQ.fullmatch(text) and int(text) <= _head(bp):
         return bp.snapshot(int(text)).seq
     try:

@@ -14,7 +14,8 @@ from backpack.terminal.tables import WIDTH_MAX, terminal_width
 from backpack.terminal.values import json_text
 
 _DESCRIPTION: Final = """\
-All checkpoints of the memory, newest first."""
+All checkpoints, newest first, those included that a program made of the store
+alone."""
 
 _INDENT: Final = 2
 
@@ -32,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the checkpoints; the exit code."""
     console = Console(sys.stdout)
     with opened(args) as bp:
-        found = Memory(bp).checkpoints.all()[::-1]
+        found = Memory(bp).checkpoints.list()
     if args.as_json:
         console.line(json_text([checkpoint_facts(one) for one in found], indent=_INDENT))
     elif args.ids_only:

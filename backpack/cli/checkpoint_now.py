@@ -9,7 +9,7 @@ from backpack.cli.checkpoints import checkpoint_facts, checkpoint_line
 from backpack.cli.codes import FINE
 from backpack.cli.console import Console
 from backpack.cli.options import add_json_option, add_quiet_option, add_store_option, add_wait_option, variable_of
-from backpack.cli.stores import opened
+from backpack.cli.stores import is_store, opened, path_of, tell_made
 from backpack.errors import StoreLockedError
 from backpack.memory import Memory
 from backpack.terminal.values import json_text
@@ -18,7 +18,8 @@ _DESCRIPTION: Final = """\
 Keeps notes, phase, tasks, dependencies and variables, with references to the
 entries that were logged since the checkpoint before, and their counts and
 tokens; no content. The whole store can be looked at as of then by the same
-name: backpack show ID KEY. Waits for another writer, and then says who that is."""
+name: backpack show ID KEY. Waits for another writer, and then says who that is.
+A store that is not there is made, which is told on standard error."""
 
 _INDENT: Final = 2
 
@@ -62,8 +63,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _opened(args: argparse.Namespace) -> Backpack:
+    path = path_of(args)
+    was_there = is_store(path)
     try:
-        return opened(args, "rw")
+        bp = opened(args, "rw", may_create=True)
     except StoreLockedError as error:
         message, pid = str(error), error.pid
+    else:
+        if not was_there:
+            tell_made(args, path)
+        return bp
     raise StoreLockedError(f"{message}, or make it in that process: memory.checkpoint(notes=...)", pid=pid)

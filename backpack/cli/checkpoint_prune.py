@@ -13,8 +13,9 @@ from backpack.terminal.values import json_text
 from backpack.terminal.words import count_of, printable
 
 _DESCRIPTION: Final = """\
-Takes all checkpoints but the newest away. Entries stay; those that only an old
-checkpoint pinned may go with the next backpack memory prune."""
+Takes all checkpoints but the newest away that were made by checkpoint now or by
+a memory. Entries stay; those that only an old checkpoint pinned may go with the
+next backpack memory prune."""
 
 _INDENT: Final = 2
 _KEPT: Final = 50

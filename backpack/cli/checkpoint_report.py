@@ -33,11 +33,9 @@ def run(args: argparse.Namespace) -> int:
         checkpoints = Memory(bp).checkpoints
         if args.as_json:
             found = checkpoints.all()
-            facts = {
-                "checkpoints": [checkpoint_facts(one) for one in found],
-                "entries": sum(one.entry_count for one in found),
-                "tokens": sum(one.tokens for one in found),
-            }
+            entries, tokens = checkpoints.sums(found)
+            listed = [checkpoint_facts(one) for one in found]
+            facts = {"checkpoints": listed, "entries": entries, "tokens": tokens}
             console.line(json_text(facts, indent=_INDENT))
         else:
             console.lines(value_lines(checkpoints.report().rstrip("\n")))

@@ -6,7 +6,15 @@ from typing import Final
 
 from backpack.cli.codes import FINE
 from backpack.cli.console import Console
-from backpack.cli.options import add_json_option, add_store_option, count_above_zero, days_of, given, size_of
+from backpack.cli.options import (
+    add_json_option,
+    add_store_option,
+    add_wait_option,
+    count_above_zero,
+    days_of,
+    given,
+    size_of,
+)
 from backpack.cli.reports import needed, report_facts, report_lines
 from backpack.cli.stores import opened
 from backpack.terminal.tables import WIDTH_MAX, terminal_width
@@ -15,7 +23,8 @@ from backpack.terminal.values import json_text
 _DESCRIPTION: Final = """\
 Gives back disk space. Without --keep-... or --max-archive-size no commit is
 lost; with them old commits go for good, in whole segments, but never the
-newest, and never what a checkpoint shows. Look first with --dry-run."""
+newest, and never what a checkpoint shows. Look first with --dry-run. Waits for
+another writer, and then says who that is."""
 
 _INDENT: Final = 2
 
@@ -30,6 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--max-archive-size", metavar="SIZE", type=size_of, help="drop the oldest above this size, such as 100MiB"
     )
     add_store_option(parser)
+    add_wait_option(parser)
     add_json_option(parser)
     parser.set_defaults(run_command=run)
 

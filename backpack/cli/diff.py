@@ -27,7 +27,7 @@ second word that names no commit is taken as KEY. With KEY: that key alone, with
 every place and what was and is there. Of LangGraph's threads it is channels
 that are compared, called THREAD/CHANNEL, or CHANNEL where that is enough.
 
-A and B are each {AT_HELP}."""
+Each is {AT_HELP}."""
 
 _PATHS_SHOWN: Final = 3
 _PLACES_SHOWN: Final = 50

@@ -11,7 +11,7 @@ from backpack.cli.codes import FINE, INTERRUPTED, code_of
 from backpack.cli.console import Console
 from backpack.cli.importing import Account, account_of, import_runs
 from backpack.cli.interruption import between_steps
-from backpack.cli.options import add_json_option, add_store_option, pair_of
+from backpack.cli.options import add_json_option, add_store_option, add_wait_option, pair_of
 from backpack.cli.prefixes import below, prefixes_of, taken
 from backpack.cli.progress import Progress
 from backpack.cli.stores import opened, path_of, size_on_disk
@@ -26,7 +26,8 @@ _DESCRIPTION: Final = """\
 Puts agent runs into a store. Every message becomes one commit by the node that
 made it, tagged with the key prefix of its run, and is appended to the list at
 PREFIX.messages. The prefix is the name that the file has for the run, or else
-run-001, run-002... The store is made if it is not there."""
+run-001, run-002... The store is made if it is not there. Waits for another
+writer, and then says who that is."""
 
 _EPILOG: Final = """\
 FILE holds OpenAI-style chat messages with tool calls and results, as JSON or
@@ -67,6 +68,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
     add_store_option(parser)
+    add_wait_option(parser)
     add_json_option(parser)
     parser.set_defaults(run_command=run)
 
@@ -85,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
             progress = Progress(sys.stderr, "messages", is_quiet=args.quiet)
             reason, code = "", FINE
             try:
-                with opened(args, "rw", may_create=True) as bp:
+                with opened(args, "rw", may_create=True, check=interruption.check) as bp:
                     _check_free(bp, account, args.prefix)
                     import_runs(bp, runs, packed, account, interruption, progress, with_state=args.state)
             except BackpackError as error:

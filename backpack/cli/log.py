@@ -1,9 +1,11 @@
-"""`backpack log`: the commits, newest first, one a line, as they are read: the first lines come at once."""
+"""`backpack log`: the commits, newest first, one a line, as they are read: the first lines come at once.
+
+Of a damaged store all that can be read is printed before the error.
+"""
 
 import argparse
 import sys
 from collections.abc import Iterator
-from itertools import islice
 from typing import Final
 
 from backpack import Backpack
@@ -13,6 +15,7 @@ from backpack.cli.commits import commit_facts, commit_line
 from backpack.cli.console import Console
 from backpack.cli.options import AT_HELP, add_json_option, add_store_option, whole_number
 from backpack.cli.stores import opened
+from backpack.errors import BackpackError
 from backpack.terminal.tables import WIDTH_MAX, terminal_width
 from backpack.terminal.values import json_text
 
@@ -45,8 +48,17 @@ def run(args: argparse.Namespace) -> int:
     console = Console(sys.stdout)
     with opened(args) as bp:
         lines = _lines(bp, args)
-        while batch := list(islice(lines, _LINES_AT_ONCE)):
+        batch: list[str] = []
+        try:
+            for line in lines:
+                batch.append(line)
+                if len(batch) == _LINES_AT_ONCE:
+                    console.lines(batch)
+                    batch = []
+        except BackpackError:
             console.lines(batch)
+            raise
+        console.lines(batch)
     return FINE
 
 

@@ -14,7 +14,7 @@ from backpack.cli.console import Console
 from backpack.cli.entries import entry_facts
 from backpack.cli.keys import key_of
 from backpack.cli.options import add_json_option, add_quiet_option, add_store_option, add_wait_option
-from backpack.cli.stores import is_store, path_of
+from backpack.cli.stores import is_store, path_of, tell_made, tell_note
 from backpack.errors import InvalidArgumentError, StoreLockedError
 from backpack.memory import log_beside
 from backpack.terminal.values import json_text
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     """Log it and say what it is now; the exit code."""
     content = _content(args)
     path, key = path_of(args), key_of(args)
-    _make(path, key, args.wait)
+    _make(args, path, key)
     entry = log_beside(
         path,
         content,
@@ -106,7 +106,7 @@ def _content(args: argparse.Namespace) -> Any:
     if sum((args.text is not None, args.file is not None, args.stdin)) != 1:
         raise InvalidArgumentError("say what to log: a text, or --file FILE, or --stdin")
     if args.text is not None and args.text != "-":
-        _hint(args.text)
+        _hint(args)
         return args.text
     if args.stdin or "-" in (args.file, args.text):
         if sys.stdin is None:
@@ -118,23 +118,20 @@ def _content(args: argparse.Namespace) -> Any:
     return path
 
 
-def _hint(text: str) -> None:
+def _hint(args: argparse.Namespace) -> None:
     """Say so when a text is the name of a file, which somebody may have meant."""
+    text = args.text
     if 0 < len(text) <= _NAME_MAX and "\0" not in text and os.path.isfile(text):
-        _note(f"this logs the name, not the file: for what is in it say --file {printable(text)}")
+        tell_note(args, f"this logs the name, not the file: for what is in it say --file {printable(text)}")
 
 
-def _note(text: str) -> None:
-    Console(sys.stderr).line(f"backpack memory log: note: {text}")
-
-
-def _make(path: str, key: bytes | None, seconds: float) -> None:
+def _make(args: argparse.Namespace, path: str, key: bytes | None) -> None:
     """Have a store there. Several may be at that: who is late waits for the first."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + args.wait
     while not is_store(path):
         try:
             backpack.open(path, key=key).close()
-            _note(f"a new store was made: {printable(path)}")
+            tell_made(args, path)
         except StoreLockedError:
             if time.monotonic() >= end:
                 raise

@@ -11,7 +11,7 @@ from backpack.cli.options import (
     add_quiet_option,
     add_store_option,
     add_wait_option,
-    days_of,
+    days_from_zero,
     whole_number,
 )
 from backpack.cli.reports import report_facts
@@ -35,7 +35,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Describe the verb and add its options."""
     parser.description = _DESCRIPTION
     parser.add_argument(
-        "--keep-days", metavar="N", type=days_of, default=_DAYS, help=f"keep the last N days (default: {_DAYS:g})"
+        "--keep-days",
+        metavar="N",
+        type=days_from_zero,
+        default=_DAYS,
+        help=f"keep the last N days (default: {_DAYS:g})",
     )
     parser.add_argument(
         "--keep-entries",

@@ -7,7 +7,7 @@ from backpack.cli.keys import place_of_key
 from backpack.limits import KEEP_DAYS_MAX
 from backpack.terminal.words import bytes_of
 
-AT_HELP = "a seq, HEAD~N, a checkpoint, an id or its beginning, or a time"
+AT_HELP = "a seq, HEAD~N, a checkpoint, ckpt-latest, an id, its beginning, a time"
 
 WAIT_DEFAULT_S = 10.0
 """What a command that must write waits for another writer, unless told."""
@@ -90,12 +90,20 @@ def count_above_zero(text: str) -> int:
 
 def days_of(text: str) -> float:
     """Days, whole or not, above 0."""
+    days = days_from_zero(text)
+    if not days:
+        raise argparse.ArgumentTypeError(f"not a number of days above 0: {text!a}")
+    return days
+
+
+def days_from_zero(text: str) -> float:
+    """Days, whole or not, 0 or more."""
     try:
         days = float(text)
     except ValueError:
-        days = 0.0
-    if not 0 < days <= KEEP_DAYS_MAX:
-        raise argparse.ArgumentTypeError(f"not a number of days above 0: {text!a}")
+        days = -1.0
+    if not 0 <= days <= KEEP_DAYS_MAX:
+        raise argparse.ArgumentTypeError(f"not a number of days, 0 or more: {text!a}")
     return days
 
 

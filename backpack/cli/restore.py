@@ -8,7 +8,7 @@ from backpack.cli.addresses import seq_of
 from backpack.cli.codes import FINE
 from backpack.cli.commits import commit_facts
 from backpack.cli.console import Console
-from backpack.cli.options import AT_HELP, add_json_option, add_label_options, add_store_option
+from backpack.cli.options import AT_HELP, add_json_option, add_label_options, add_store_option, add_wait_option
 from backpack.cli.stores import opened
 from backpack.errors import KeyNotFoundError
 from backpack.terminal.tables import WIDTH_MAX, table, terminal_width
@@ -17,7 +17,8 @@ from backpack.terminal.words import count_of, printable
 
 _DESCRIPTION: Final = f"""\
 Makes the present, or the keys that are named, equal the state as of a commit,
-with one new commit. Nothing is lost: to undo it, restore HEAD~1.
+with one new commit. Nothing is lost: to undo it, restore HEAD~1. Waits for
+another writer, and then says who that is.
 
 AT is {AT_HELP}."""
 
@@ -31,6 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("keys", metavar="KEY", nargs="*", help="only these keys")
     add_label_options(parser)
     add_store_option(parser)
+    add_wait_option(parser)
     add_json_option(parser)
     parser.set_defaults(run_command=run)
 

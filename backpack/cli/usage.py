@@ -2,8 +2,9 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from backpack import Backpack
 from backpack.cli.codes import FINE
@@ -11,14 +12,17 @@ from backpack.cli.console import Console
 from backpack.cli.options import add_json_option, add_store_option
 from backpack.cli.records import threads_of
 from backpack.cli.stores import opened, path_of, size_on_disk
+from backpack.errors import CorruptionError
 from backpack.terminal.tables import WIDTH_MAX, table, terminal_width
 from backpack.terminal.values import json_text
 from backpack.terminal.words import count_of, cut, printable, size_shown
 
 _DESCRIPTION: Final = """\
 The keys and commits of the store, its bytes on disk, the memory report of a
-process that has it open, and the largest threads of LangGraph in it."""
+process that has it open, and the largest threads of LangGraph in it. Of a
+damaged store what can be told, then the error."""
 
+Answer = TypeVar("Answer")
 _INDENT: Final = 2
 _THREADS_SHOWN: Final = 20
 
@@ -34,19 +38,39 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the report; the exit code."""
     console, path = Console(sys.stdout), path_of(args)
+    lost: list[CorruptionError] = []
     with opened(args) as bp:
         size = size_on_disk(path)
         if args.as_json:
-            console.line(json_text(_document(bp, path, size), indent=_INDENT))
-            return FINE
-        width = terminal_width(elsewhere=WIDTH_MAX)
-        head = 0 if bp.head is None else bp.head.seq
-        lines = [f"{name:<18}{value:>16}" for name, value in (("keys", f"{len(bp):,}"), ("commits", f"{head:,}"))]
-        lines += [f"{'bytes on disk':<18}{size_shown(size):>16}", "", *str(bp.memory_usage()).splitlines()]
-        if threads := threads_of(bp):
-            lines += ["", *_thread_lines(threads, width)]
-        console.lines(cut(printable(line), width) for line in lines)
+            console.line(json_text(_document(bp, path, size, lost), indent=_INDENT))
+        else:
+            width = terminal_width(elsewhere=WIDTH_MAX)
+            console.lines(cut(printable(line), width) for line in _lines(bp, size, width, lost))
+    if lost:
+        raise lost[0]
     return FINE
+
+
+def _lines(bp: Backpack, size: int, width: int, lost: list[CorruptionError]) -> list[str]:
+    keys, head = _told(lost, lambda: len(bp)), 0 if bp.head is None else bp.head.seq
+    facts = (
+        ("keys", "unknown" if keys is None else f"{keys:,}"),
+        ("commits", f"{head:,}"),
+        ("bytes on disk", size_shown(size)),
+    )
+    lines = [*[f"{name:<18}{value:>16}" for name, value in facts], "", *str(bp.memory_usage()).splitlines()]
+    if threads := _told(lost, lambda: threads_of(bp)):
+        lines += ["", *_thread_lines(threads, width)]
+    return lines
+
+
+def _told(lost: list[CorruptionError], ask: Callable[[], Answer]) -> Answer | None:
+    """The answer; None where the store is too damaged to give it."""
+    try:
+        return ask()
+    except CorruptionError as error:
+        lost.append(error)
+        return None
 
 
 def _thread_lines(threads: list[tuple[str, int, int, int]], width: int) -> list[str]:
@@ -59,20 +83,20 @@ def _thread_lines(threads: list[tuple[str, int, int, int]], width: int) -> list[
     return [*lines, f"... and {count_of(more, 'more thread')}"] if more > 0 else lines
 
 
-def _document(bp: Backpack, path: str, size: int) -> dict[str, Any]:
+def _document(bp: Backpack, path: str, size: int, lost: list[CorruptionError]) -> dict[str, Any]:
     usage = bp.memory_usage()
     document: dict[str, Any] = {
         "store": path,
-        "keys": len(bp),
+        "keys": _told(lost, lambda: len(bp)),
         "head": 0 if bp.head is None else bp.head.seq,
-        "checkpoints": {checkpoint.name: checkpoint.seq for checkpoint in bp.checkpoints()},
+        "checkpoints": _told(lost, lambda: {checkpoint.name: checkpoint.seq for checkpoint in bp.checkpoints()}),
         "disk_bytes": size,
     }
-    document |= {field.name: getattr(usage, field.name) for field in fields(usage) if not field.name.startswith("_")}
-    document["pinned_bytes"] = usage.pinned_bytes
+    document |= {field.name: getattr(usage, field.name) for field in fields(usage)}
     document["largest_keys"] = [{"key": key, "history_bytes": size} for key, size in usage.largest_keys]
-    document["threads"] = [
+    threads = _told(lost, lambda: threads_of(bp))
+    document["threads"] = threads and [
         {"thread": name, "checkpoints": checkpoints, "pending_writes": writes, "size": size}
-        for name, checkpoints, writes, size in threads_of(bp)
+        for name, checkpoints, writes, size in threads
     ]
     return document

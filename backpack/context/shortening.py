@@ -116,7 +116,7 @@ class Shortener:
         except BackpackError as error:
             self.error = error
             return None
-        if made is value or REFS not in made:
+        if made is value or not isinstance(made, dict) or REFS not in made:
             return None
         if REFS in value:
             made[REFS] = value[REFS]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 At = Commit | int | str | datetime
 """What users may say for a commit."""
 
+_MICROSECOND_NS: Final = 1000
 _HEAD: Final = re.compile(r"HEAD(?:~([0-9]{0,18}))?")
 
 
@@ -85,7 +86,37 @@ def _resolve_text(engine: "Engine", text: str) -> int:
     )
 
 
+def bound(engine: "Engine", at: At, *, is_end: bool) -> int:
+    """Where a list of commits begins (behind that `seq`) or, `is_end`, stops (before it).
+
+    A commit is named as for `resolve`, and is not in the list. Of a time, those made at that very microsecond are not
+    in it; it may be one whose commits have left, since it asks for none of them.
+    """
+    if not isinstance(at, datetime):
+        return resolve(engine, at)
+    time_ns = _checked_ns(at) - (_MICROSECOND_NS if is_end else 0)
+    seq = engine.timeline.last_at(time_ns) if engine.past is None else engine.past.seq_at(time_ns)
+    return seq + is_end
+
+
 def _resolve_time(engine: "Engine", time: datetime) -> int:
+    timeline = engine.timeline
+    time_ns = _checked_ns(time)
+    if engine.past is not None:
+        return _resolve_archived_time(engine, engine.past, time, time_ns)
+    seq = timeline.last_at(time_ns)
+    if not seq:
+        if timeline.front_time is not None and timeline.front_time <= time_ns:
+            raise pruned_error(engine, time)
+        return 0
+    gap = timeline.gaps.get(timeline.next_after(seq))
+    if gap is not None and gap.first_time <= time_ns:
+        raise pruned_error(engine, time)
+    return seq
+
+
+def _checked_ns(time: datetime) -> int:
+    """The last nanosecond that is shown as this time, if it is an aware one."""
     try:
         is_aware = time.tzinfo is not None and time.utcoffset() is not None
     except Exception as error:  # code of the user's
@@ -95,19 +126,7 @@ def _resolve_time(engine: "Engine", time: datetime) -> int:
         ) from None
     if not is_aware:
         raise InvalidArgumentError("a time must be aware: give the datetime a tzinfo, such as datetime.UTC")
-    timeline = engine.timeline
-    time_ns = to_ns(time)
-    seq = timeline.last_at(time_ns)
-    if engine.past is not None:
-        return _resolve_archived_time(engine, engine.past, time, time_ns)
-    if not seq:
-        if timeline.front_time is not None and timeline.front_time <= time_ns:
-            raise pruned_error(engine, time)
-        return 0
-    gap = timeline.gaps.get(timeline.next_after(seq))
-    if gap is not None and gap.first_time <= time_ns:
-        raise pruned_error(engine, time)
-    return seq
+    return to_ns(time)
 
 
 def _resolve_archived_time(engine: "Engine", past: "Past", time: datetime, time_ns: int) -> int:

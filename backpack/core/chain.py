@@ -13,21 +13,34 @@ from bisect import bisect_left, bisect_right
 from itertools import pairwise
 from typing import Final
 
+from backpack.core.commit import Label, RawChange
 from backpack.core.payload import Buffer, Content, Form, LargeRef, Pieces, form_size
 
 HOLES_MIN: Final = 32
 """Fewer holes than these are not worth squeezing."""
 
 
+Setter = tuple[int, int, Label, tuple[RawChange, ...]]
+"""`(seq, time, label, changes)` of the commit that brought a value."""
+
+
 class Mark:
     """A change other than a plain pack: `kind`, and the value that it hides or shows again."""
 
-    __slots__ = ("form", "kind", "reason")
+    __slots__ = ("form", "kind", "reason", "setter")
 
     def __init__(self, kind: str, form: Form | None = None, reason: str = "") -> None:
         self.kind = kind
         self.form = form
         self.reason = reason
+        self.setter: Setter | None = None
+        """Who brought the value, when memory has no entry before this one that says so; None where the past knows."""
+
+    def over(self, form: Form) -> "Mark":
+        """The same mark on another value."""
+        twin = Mark(self.kind, form, self.reason)
+        twin.setter = self.setter
+        return twin
 
 
 DELETED: Final = Mark("delete")
@@ -37,11 +50,13 @@ PACK: Final = "pack"
 class Purged:
     """What is left of a value that was erased: its kind of change and its size."""
 
-    __slots__ = ("kind", "size")
+    __slots__ = ("kind", "setter", "size")
 
-    def __init__(self, kind: str, size: int) -> None:
+    def __init__(self, kind: str, size: int, setter: Setter | None = None) -> None:
         self.kind = kind
         self.size = size
+        self.setter = setter
+        """As of a `Mark`."""
 
 
 Entry = Form | Mark | Purged
@@ -76,6 +91,11 @@ def is_visible(entry: Entry | None) -> bool:
     if isinstance(entry, Mark | Purged):
         return entry.kind in (PACK, "release")
     return True
+
+
+def carries_on(entry: Entry | None) -> bool:
+    """Does it hide or show again a value that was there before it?"""
+    return isinstance(entry, Mark | Purged) and entry.kind in ("quarantine", "release")
 
 
 class Tip:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from backpack.core.authors import Author
 from backpack.core.chain import DELETED, PACK, form_of, is_visible
-from backpack.core.dropping import Author
 from backpack.core.ledger import Holder, weight_of
 from backpack.core.payload import Form, LargeRef, Pieces, form_size, join
 
@@ -85,6 +85,8 @@ def check(engine: "Engine") -> None:
             assert len(forms) - chain.holes > 1, f"{key!r} should have been retired"
     sleeping = {} if engine.past is None else dict(engine.past.dormant_kinds())
     assert not sleeping.keys() & engine.chains.keys(), "a key sleeps and is awake"
+    if engine.past is not None:
+        assert engine.past.dormant_bytes == sum(engine.past.dormant_sizes())
     visible += [key for key, kind in sleeping.items() if kind in (PACK, "release")]
     names = [*engine.chains, *(key for key, kind in sleeping.items() if kind != "delete")]
     assert sorted(visible) == list(engine.visible)

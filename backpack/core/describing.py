@@ -6,10 +6,10 @@ by something else that goes along, and lost else.
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from backpack.core.chain import Entry, Mark, Purged, form_of, kind_of
+from backpack.core.chain import Entry, Mark, Purged, Setter, form_of, kind_of
 from backpack.core.commit import Label
 from backpack.core.fields import HITS_MAX, KINDS, LARGE, LOST, PIECES, PURGED, Fields, bytes_of, swapped
 from backpack.core.freezing import FrozenChain, Image
@@ -64,6 +64,7 @@ class _Writer:
         fields |= self._chains()
         fields |= self._timeline()
         fields |= self._authors()
+        fields |= self._setters()
         fields |= self._labels()
         fields |= self._forms()
         fields["texts"] = list(self.texts)
@@ -212,18 +213,29 @@ class _Writer:
 
     def _authors(self) -> Fields:
         entries = {seq for chain in self.image.chains for seq in chain.seqs}
-        authors = sorted((seq, author) for seq, author in self.image.authors.items() if seq in entries)
-        changes = [change for _, (_, _, raw) in authors for change in raw]
+        return self._makers("", sorted((seq, *one) for seq, one in self.image.authors.items() if seq in entries))
+
+    def _setters(self) -> Fields:
+        """Who brought the values that marks carry on."""
+        marks = [entry for chain in self.image.chains for entry in chain.forms if isinstance(entry, Mark | Purged)]
+        setters = {mark.setter[0]: mark.setter for mark in marks if mark.setter is not None}
+        fields = self._makers("setter_", [setters[seq] for seq in sorted(setters)])
+        fields["mark_setters"] = bytes_of("q", [0 if mark.setter is None else mark.setter[0] for mark in marks])
+        return fields
+
+    def _makers(self, prefix: str, makers: Sequence[Setter]) -> Fields:
+        """Commits that have left, ascending, and what they changed."""
+        changes = [change for *_, raw in makers for change in raw]
         return {
-            "author_seqs": bytes_of("q", [seq for seq, _ in authors]),
-            "author_times": bytes_of("q", [author[0] for _, author in authors]),
-            "author_labels": bytes_of("I", [self._label(author[1]) for _, author in authors]),
-            "author_counts": bytes_of("q", [len(author[2]) for _, author in authors]),
-            "change_keys": bytes_of("I", [self._text(change[0]) for change in changes]),
-            "change_kinds": bytes([KINDS.index(change[1]) for change in changes]),
-            "change_versions": bytes_of("q", [change[2] for change in changes]),
-            "change_sizes": bytes_of("q", [change[3] for change in changes]),
-            "change_is_large": bytes([change[4] for change in changes]),
+            f"{prefix}author_seqs": bytes_of("q", [seq for seq, *_ in makers]),
+            f"{prefix}author_times": bytes_of("q", [time for _, time, _, _ in makers]),
+            f"{prefix}author_labels": bytes_of("I", [self._label(label) for _, _, label, _ in makers]),
+            f"{prefix}author_counts": bytes_of("q", [len(raw) for *_, raw in makers]),
+            f"{prefix}change_keys": bytes_of("I", [self._text(change[0]) for change in changes]),
+            f"{prefix}change_kinds": bytes([KINDS.index(change[1]) for change in changes]),
+            f"{prefix}change_versions": bytes_of("q", [change[2] for change in changes]),
+            f"{prefix}change_sizes": bytes_of("q", [change[3] for change in changes]),
+            f"{prefix}change_is_large": bytes([change[4] for change in changes]),
         }
 
     def _labels(self) -> Fields:

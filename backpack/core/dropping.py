@@ -10,32 +10,13 @@ the cost is that of the changes of n: no copy of a base, however many keys there
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from backpack.core.chain import DELETED, HOLES_MIN, Chain, form_of, kind_of, size_of
-from backpack.core.commit import Label, RawChange
+from backpack.core.authors import Author, forget_author, hand_on, raw_changes
+from backpack.core.chain import DELETED, HOLES_MIN, Chain
 from backpack.core.index import SHARD_SHIFT, SHORT_MAX
-from backpack.core.payload import LargeRef
 from backpack.core.timeline import BLOCK_BITS, BLOCK_MASK, RUN_BITS, Gap
 
 if TYPE_CHECKING:
     from backpack.core.engine import Engine
-
-
-class Author:
-    """What is kept of a commit of several keys that has left while entries of it stay."""
-
-    __slots__ = ("changes", "entries", "label", "time_ns")
-
-    def __init__(self, time_ns: int, label: Label, changes: tuple[RawChange, ...], entries: int) -> None:
-        self.time_ns = time_ns
-        self.label = label
-        self.changes = changes
-        self.entries = entries
-        """How many of its entries stay."""
-
-
-LoneAuthor = tuple[int, Label]
-"""The same of a commit of one key: `(time, label)`; its change is read from the entry, which stays as long. Only
-atoms, so that the garbage collector soon leaves it alone."""
 
 
 def drop(engine: "Engine", seq: int) -> None:
@@ -168,18 +149,6 @@ def settle(engine: "Engine", chain: Chain) -> None:
         retire(engine, chain)
 
 
-def raw_changes(chains: tuple[Chain, ...], seq: int) -> tuple[RawChange, ...]:
-    """What commit `seq` did to these chains."""
-    changes = []
-    for chain in chains:
-        index = chain.index_of(seq)
-        entry = chain.columns[1][index]
-        assert entry is not None
-        is_large = isinstance(form_of(entry), LargeRef)
-        changes.append((chain.key, kind_of(entry), chain.version_of(index), size_of(entry), is_large))
-    return tuple(changes)
-
-
 def retire(engine: "Engine", chain: Chain) -> None:
     """A deleted key of which nothing else is left keeps its version only."""
     seqs, forms = chain.columns
@@ -203,6 +172,7 @@ def release_before(engine: "Engine", chain: Chain, index: int, before: int) -> N
         return
     entry = forms[index]
     assert entry is not None
+    hand_on(engine, chain, index)
     engine.ledger.release(entry)
     engine.entry_offset -= 1
     forget_author(engine, seq)
@@ -210,16 +180,6 @@ def release_before(engine: "Engine", chain: Chain, index: int, before: int) -> N
         engine.holey[chain] = None
     if chain.last is DELETED:
         retire(engine, chain)
-
-
-def forget_author(engine: "Engine", seq: int) -> None:
-    author = engine.authors.get(seq)
-    if author is None:
-        return
-    if isinstance(author, Author) and author.entries > 1:
-        author.entries -= 1
-    else:
-        del engine.authors[seq]
 
 
 def _union(one: set[Chain], other: set[Chain]) -> set[Chain]:

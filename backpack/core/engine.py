@@ -14,8 +14,10 @@ from weakref import WeakValueDictionary
 from sortedcontainers import SortedList
 
 from backpack.core import checking, dropping
+from backpack.core.authors import Author, LoneAuthor, facts_of, raw_changes, setter_of
 from backpack.core.chain import PACK, Chain, Mark, form_of, is_visible, kind_of, size_of
 from backpack.core.commit import Commit, Facts, Label, RawChange
+from backpack.core.fitting import made_to_fit
 from backpack.core.headers import HEADER_SIZES, array_count, array_header, header_size
 from backpack.core.ids import Epoch
 from backpack.core.index import SHARD_SHIFT, SHORT_MAX
@@ -25,7 +27,7 @@ from backpack.core.limits import Limits
 from backpack.core.past import Past
 from backpack.core.payload import LARGE_REF_SIZE, Content, Form, LargeRef, Pieces
 from backpack.core.pins import Pins
-from backpack.core.planning import made_to_fit, plan, plan_all
+from backpack.core.planning import plan, plan_all
 from backpack.core.pruning import Pruner
 from backpack.core.repairing import repair
 from backpack.core.requests import Planned, Request
@@ -70,7 +72,7 @@ class Engine:
         """The commit that deleted them."""
         self.ledger = Ledger()
         self.take_ledger()
-        self.authors: dict[int, dropping.Author | dropping.LoneAuthor] = {}
+        self.authors: dict[int, Author | LoneAuthor] = {}
         """What is still known of commits that have left while an entry of theirs stays."""
         self.pins = Pins(self)
         self.large_refs: LargeIndex = WeakValueDictionary()
@@ -84,6 +86,8 @@ class Engine:
         self.pruned = head
         """Commits that have left memory."""
         self.pruned_told = head
+        self.pruned_bytes = 0
+        """By how much pruning has made the history shorter since `take_pruned` was asked last."""
         self.former: Former = _NOTHING
         """`(seq, the large values that this commit found)`, in case it is interrupted."""
         self.entry_offset = -head
@@ -370,11 +374,11 @@ class Engine:
             self.journal.write(self.timeline.head + 1, now, label, planned, self.records)
         return self.adopt(planned, label, now)
 
-    def take_pruned(self) -> int:
-        """How many commits were pruned since this was asked last."""
-        count = self.pruned - self.pruned_told
-        self.pruned_told = self.pruned
-        return count
+    def take_pruned(self) -> tuple[int, int]:
+        """How many commits were pruned since this was asked last, and how many bytes of history left with them."""
+        pruned = (self.pruned - self.pruned_told, self.pruned_bytes)
+        self.pruned_told, self.pruned_bytes = self.pruned, 0
+        return pruned
 
     def _enter(self, plan: Planned, seq: int) -> RawChange:
         """Append one entry to its chain, and everything that goes with it."""
@@ -423,7 +427,7 @@ class Engine:
         if chain is None and self.past is not None:
             woken = self.past.wake(key)
             if woken is not None:
-                return wake(self, woken, self.past)
+                return wake(self, woken)
         return chain
 
     def quarantined(self) -> dict[str, str]:
@@ -455,7 +459,7 @@ class Engine:
             time_ns, label, archived = self.past.facts(seq)
             return Commit((self.epoch.of(seq), seq, time_ns, label, archived))
         time_ns, label, _ = self.timeline.facts(seq)
-        changes = dropping.raw_changes(self.timeline.changed(seq), seq)
+        changes = raw_changes(self.timeline.changed(seq), seq)
         return Commit((self.epoch.of(seq), seq, time_ns, label, changes))
 
     def commit_of(self, chain: Chain, index: int) -> Commit | None:
@@ -466,10 +470,11 @@ class Engine:
         author = self.authors.get(seq)
         if author is None:
             return self.commit_at(seq) if self.past is not None and self.past.knows(seq) else None
-        if isinstance(author, dropping.Author):
-            return Commit((self.epoch.of(seq), seq, author.time_ns, author.label, author.changes))
-        time_ns, label = author
-        return Commit((self.epoch.of(seq), seq, time_ns, label, dropping.raw_changes((chain,), seq)))
+        return Commit((self.epoch.of(seq), *facts_of(author, chain, seq)))
+
+    def setter_of(self, chain: Chain, index: int) -> Commit | None:
+        """The commit that brought the value of an entry: of a released one, who packed it. None where that is lost."""
+        return setter_of(self, chain, index)
 
     @property
     def entry_count(self) -> int:

@@ -5,8 +5,8 @@ from bisect import bisect_right
 from collections import Counter
 from weakref import WeakValueDictionary
 
+from backpack.core.authors import Author
 from backpack.core.chain import DELETED, Chain, Entry, Mark, form_of, is_visible
-from backpack.core.dropping import Author
 from backpack.core.engine import Engine
 from backpack.core.ids import Epoch
 from backpack.core.payload import Buffer, Content, LargeRef, Pieces
@@ -85,7 +85,7 @@ def _fork_chain(engine: Engine, chain: Chain, seq: int, replaced: Content | None
         twin.content = chain.content if stop == len(forms) else form.content()
         if replaced is not None:
             form = LargeRef(replaced) if isinstance(replaced, Pieces) else replaced
-            kept[-1] = Mark(last.kind, form, last.reason) if isinstance(last, Mark) else form
+            kept[-1] = last.over(form) if isinstance(last, Mark) else form
             twin.content = replaced if isinstance(replaced, Pieces) else None
     for entry in kept:
         shared = None if entry is None else form_of(entry)

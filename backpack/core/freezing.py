@@ -6,9 +6,9 @@ written down of an engine is written from the copy, while the store goes on.
 
 from array import array
 
+from backpack.core.authors import Author
 from backpack.core.chain import Chain, Entry
 from backpack.core.commit import Label, RawChange
-from backpack.core.dropping import Author
 from backpack.core.engine import Engine
 from backpack.core.ids import Epoch
 from backpack.core.timeline import Block

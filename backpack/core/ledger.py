@@ -154,33 +154,22 @@ class Ledger:
             for source in form.sources:
                 self._drop_hold(self.records[id(source)])
 
-    def cost(self, changes: Iterable[tuple[Chain, Entry, bool]], leaving: Iterable[Chain] = ()) -> int:
+    def cost(self, changes: Iterable[tuple[Chain, Entry, bool]]) -> int:
         """By how much `history_bytes` grows when each `(chain, entry, is new)` becomes the newest of its chain.
 
-        All of it in one commit: what two of the changes hold is counted once. `leaving`: the chains that the commit
-        before it changed, when that one leaves right after; then the result may be negative.
+        All of it in one commit: what two of the changes hold is counted once.
         """
         held: dict[int | bytes, tuple[Chain, Holder, bool]] = {}
         for chain, entry, is_new in changes:
             for holder in holders_of(entry):
-                held.setdefault(self._identity(holder), (chain, holder, is_new and holder is form_of(entry)))
+                held.setdefault(self.identity(holder), (chain, holder, is_new and holder is form_of(entry)))
             last = chain.last
             if last is not None and chain.is_settled:  # it is hidden, and history from then on
                 for holder in holders_of(last):
-                    held.setdefault(self._identity(holder), (chain, holder, False))
-        cost = sum(self._cost_of(*one) for one in held.values())
-        left: dict[int, tuple[Holder, int]] = {}
-        for chain in leaving:
-            last = chain.last
-            for holder in () if last is None else holders_of(last):
-                left[id(holder)] = (holder, left.get(id(holder), (holder, 0))[1] + 1)
-        for identity, (holder, holds) in left.items():
-            record = self.records.get(identity)
-            if identity not in held and (record is None or record.historical == holds):
-                cost -= weight_of(holder) if record is None else record.weight
-        return cost
+                    held.setdefault(self.identity(holder), (chain, holder, False))
+        return sum(self._cost_of(*one) for one in held.values())
 
-    def _identity(self, holder: Holder) -> int | bytes:
+    def identity(self, holder: Holder) -> int | bytes:
         """The same for what is the same object, or will be: equal payloads become one."""
         if type(holder) is bytes:
             found = self.index.find(holder)

@@ -33,10 +33,6 @@ class Past(Protocol):
 
     first_seq: int
     """The oldest commit that can still be read."""
-    dormant_bytes: int
-    """Live bytes of the keys that have not woken."""
-    dormant_large: int
-    """How many of them have a large value."""
 
     @property
     def commit_count(self) -> int:
@@ -53,6 +49,20 @@ class Past(Protocol):
         """Bytes on disk of blobs."""
         ...
 
+    @property
+    def dormant_bytes(self) -> int:
+        """Live bytes of the keys that have not woken: the sizes of their values, equal or not, added up."""
+        ...
+
+    @property
+    def dormant_large(self) -> int:
+        """How many of them have a large value."""
+        ...
+
+    def dormant_sizes(self) -> Iterator[int]:
+        """The packed sizes of their values, counted anew."""
+        ...
+
     def wake(self, key: str, /) -> Woken | None:
         """The newest change of a key, once; None when there is none that sleeps."""
         ...
@@ -67,6 +77,11 @@ class Past(Protocol):
 
     def knows(self, seq: int, /) -> bool:
         """Is it known who made the commit, even if it can't be read any more?"""
+        ...
+
+    def setter_of(self, key: str, seq: int, /) -> int:
+        """The commit that brought the value which the key has as of another one, in sight or in quarantine; 0 where
+        that is lost."""
         ...
 
     def facts(self, seq: int, /) -> tuple[int, Label, tuple[RawChange, ...]]:

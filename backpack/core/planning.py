@@ -1,4 +1,4 @@
-"""How a change finds its form, and whether the limits let it in. Nothing that is counted changes here."""
+"""How a change finds its form, and what it will cost. Nothing that is counted changes here."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 from backpack.core.chain import DELETED, PACK, Chain, Mark, form_of
 from backpack.core.payload import LargeRef, form_size
 from backpack.core.requests import Planned, Request
-from backpack.core.shaping import Shaped, as_large, shape, shape_append
-from backpack.core.sharing import Undo, undo_growth
-from backpack.errors import HistoryFullError
+from backpack.core.shaping import Shaped, as_large, as_small, shape, shape_append
+from backpack.core.sharing import Undo
 
 if TYPE_CHECKING:
     from backpack.core.engine import Engine
@@ -40,7 +39,10 @@ def plan(engine: "Engine", request: Request, undo: Undo) -> Planned:
     if request.form is not None:
         form = request.form
         if isinstance(form, LargeRef):
-            return Planned(chain, form, request.content or form.content(), request.is_new, request.is_plain)
+            content = request.content or form.content()
+            if form.size <= engine.large_size and content is not None:
+                return _shaped(chain, request, as_small(content))
+            return Planned(chain, form, content, request.is_new, request.is_plain)
         if form_size(form) > engine.large_size:
             return _shaped(chain, request, as_large(form, engine.large_refs))
         return Planned(chain, form, None, False, request.is_plain)
@@ -56,40 +58,6 @@ def _shaped(chain: Chain, request: Request, shaped: Shaped) -> Planned:
     return Planned(chain, form, content, is_new, request.is_plain)
 
 
-def cost_of(engine: "Engine", planned: Sequence[Planned], leaving: Sequence[Chain] = ()) -> int:
-    """How many bytes of history the changes bring in, if these chains lose their oldest entry."""
-    return engine.ledger.cost([(plan.chain, plan.entry, plan.is_new) for plan in planned], leaving)
-
-
-def made_to_fit(engine: "Engine", requests: Sequence[Request], planned: list[Planned], undo: Undo) -> list[Planned]:
-    """Under a hard limit: prune until the commit fits. `HistoryFullError` when all that may leave has left.
-
-    Each time something leaves, the changes are planned anew: they may have shared with it, and then cost more.
-    """
-    limit = engine.limits.max_history_size
-    while (size := cost_of(engine, planned)) + engine.ledger.history_bytes > limit:
-        undo_growth(undo)
-        undo.clear()
-        has_left = engine.pruner.make_room(size)
-        planned = plan_all(engine, requests, undo)
-        if not has_left:
-            _require_room(engine, planned)
-            break
-    return planned
-
-
-def _require_room(engine: "Engine", planned: Sequence[Planned]) -> None:
-    """Nothing may leave before the commit: will it fit when the newest one leaves right after?"""
-    limit, timeline = engine.limits.max_history_size, engine.timeline
-    head = timeline.head
-    if engine.limits.prune_strategy != "none" and timeline.has(head) and not engine.pins.holds(head):
-        growth = cost_of(engine, planned, timeline.changed(head))
-        if engine.ledger.history_bytes + growth <= limit:
-            return
-    size = cost_of(engine, planned)
-    raise HistoryFullError(
-        f"the history is full and hard_limit is set: size={size} limit={limit}; "
-        "nothing that may be pruned makes room: raise max_history_size, close snapshots or delete checkpoints",
-        size=size,
-        limit=limit,
-    )
+def cost_of(engine: "Engine", planned: Sequence[Planned]) -> int:
+    """How many bytes of history the changes bring in."""
+    return engine.ledger.cost([(plan.chain, plan.entry, plan.is_new) for plan in planned])

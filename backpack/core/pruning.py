@@ -67,7 +67,10 @@ class Pruner:
 
     def step(self) -> int:
         """Prune what is due at this commit, a bounded number at a time; how many left."""
+        ledger = self.engine.ledger
+        size = ledger.history_bytes
         count = self._prune(STEP_COMMITS)
+        self.engine.pruned_bytes += size - ledger.history_bytes
         self._squeeze(1 + count // STEP_COMMITS_A_SQUEEZE)
         return count
 
@@ -87,7 +90,7 @@ class Pruner:
         engine = self.engine
         if engine.limits.prune_strategy == "none":
             return False
-        pruned = engine.pruned
+        pruned, history = engine.pruned, engine.ledger.history_bytes
         try:
             self._begin(len(self.passed))
             while engine.ledger.history_bytes + size > engine.limits.max_history_size:
@@ -99,15 +102,18 @@ class Pruner:
         except BaseException:
             engine.repair()
             raise
+        engine.pruned_bytes += history - engine.ledger.history_bytes
         return engine.pruned > pruned
 
     def _prune_at_once(self, *, is_wanted: bool) -> int:
+        size = self.engine.ledger.history_bytes
         try:
             count = self._prune(1 << 62, is_wanted=is_wanted)
             self._squeeze(1 << 62)
         except BaseException:
             self.engine.repair()
             raise
+        self.engine.pruned_bytes += size - self.engine.ledger.history_bytes
         return count
 
     def _prune(self, count_max: int, *, is_wanted: bool = False) -> int:
@@ -173,12 +179,14 @@ class Pruner:
 
     def drop_before(self, seq: int) -> None:
         """Drop every commit before `seq` that is not pinned and not the newest. Cost: O(commits dropped)."""
-        timeline = self.engine.timeline
+        engine, timeline = self.engine, self.engine.timeline
+        size = engine.ledger.history_bytes
         for one in list(timeline.seqs()):
             if one >= seq or one == timeline.head:
-                return
-            if not self.engine.pins.holds(one):
+                break
+            if not engine.pins.holds(one):
                 self._drop(one)
+        engine.pruned_bytes += size - engine.ledger.history_bytes
 
     def _drop(self, seq: int) -> None:
         drop(self.engine, seq)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from backpack.core.chain import Purged, form_of, kind_of, size_of
+from backpack.core.chain import Mark, Purged, form_of, kind_of, size_of
 from backpack.core.engine import Engine
 
 
@@ -29,7 +29,7 @@ def purge(engine: Engine, keys: Iterable[str], *, dry_run: bool, after: int = 0)
                 continue
             assert index < len(forms) - 1, "a value that is purged is out of sight"
             engine.ledger.release(entry)
-            forms[index] = Purged(kind_of(entry), size_of(entry))
+            forms[index] = Purged(kind_of(entry), size_of(entry), entry.setter if isinstance(entry, Mark) else None)
         if not dry_run:
             chain.content = chain.tip = None
             chain.is_plain = chain.is_usual = False

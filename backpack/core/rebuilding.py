@@ -15,7 +15,7 @@ from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
 from backpack.core.payload import Pieces
 from backpack.core.rebuilt_chains import read_chains
-from backpack.core.rebuilt_commits import connect, read_authors, read_labels, read_timeline
+from backpack.core.rebuilt_commits import connect, read_authors, read_labels, read_setters, read_timeline
 from backpack.core.rebuilt_forms import read_forms
 
 EPOCHS_MAX: Final = 10_000
@@ -40,6 +40,7 @@ def rebuild(fields: Fields, data: Iterable[bytes], secret: bytes) -> tuple[Engin
     engine.chains = {chain.key: chain for chain in chains}
     require(len(engine.chains) == len(chains), "a key stands twice")
     engine.authors = read_authors(given, labels, connect(given, timeline, chains))
+    read_setters(given, labels, chains)
     engine.names.update(engine.chains)
     engine.visible.update(chain.key for chain in chains if is_visible(chain.last))
     _read_retired(given, engine)

@@ -6,11 +6,12 @@ author. Cost: O(commits + entries), and one block of columns for each 1,024 seqs
 """
 
 from array import array
+from collections.abc import Iterator
 from itertools import pairwise
 
-from backpack.core.chain import Chain
+from backpack.core.authors import Author, LoneAuthor
+from backpack.core.chain import Chain, Mark, Purged, Setter, carries_on
 from backpack.core.commit import Label
-from backpack.core.dropping import Author, LoneAuthor
 from backpack.core.fields import HITS_MAX, KINDS, NUMBER_MAX, SEQ_MAX, Given, is_name, is_rising, require
 from backpack.core.timeline import BLOCK_BITS, BLOCK_MASK, BLOCK_SIZE, RUN_SIZE, Block, Gap, Timeline
 from backpack.limits import TAG_COUNT_MAX
@@ -127,35 +128,60 @@ def connect(given: Given, timeline: Timeline, chains: list[Chain]) -> dict[int, 
 def read_authors(given: Given, labels: list[Label], outlived: dict[int, list[Chain]]) -> dict[int, Author | LoneAuthor]:
     """Who made the entries that outlived their commit; all of them, and nobody else."""
     authors: dict[int, Author | LoneAuthor] = {}
-    seqs = given.column("author_seqs", "q", len(outlived))
-    times = given.column("author_times", "q", len(seqs))
-    numbers = given.column("author_labels", "I", len(seqs))
-    counts = given.column("author_counts", "q", len(seqs))
-    keys = given.column("change_keys", "I", sum(counts))
-    kinds = given.raw("change_kinds", len(keys), len(KINDS))
-    versions = given.column("change_versions", "q", len(keys))
-    sizes = given.column("change_sizes", "q", len(keys))
-    is_large = given.raw("change_is_large", len(keys), 2)
-    require(is_rising(seqs), "the authors are out of order")
-    at = 0
-    for seq, time, number, count in zip(seqs, times, numbers, counts, strict=True):
-        label, left = labels[number], outlived[seq]
-        if not count:
+    for seq, time, label, changes in _read_makers(given, "", labels, len(outlived)):
+        left = outlived[seq]
+        if not changes:
             require(len(left) == 1, "the changes of a commit are missing")
             authors[seq] = (time, label)
             continue
+        named = {change[0] for change in changes}
+        require(all(chain.key in named for chain in left), "the changes of a commit are not those of the keys")
+        authors[seq] = Author(time, label, changes, len(left))
+    return authors
+
+
+def read_setters(given: Given, labels: list[Label], chains: list[Chain]) -> None:
+    """Tell the marks who brought the values that they carry on. Exports of the first days say nothing of it."""
+    if "mark_setters" not in given.fields:
+        return
+    setters = {setter[0]: setter for setter in _read_makers(given, "setter_", labels, None)}
+    marks = [
+        (chain.key, seq, entry)
+        for chain in chains
+        for seq, entry in zip(*chain.columns, strict=True)
+        if isinstance(entry, Mark | Purged)
+    ]
+    numbers = given.column("mark_setters", "q", len(marks), stop=given.head + 1)
+    for (key, seq, mark), number in zip(marks, numbers, strict=True):
+        if number:
+            changed = {change[0] for change in setters[number][3]}
+            require(number < seq and key in changed and carries_on(mark), "a value was not brought by who should have")
+            mark.setter = setters[number]
+
+
+def _read_makers(given: Given, prefix: str, labels: list[Label], count: int | None) -> Iterator[Setter]:
+    """Commits that have left, ascending, and what they changed."""
+    seqs = given.column(f"{prefix}author_seqs", "q", count)
+    times = given.column(f"{prefix}author_times", "q", len(seqs))
+    numbers = given.column(f"{prefix}author_labels", "I", len(seqs))
+    counts = given.column(f"{prefix}author_counts", "q", len(seqs))
+    keys = given.column(f"{prefix}change_keys", "I", sum(counts))
+    kinds = given.raw(f"{prefix}change_kinds", len(keys), len(KINDS))
+    versions = given.column(f"{prefix}change_versions", "q", len(keys))
+    sizes = given.column(f"{prefix}change_sizes", "q", len(keys))
+    is_large = given.raw(f"{prefix}change_is_large", len(keys), 2)
+    require(is_rising(seqs), "the authors are out of order")
+    at = 0
+    for seq, time, number, changed in zip(seqs, times, numbers, counts, strict=True):
         changes = tuple(
             [
                 (given.key(keys[one]), KINDS[kinds[one]], versions[one], sizes[one], bool(is_large[one]))
-                for one in range(at, at + count)
+                for one in range(at, at + changed)
             ]
         )
-        at += count
-        named = {change[0] for change in changes}
-        is_whole = len(named) == count and all(chain.key in named for chain in left)
-        require(is_whole, "the changes of a commit are not those of the keys")
-        authors[seq] = Author(time, label, changes, len(left))
-    return authors
+        at += changed
+        require(len({change[0] for change in changes}) == changed, "a commit changes a key twice")
+        yield seq, time, labels[number], changes
 
 
 def _pad(block: Block, size: int) -> None:

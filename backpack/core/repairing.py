@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from sortedcontainers import SortedList
 
+from backpack.core.authors import Author, hand_on
 from backpack.core.chain import DELETED, PACK, Chain, Entry, form_of, is_visible, kind_of, size_of
-from backpack.core.dropping import Author
 from backpack.core.payload import Content, LargeRef
 from backpack.core.timeline import BLOCK_BITS, BLOCK_MASK, BLOCK_SIZE, Block, Gap
 
@@ -87,14 +87,18 @@ def _cut_chain(engine: "Engine", chain: Chain) -> None:
     if chain.versions is not None:
         del chain.versions[len(seqs) :]
     following = timeline.head + 1
+    unseen: list[int] = []
     for index in range(len(seqs) - 1, -1, -1):
         if forms[index] is None:
             continue
         seen_by = timeline.next_from(seqs[index])
         if following <= timeline.head and (not seen_by or seen_by >= following):
-            forms[index] = None
+            unseen.append(index)
         else:
             following = seqs[index]
+    for index in reversed(unseen):  # oldest first: who brought a value is handed on from each to the next
+        hand_on(engine, chain, index)
+        forms[index] = None
     chain.holes = forms.count(None)
     chain.is_ragged = forms[: chain.holes].count(None) != chain.holes
     chain.tip = None

@@ -49,7 +49,7 @@ def shape(chain: Chain, payload: bytes, grown: Grown, large_size: int, index: La
         if content == payload if type(content) is bytes else _is_equal(content, payload):
             if isinstance(form, LargeRef) == is_large:
                 return form, chain.content, False
-            return _shape_large(payload, index) if is_large else _as_small(content)  # the limit is another one now
+            return _shape_large(payload, index) if is_large else as_small(content)  # the limit is another one now
         pieces = None
         if size >= GROWTH_SIZE_MIN:
             stop = grown[1] if grown is not None and grown[0] is content else grown_from(content, payload)
@@ -88,12 +88,17 @@ def as_large(form: Content, index: LargeIndex) -> Shaped:
     return _shape_large(join(form), index)
 
 
-def _as_small(content: Content) -> Shaped:
-    """A value that was large under an earlier limit, in the same bytes, so that its old versions stay readable."""
+def as_small(content: Content) -> Shaped:
+    """A value that was large under an earlier limit, in the same bytes, so that its old versions stay readable.
+
+    What stands on disk comes into memory, and is readable there whatever memory has.
+    """
     if isinstance(content, Pieces):
-        for source in content.sources:
-            if isinstance(source, Buffer):
-                source.is_sealed = True  # a buffer never grows for large values and for others
+        buffers = [source for source in content.sources if isinstance(source, Buffer)]
+        if any(type(buffer) is not Buffer for buffer in buffers):
+            return join(content), None, True
+        for buffer in buffers:
+            buffer.is_sealed = True  # a buffer never grows for large values and for others
     return content, None, True
 
 

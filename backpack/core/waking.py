@@ -3,21 +3,20 @@
 from typing import TYPE_CHECKING
 
 from backpack.core.chain import PACK, Chain, Mark
-from backpack.core.past import Past, Woken
+from backpack.core.past import Woken
 from backpack.core.payload import LargeRef
 
 if TYPE_CHECKING:
     from backpack.core.engine import Engine
 
 
-def wake(engine: "Engine", woken: Woken, past: Past) -> Chain | None:
+def wake(engine: "Engine", woken: Woken) -> Chain | None:
     """A key that slept: its newest change becomes the only entry of its chain, of a commit that has left."""
     if woken.form is None:
         engine.retired[woken.key] = woken.version
         engine.retired_seqs[woken.key] = woken.seq
         return None
     chain = Chain(woken.key, woken.version - 1)
-    live_bytes = engine.ledger.live_bytes
     form = woken.form
     if type(form) is bytes:
         form = engine.ledger.add_payload(chain, form)
@@ -27,11 +26,9 @@ def wake(engine: "Engine", woken: Woken, past: Past) -> Chain | None:
     chain.append(woken.seq, entry)
     chain.is_settled = True
     engine.ledger.settle(entry)
-    past.dormant_bytes -= engine.ledger.live_bytes - live_bytes
     if isinstance(form, LargeRef):
         chain.content = woken.content
         engine.large.add(chain)
-        past.dormant_large -= 1
     engine.chains[woken.key] = chain
     engine.entry_offset += 1
     return chain

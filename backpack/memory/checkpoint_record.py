@@ -26,7 +26,7 @@ class MemoryCheckpoint:
 
     id: str
     number: int
-    """In the order they were made, from 1."""
+    """In the order the memory made them, from 1; 0 of one that the core alone has."""
     time_ns: int
     notes: str
     phase: str | None
@@ -47,6 +47,11 @@ class MemoryCheckpoint:
     def time(self) -> datetime:
         """When it was made, in UTC."""
         return time_of(self.time_ns)
+
+    @property
+    def is_of_core(self) -> bool:
+        """Was it made by `bp.checkpoint`, so that there is no record of it?"""
+        return self.number == 0
 
     @property
     def entry_count(self) -> int:

@@ -65,10 +65,8 @@ def summary_of(checkpoint: MemoryCheckpoint, references: Iterable[str], level: s
     return fitted("\n".join(lines), wanted.tokens, count_tokens)
 
 
-def report_of(checkpoints: Sequence[MemoryCheckpoint]) -> str:
-    """All of them, newest first, with the sums."""
-    entries = sum(one.entry_count for one in checkpoints)
-    tokens = sum(one.tokens for one in checkpoints)
+def report_of(checkpoints: Sequence[MemoryCheckpoint], entries: int, tokens: int) -> str:
+    """All of them, newest first, with what they refer to together."""
     lines = [
         "# Checkpoints",
         "",

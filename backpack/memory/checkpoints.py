@@ -5,10 +5,16 @@
 
 The record comes first. After a crash between the two the newest record has no checkpoint of the core; the next one that
 is made sees to it. Taking away goes the other way round, oldest first.
+
+A checkpoint that the core alone has, made by `bp.checkpoint`, is one of them: what a record would say is worked out
+from the states (`core_checkpoints.py`). Pruning leaves it alone, and a record refers to what came since the record
+before.
 """
 
+import builtins
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from backpack.errors import CheckpointExistsError, CommitNotFoundError, InvalidArgumentError
@@ -23,10 +29,12 @@ from backpack.memory.checkpoint_record import (
     record_of,
 )
 from backpack.memory.checkpoint_summary import report_of, summary_of
+from backpack.memory.core_checkpoints import worked_out
 from backpack.memory.documents import found_entry
 from backpack.memory.entry import time_of
 from backpack.memory.listing import line_of
 from backpack.store.names import checked_checkpoint_name, checked_key, checked_limit, checked_text
+from backpack.store.records import Checkpoint
 
 if TYPE_CHECKING:
     from backpack.memory.memory import Memory
@@ -79,7 +87,7 @@ class Checkpoints:
             name = self._checked_name(name)
         memory = self._memory
         with memory.bp._letters_at_rest(), memory.shared.lock:
-            before = self.all()
+            before = self._recorded()
             taken = {one.name for one in memory.bp.checkpoints()} | {one.id for one in before}
             if name is not None and name in taken:
                 raise CheckpointExistsError(f"the checkpoint exists: name={name!r}; choose another name", name=name)
@@ -101,44 +109,38 @@ class Checkpoints:
 
     def load(self, id: At = None) -> MemoryCheckpoint:
         """One of them; the newest by default. `CommitNotFoundError` when there is none, or several begin so."""
-        if isinstance(id, MemoryCheckpoint):
-            id = id.id
-        known = self.all()
-        if id is None or id == LATEST:
-            if not known:
-                raise CommitNotFoundError("there is no checkpoint yet: make one with checkpoint()", at=LATEST)
-            return known[-1]
-        if not isinstance(id, str) or not id:
-            raise InvalidArgumentError(f"a checkpoint is named by its id, not by {type(id).__name__}")
-        found = [one for one in known if one.id == id] or [one for one in known if one.id.startswith(id)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            names = ", ".join(one.id for one in found[:3])
-            raise CommitNotFoundError(f"several checkpoints begin so: {id!r}: {names}; give more of the id", at=id)
-        raise CommitNotFoundError(
-            f"there is no such checkpoint: {id!r}; "
-            + (f"the newest is {known[-1].id}" if known else "none was made yet"),
-            at=id,
-        )
+        known = self._core()
+        names = self._names(known)
+        name = _meant(names, id)
+        found = self._read(names, names.index(name), known)
+        if found is None:
+            raise _unknown(name, names)
+        return found
 
-    def all(self) -> list[MemoryCheckpoint]:
-        """All of them, oldest first. Cost: reading their records."""
-        prefix = self._memory.keys.checkpoints
-        found = []
-        for key in self._memory.values.keys(prefix):
-            record = self._memory.values.get(key)
-            if record is not None:  # else it was taken away meanwhile
-                found.append(checkpoint_of(key[len(prefix) :], record))
-        return sorted(found, key=lambda one: (one.number, one.time_ns, one.id))
+    def seq(self, id: At = None) -> int:
+        """The commit that one of them is at; errors as of `load`."""
+        return self._commit(_meant(self._names(self._core()), id))
+
+    def list(self, limit: int | None = None) -> "builtins.list[MemoryCheckpoint]":
+        """All of them, or so many, newest first. Cost: reading their records; of those that the core alone has, the
+        commits since the checkpoint before, some 2 ms each when they are archived."""
+        checked_limit(limit)
+        known = self._core()
+        names = self._names(known)
+        found = (self._read(names, at, known) for at in islice(reversed(range(len(names))), limit))
+        return [one for one in found if one is not None]
+
+    def all(self) -> "builtins.list[MemoryCheckpoint]":
+        """All of them, oldest first, as iteration has them."""
+        return self.list()[::-1]
 
     def __iter__(self) -> Iterator[MemoryCheckpoint]:
         return iter(self.all())
 
     def __len__(self) -> int:
-        return sum(1 for _ in self._memory.values.keys(self._memory.keys.checkpoints))
+        return len(self._names(self._core()))
 
-    def refs(self, id: At = None) -> list[str]:
+    def refs(self, id: At = None) -> "builtins.list[str]":
         """One line for each entry that was logged for a checkpoint, newest first: `[id] summary (tokens)`. Those that
         are gone are left out."""
         entries = (found_entry(self._memory, one) for one in reversed(self.load(id).references))
@@ -151,11 +153,26 @@ class Checkpoints:
         """
         old, new = self.load(a), self.load(b)
         prefix = self._memory.keys.entries
-        return difference(old, new, self._memory.bp.diff(self._commit(old), self._commit(new)), prefix)
+        return difference(old, new, self._memory.bp.diff(self._commit(old.id), self._commit(new.id)), prefix)
 
     def report(self) -> str:
         """All checkpoints as a page of Markdown."""
-        return report_of(self.all())
+        found = self.all()
+        return report_of(found, *self.sums(found))
+
+    def sums(self, checkpoints: Iterable[MemoryCheckpoint]) -> tuple[int, int]:
+        """How many entries they refer to, and the tokens of these; what two refer to counts once."""
+        found = tuple(checkpoints)
+        recorded = [one for one in found if not one.is_of_core]
+        counted = {id for one in recorded for id in one.references}
+        count, tokens = sum(one.entry_count for one in recorded), sum(one.tokens for one in recorded)
+        for id in (id for one in found if one.is_of_core for id in one.references):
+            if id not in counted:
+                counted.add(id)
+                count += 1
+                entry = found_entry(self._memory, id)
+                tokens += 0 if entry is None else entry.tokens
+        return count, tokens
 
     def summary(self, level: str = "standard", id: At = None) -> str:
         """One of them as text for a prompt: "minimal", "compact", "standard" or "full", which are at most 500, 1,000,
@@ -164,15 +181,16 @@ class Checkpoints:
         lines = (line_of(entry) for entry in self._referenced(checkpoint))
         return summary_of(checkpoint, lines, level, self._memory.count_tokens)
 
-    def prune(self, keep: int = KEPT_DEFAULT) -> list[str]:
-        """Take all but the newest away, and unpin their commits; the ids that went, oldest first.
+    def prune(self, keep: int = KEPT_DEFAULT) -> "builtins.list[str]":
+        """Take all but the newest away that the memory made, and unpin their commits; the ids that went, oldest first.
 
-        Entries stay. History still has the records; the commits go as any others do.
+        Entries stay, and so does what `bp.checkpoint` made. History still has the records; the commits go as any others
+        do.
         """
         checked_limit(keep)
         memory = self._memory
         with memory.bp._letters_at_rest(), memory.shared.lock:
-            known = self.all()
+            known = self._recorded()
             gone = known[: max(len(known) - keep, 0)]
             pinned = {one.name for one in memory.bp.checkpoints()}
             for one in gone:
@@ -209,19 +227,56 @@ class Checkpoints:
         if all(one.name != checkpoint.id for one in bp.checkpoints()):
             bp.checkpoint(checkpoint.id, at=bp.blame(self._key(checkpoint.id)), notes=checkpoint.notes)
 
-    def _commit(self, checkpoint: MemoryCheckpoint) -> int:
-        """The commit of its record."""
+    def _core(self) -> dict[str, Checkpoint]:
+        """The checkpoints of the core by name, in the order they were made."""
+        return {one.name: one for one in self._memory.bp.checkpoints()}
+
+    def _recorded(self) -> "builtins.list[MemoryCheckpoint]":
+        """Those that the memory made, oldest first. Cost: reading their records."""
+        prefix = self._memory.keys.checkpoints
+        found = []
+        for key in self._memory.values.keys(prefix):
+            record = self._memory.values.get(key)
+            if record is not None:  # else it was taken away meanwhile
+                found.append(checkpoint_of(key[len(prefix) :], record))
+        return sorted(found, key=lambda one: (one.number, one.time_ns, one.id))
+
+    def _names(self, known: Mapping[str, Checkpoint]) -> "builtins.list[str]":
+        """The names of all there are, oldest first. A record without a checkpoint of the core stands where its commit
+        does."""
+        prefix = self._memory.keys.checkpoints
+        names = list(known)
+        unpinned = [key[len(prefix) :] for key in self._memory.values.keys(prefix) if key[len(prefix) :] not in known]
+        for seq, name in sorted((self._commit(name), name) for name in unpinned):
+            later = (at for at, one in enumerate(names) if one in known and known[one].seq > seq)
+            names.insert(next(later, len(names)), name)
+        return names
+
+    def _read(self, names: Sequence[str], at: int, known: Mapping[str, Checkpoint]) -> MemoryCheckpoint | None:
+        """One of those names; None when it was taken away meanwhile."""
+        key = self._key(names[at])
+        record = self._memory.values.get(key) if key in self._memory.bp else None  # no letter brings one
+        if record is not None:
+            return checkpoint_of(names[at], record)
+        if names[at] not in known:
+            return None
+        previous = names[at - 1] if at else None
+        seq = 0 if previous is None else known[previous].seq if previous in known else self._commit(previous)
+        return worked_out(self._memory, known[names[at]], previous, seq)
+
+    def _commit(self, id: str) -> int:
+        """The commit of the core's checkpoint, or else of the record."""
         for one in self._memory.bp.checkpoints():
-            if one.name == checkpoint.id:
-                return one.commit.seq
-        return self._memory.bp.blame(self._key(checkpoint.id)).seq
+            if one.name == id:
+                return one.seq
+        return self._memory.bp.blame(self._key(id)).seq
 
     def _since(self, last: MemoryCheckpoint | None) -> set[str]:
         """The ids of the entries that were not there at a checkpoint."""
         prefix = self._memory.keys.entries
         keys = set(self._memory.values.keys(prefix))
         if last is not None:
-            keys.difference_update(self._memory.bp.snapshot(self._commit(last)))
+            keys.difference_update(self._memory.bp.snapshot(self._commit(last.id)))
         return {key[len(prefix) :] for key in keys}
 
     def _referenced(self, checkpoint: MemoryCheckpoint) -> Iterator[Any]:
@@ -229,3 +284,27 @@ class Checkpoints:
             entry = found_entry(self._memory, id)
             if entry is not None:
                 yield entry
+
+
+def _meant(names: Sequence[str], id: At) -> str:
+    """Which of the names, oldest first, is meant."""
+    if isinstance(id, MemoryCheckpoint):
+        id = id.id
+    if id is None or id == LATEST:
+        if not names:
+            raise CommitNotFoundError("there is no checkpoint yet: make one with checkpoint()", at=LATEST)
+        return names[-1]
+    if not isinstance(id, str) or not id:
+        raise InvalidArgumentError(f"a checkpoint is named by its id, not by {type(id).__name__}")
+    found = [name for name in names if name == id] or [name for name in names if name.startswith(id)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        shown = ", ".join(found[:3])
+        raise CommitNotFoundError(f"several checkpoints begin so: {id!r}: {shown}; give more of the id", at=id)
+    raise _unknown(id, names)
+
+
+def _unknown(id: str, names: Sequence[str]) -> CommitNotFoundError:
+    hint = f"the newest is {names[-1]}" if names else "none was made yet"
+    return CommitNotFoundError(f"there is no such checkpoint: {id!r}; {hint}", at=id)

@@ -178,6 +178,11 @@ def _checked_lines(lines: object) -> Lines:
     if isinstance(lines, tuple | list) and len(lines) == 2:
         first, last = lines
         if type(first) is int and first >= 1 and (last is None or type(last) is int):
+            if last is not None and last < first:
+                raise InvalidArgumentError(
+                    f"the lines end before they begin: first={first} last={last}; "
+                    f"the smaller number comes first: {max(last, 1)}-{first}"
+                )
             return first, last
     raise InvalidArgumentError("lines are a pair, the first and the last, counted from 1: lines=(10, 40)")
 

@@ -53,6 +53,8 @@ def checked_labels(
 
 def place_of(directory: str | os.PathLike[str]) -> str:
     """A directory as entries name it: the absolute path, links followed, so that `.` is what it is from anywhere."""
+    if not isinstance(directory, str | os.PathLike) or not isinstance(os.fspath(directory), str):
+        raise InvalidArgumentError(f"a directory is a str or a path of one, not {type(directory).__name__}")
     text = checked_text("directory", str(PurePath(directory)), 4 * NAME_SIZE_MAX)
     if "\0" in text:
         raise InvalidArgumentError("a directory has no NUL in its path")

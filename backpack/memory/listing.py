@@ -91,17 +91,11 @@ def shown_at(memory: "Memory", checkpoint: str) -> frozenset[str]:
 
 
 def _of_checkpoint(memory: "Memory", checkpoint: "str | MemoryCheckpoint") -> tuple[frozenset[str], frozenset[str]]:
-    """The names that entries of a checkpoint may have been logged with, and the ids that it refers to.
-
-    A checkpoint of the core that the memory knows nothing of refers to the entries that were there when it was made.
-    """
+    """The names that entries of a checkpoint may have been logged with, and the ids that it refers to."""
     if not isinstance(checkpoint, str):
         return frozenset((checkpoint.id,)), frozenset(checkpoint.references)
     if not checkpoint:
         return frozenset((checkpoint,)), frozenset()
-    is_core = any(one.name == checkpoint for one in memory.bp.checkpoints())
-    if is_core and memory.keys.checkpoints + checkpoint not in memory.bp:
-        return frozenset((checkpoint,)), shown_at(memory, checkpoint)
     with suppress(CommitNotFoundError):  # else it is a name that entries were logged with
         found = memory.checkpoints.load(checkpoint)
         return frozenset((checkpoint, found.id)), frozenset(found.references)

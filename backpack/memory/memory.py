@@ -161,6 +161,9 @@ class Memory:
     ) -> Any:
         """A copy of a message (or any value) in which each text longer than `limit` characters is a short one.
 
+        So is a list or dict that is no message, by itself or as what a tool answered, when no text in it is longer but
+        its JSON text is.
+
         The text is stored as an entry; its first `preview` characters stay, and a marker that names the entry. The
         message has the entries in its `memory_refs`. Without `type` what tools say is `tool_output`, what users and
         systems say `context`, all else `output`. One commit a text; what is handed in is never changed.
@@ -237,8 +240,8 @@ class Memory:
 
         `lines`: the first and the last, both included, counted from 1. `bytes`: offset and length of the UTF-8, as
         bytes. `chunk`: from 0. `pattern`: the lines in which it is found, with `context_lines` around each. Past the
-        end there is nothing. More than a fetch may return raises `FetchLimitError`; `EntryNotFoundError`,
-        `EntryPrunedError`, `ChunkNotFoundError`, `CorruptionError`.
+        end there is nothing; lines that end before they begin are refused. More than a fetch may return raises
+        `FetchLimitError`; `EntryNotFoundError`, `EntryPrunedError`, `ChunkNotFoundError`, `CorruptionError`.
         """
         return fetch.fetch(self, reference_of(id), lines, bytes, chunk, pattern, context_lines, summary_only)
 

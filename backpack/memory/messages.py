@@ -10,12 +10,16 @@ with `additional_kwargs` has them there, another one as an attribute.
 
 Left alone, because what they are for needs them whole and unchanged: media in base64 (a cut picture is no picture),
 reasoning that providers sign or encrypt, subclasses of str and bytes, keys, members of sets.
+
+What a tool answered may be data instead of text and content blocks: a list or a dict in the `content` of its message.
+Whoever rewrites may put something in the place of that as a whole.
 """
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from backpack.limits import VALUE_DEPTH_MAX
@@ -38,10 +42,16 @@ _ROLES: Final = {
 }
 """What LangChain says in `type` where others have a `role`."""
 
-_RESULTS: Final = frozenset(("tool_result", "function_call_output", "mcp_tool_result", "web_search_tool_result"))
+RESULTS: Final = frozenset(("tool_result", "function_call_output", "mcp_tool_result", "web_search_tool_result"))
 """Blocks in a message that hold what a tool said."""
 
-_SIGNED: Final = frozenset(("thinking", "redacted_thinking", "reasoning"))
+SIGNED: Final = frozenset(("thinking", "redacted_thinking", "reasoning"))
+"""Reasoning that must come back as it was."""
+
+_ANSWERING: Final = frozenset(("tool", "function"))
+_PAYLOADS: Final = frozenset(("content", "output"))
+"""Fields with what a tool answered."""
+
 _MEDIA: Final = frozenset(("base64", "image", "audio", "video", "input_audio"))
 _MEDIA_FIELDS: Final = frozenset(("data", "base64", "file_data", "b64_json"))
 _MEDIA_MIMES: Final = ("image/", "audio/", "video/", "application/pdf", "application/octet-stream")
@@ -50,7 +60,7 @@ _LOOKED_AT: Final = 4096
 _WIDTH: Final = 64
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 _BASE64_END: Final = re.compile(r"[A-Za-z0-9+/_\-\r\n]*={0,2}[\r\n]*")
-_KINDS: Final = frozenset(_ROLES) | _RESULTS | _SIGNED | _MEDIA
+_KINDS: Final = frozenset(_ROLES) | RESULTS | SIGNED | _MEDIA
 """What `type` may say that is understood here: it stays, whatever the limit, so that it is understood again."""
 
 Scope = TypeVar("Scope")
@@ -63,8 +73,12 @@ class Rewriter(Protocol, Generic[Scope]):
         """A message begins whose `memory_refs` are these, or `ABSENT`."""
         ...
 
-    def text(self, text: str | bytes, field: str, role: str, scope: Scope | None) -> str | bytes:
+    def text(self, text: str | bytes, field: str, role: str, scope: Scope | None) -> Any:
         """What stands in the place of this text; no scope where it is in no message."""
+        ...
+
+    def payload(self, value: Any, rewritten: Callable[[], Any], role: str, scope: Scope | None) -> Any:
+        """What stands in the place of a list or dict that a tool answered: `rewritten` makes the copy."""
         ...
 
     def end(self, scope: Scope) -> Any:
@@ -103,7 +117,7 @@ class _Walk:
     def value(self, value: Any, scope: Any, field: str, role: str, is_kept: bool) -> Any:
         kind = type(value)
         if kind is str or kind is bytes:
-            if is_kept or _is_data_url(value):
+            if is_kept or is_data_url(value):
                 return value
             return self._rewriter.text(value, field, role, scope)
         if kind in _LEAVES:
@@ -125,7 +139,7 @@ class _Walk:
             self._within.discard(mark)
 
     def _dict(self, value: dict[Any, Any], scope: Any, role: str, is_kept: bool) -> dict[Any, Any]:
-        if scope is None or _is_message(value):
+        if scope is None or is_message(value):
             given = value.get(REFS, ABSENT)
             scope = self._rewriter.begin(given)
             made = self._fields(value, scope, role, is_kept, REFS)
@@ -174,17 +188,23 @@ class _Walk:
         """The fields of a dict or an object, rewritten; the one named `refs` is only copied."""
         kind = fields.get("type")
         kind = kind if type(kind) is str else ""
-        role = _role(fields) or role
-        is_kept = is_kept or kind in _SIGNED
-        still = _MEDIA_FIELDS if _is_medium(fields) else frozenset()
+        own_role = _role(fields)
+        role = own_role or role
+        is_kept = is_kept or kind in SIGNED
+        still = _MEDIA_FIELDS if is_medium(fields) else frozenset()
         made = {}
         for key, item in fields.items():
             if key == "type" and kind in _KINDS:
                 made[key] = item
                 continue
             field = key if type(key) is str else ""
+            is_payload = own_role in _ANSWERING and field in _PAYLOADS and type(item) in (list, dict)
             is_still = is_kept or (field in still and not _is_plain_text(item)) or (refs is not None and field == refs)
-            made[key] = self.value(item, scope, field, role, is_still)
+            if is_payload and not is_still:
+                rewritten = partial(self.value, item, scope, field, role, is_still)
+                made[key] = self._rewriter.payload(item, rewritten, role, scope)
+            else:
+                made[key] = self.value(item, scope, field, role, is_still)
         return made
 
 
@@ -222,7 +242,7 @@ def _like(value: Any, items: list[Any]) -> Any:
     return value if make is None else make(items)
 
 
-def _is_message(value: Mapping[Any, Any]) -> bool:
+def is_message(value: Mapping[Any, Any]) -> bool:
     """A dict that is a message wherever it stands. Told by what offloading never changes."""
     if "role" in value and ("content" in value or "tool_calls" in value or "parts" in value):
         return True
@@ -238,10 +258,10 @@ def _role(fields: Mapping[Any, Any]) -> str:
     kind = fields.get("type")
     if not isinstance(kind, str) or (kind == "function" and "function" in fields):  # a call, which the model wrote
         return ""
-    return "tool" if kind in _RESULTS else _ROLES.get(kind, "")
+    return "tool" if kind in RESULTS else _ROLES.get(kind, "")
 
 
-def _is_medium(fields: Mapping[Any, Any]) -> bool:
+def is_medium(fields: Mapping[Any, Any]) -> bool:
     kind = fields.get("type")
     if isinstance(kind, str) and kind in _MEDIA:
         return True
@@ -262,5 +282,5 @@ def _is_plain_text(item: Any) -> bool:
     return not (is_wrapped and all(map(_BASE64.fullmatch, (*lines, last))) and _BASE64_END.fullmatch(item[-_WIDTH:]))
 
 
-def _is_data_url(text: str | bytes) -> bool:
+def is_data_url(text: str | bytes) -> bool:
     return isinstance(text, str) and text.startswith("data:") and ";base64," in text[:_DATA_URL_HEAD]

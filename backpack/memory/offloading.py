@@ -1,10 +1,11 @@
 """Offloading: long texts of a message leave it for the memory, and `hydrate` puts them back.
 
 Each text becomes an entry of its own, by one commit; where it stood, `markers.py` says what stands there now, and the
-message names the entries in its `memory_refs`. Hydrating goes the other way: it takes the marker at the end of a text
-for one only when the message's `memory_refs` name the entry (outside of messages: when the entry is there) and the
-text is, character for character, what offloading makes of the entry's content. So a text of the user's that looks like
-a marker stays what it is.
+message names the entries in its `memory_refs`. Data that is long although no text in it is (`data.py`) becomes an entry
+as a whole, and its JSON text is what the beginning is of. Hydrating goes the other way: it takes the marker at the end
+of a text for one only when the message's `memory_refs` name the entry (outside of messages: when the entry is there)
+and the text is, character for character, what offloading makes of the entry's content. So a text of the user's that
+looks like a marker stays what it is.
 
 A message that was offloaded is one already: offloading it again changes nothing, and hydrating gives the original. That
 holds for one whose entry is gone, too, as far as its figures show it: hydrating it is an error. What a tool of the
@@ -15,12 +16,16 @@ What a message had in `memory_refs` before stands, meanwhile, in the first refer
 import copy
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from backpack.errors import BackpackError, ClosedError, InvalidArgumentError
 from backpack.memory import markers
+from backpack.memory.data import is_answered_data, is_data
 from backpack.memory.failures import tell_failure
+from backpack.memory.log import TITLE_MAX
 from backpack.memory.messages import ABSENT, rewrite
+from backpack.memory.rendering import text_of_value
 from backpack.memory.types import check_type
 
 if TYPE_CHECKING:
@@ -34,6 +39,9 @@ PREVIEW_SIZE: Final = 800
 """Characters of an offloaded text that stay."""
 
 _REPLACED: Final = "replaced"
+_TITLE_READ: Final = 400
+"""Characters of the text of a value that its title is made of: at the beginning much of it are spaces."""
+
 _ARGUMENTS: Final = "arguments"
 """The field of a tool call in which its arguments stand as JSON text."""
 
@@ -69,7 +77,7 @@ def offload(
         check_type(type)
     offloading = _Offloading(memory, limit, min(preview, limit), title, type, subtype, tags)
     try:
-        return rewrite(value, offloading)
+        return offloading.value(value)
     except InvalidArgumentError:
         raise
     except _NotStored as failed:
@@ -138,7 +146,7 @@ class _Message:
 class _Offloading:
     """Texts out."""
 
-    __slots__ = ("_limit", "_made", "_memory", "_preview", "_subtype", "_tags", "_title", "_type")
+    __slots__ = ("_limit", "_made", "_memory", "_preview", "_seen", "_subtype", "_tags", "_title", "_type")
 
     def __init__(
         self,
@@ -158,6 +166,12 @@ class _Offloading:
         self._subtype = subtype
         self._tags = tags
         self._made: list[str] = []
+        self._seen = 0
+        """How many texts are an entry, were one before, or are the answer of a tool of the memory."""
+
+    def value(self, value: Any) -> Any:
+        """What stands in the place of all that was handed in."""
+        return self._data(value, partial(rewrite, value, self), "", None, is_data)
 
     def take_back(self) -> None:
         """Delete the entries of texts whose message stays as it was: nothing refers to them."""
@@ -173,24 +187,47 @@ class _Offloading:
         marker = markers.find(text)
         if marker is not None and (scope is None or marker.id in scope.refs):
             try:
-                is_ours = markers.restores(text, marker, self._memory.value(marker.id))
+                is_ours = markers.restores(text, marker, _content(self._memory, marker.id)[1])
             except BackpackError:
                 is_ours = scope is not None and markers.fits(text, marker, scope.refs[marker.id])
                 is_lost = not is_ours  # hydrating would take it for one of ours that is gone: so it is stored
             if is_ours:
+                self._seen += 1
                 if scope is not None:
                     scope.seen.add(marker.id)
                 return text
         if len(text) <= self._limit and not is_lost:
             return text
+        self._seen += 1
         if isinstance(text, str) and not is_lost and self._memory.shared.answers.has(text):
             return text
         is_arguments = field == _ARGUMENTS and isinstance(text, str) and markers.is_json_object(text)
-        entry = self._stored(text, role, is_arguments)
-        self._made.append(entry.id)
-        if scope is not None:
-            scope.made.append(_ref(entry))
+        entry = self._stored(text, role, scope, mime="application/json" if is_arguments else None)
         return markers.shorten(text, self._preview, entry.id, is_arguments=is_arguments, line_count=entry.lines)
+
+    def payload(self, value: Any, rewritten: Callable[[], Any], role: str, scope: _Message | None) -> Any:
+        return self._data(value, rewritten, role, scope, is_answered_data)
+
+    def _data(
+        self,
+        value: Any,
+        rewritten: Callable[[], Any],
+        role: str,
+        scope: _Message | None,
+        may_go: Callable[[Any], bool],
+    ) -> Any:
+        """The copy, or what stands for all of it: when it is data whose JSON text is too long, though no text in it
+        is."""
+        seen = self._seen
+        made = rewritten()
+        if self._seen != seen or not may_go(value):
+            return made
+        text = text_of_value(value)
+        if len(text) <= self._limit:
+            return made
+        self._seen += 1
+        entry = self._stored(value, role, scope, title=_title_of(text))
+        return markers.shorten(text, self._preview, entry.id, line_count=entry.lines)
 
     def end(self, scope: _Message) -> Any:
         if not scope.made:
@@ -201,20 +238,27 @@ class _Offloading:
             scope.made[0][_REPLACED] = copy.deepcopy(scope.given)
         return scope.made
 
-    def _stored(self, text: str | bytes, role: str, is_arguments: bool) -> "Entry":
+    def _stored(
+        self, content: Any, role: str, scope: _Message | None, *, title: str | None = None, mime: str | None = None
+    ) -> "Entry":
+        """The entry of it, which the message refers to. `title` is for what nobody gave one."""
         try:
-            return self._memory.log(
-                text,
+            entry = self._memory.log(
+                content,
                 type=self._type or _TYPES.get(role, "output"),
                 subtype=self._subtype,
-                title=self._title,
-                mime="application/json" if is_arguments else None,
+                title=title if self._title is None else self._title,
+                mime=mime,
                 tags=self._tags,
             )
         except InvalidArgumentError:
             raise
         except Exception as error:
             raise _NotStored(error) from None
+        self._made.append(entry.id)
+        if scope is not None:
+            scope.made.append(_ref(entry))
+        return entry
 
 
 class _Hydrating:
@@ -228,16 +272,19 @@ class _Hydrating:
     def begin(self, refs: Any) -> _Message:
         return _Message(refs)
 
-    def text(self, text: str | bytes, field: str, role: str, scope: _Message | None) -> str | bytes:
+    def text(self, text: str | bytes, field: str, role: str, scope: _Message | None) -> Any:
         marker = markers.find(text)
         if marker is None or (scope is not None and marker.id not in scope.refs):
             return text
-        content = self._memory.value(marker.id)
-        if not isinstance(content, str | bytes) or not markers.restores(text, marker, content):
+        value, content = _content(self._memory, marker.id)
+        if not markers.restores(text, marker, content):
             return text
         if scope is not None:
             scope.seen.add(marker.id)
-        return content
+        return value
+
+    def payload(self, value: Any, rewritten: Callable[[], Any], role: str, scope: _Message | None) -> Any:
+        return rewritten()
 
     def end(self, scope: _Message) -> Any:
         if not scope.seen:
@@ -252,6 +299,17 @@ class _Hydrating:
         if left and replaced is not ABSENT and isinstance(left[0], dict):
             left[0][_REPLACED] = replaced
         return left or replaced
+
+
+def _title_of(text: str) -> str:
+    """The beginning of the text of a value, on one line."""
+    return " ".join(text[:_TITLE_READ].split())[:TITLE_MAX].encode("utf-8", "replace").decode("utf-8")
+
+
+def _content(memory: "Memory", id: str) -> tuple[Any, str | bytes]:
+    """What an entry was made of, and the text or bytes that its beginning is of."""
+    value = memory.value(id)
+    return value, value if isinstance(value, str | bytes) else text_of_value(value)
 
 
 def _by_id(refs: Any) -> Iterable[tuple[str, dict[Any, Any]]]:

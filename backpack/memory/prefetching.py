@@ -32,7 +32,8 @@ _WORD: Final = re.compile(r"\w+")
 _COMMON: Final = re.compile(
     "about|all|also|and|any|are|but|can|could|did|does|for|from|get|give|had|has|have|how|into|its|just|let|not|now|off|"
     "our|out|please|show|tell|that|the|their|them|then|there|these|they|this|those|was|were|what|when|where|which|who|"
-    "why|will|with|would|you|your"
+    "why|will|with|would|you|your|"
+    "ah|am|an|as|at|be|by|do|eh|he|hi|if|in|is|it|ll|me|my|no|of|oh|ok|on|or|re|so|to|uh|up|us|ve|we"
 )
 
 
@@ -77,7 +78,7 @@ def _words(text: str) -> set[str]:
         word
         for part in _WORD.findall(text)
         for word in {part, *part.split("_")}
-        if (len(word) > 2 or any(map(str.isdigit, word))) and not _COMMON.fullmatch(word)
+        if (len(word) > 1 or any(map(str.isdigit, word))) and not _COMMON.fullmatch(word)
     }
 
 

@@ -45,7 +45,9 @@ class MemoryPruneReport:
     contents: int
     parts: int
     freed_bytes: int
-    """What the disk got back, or the memory; of a dry run what the contents take."""
+    """By how much smaller the files are without it, not counting what pruning itself notes (titles, a report); in
+    memory the packed bytes. Of a dry run an estimate, the packed bytes: on disk short texts are compressed together, to
+    a third or so."""
     dry_run: bool
 
 
@@ -62,18 +64,16 @@ def prune(memory: "Memory", keep_days: float, keep_entries: int, dry_run: bool) 
         kept_parts = {part for digest in long for part in parts_of(memory.contents.find(digest))}
         contents = _unneeded(memory, memory.keys.content, kept)
         parts = _unneeded(memory, memory.keys.parts, kept_parts | _used_parts(memory, contents))
+        keys = [memory.keys.entries + entry.id for entry in removed] + contents + parts
         freed = 0
         if dry_run:
-            leaving = [row for row in (*removed, *emptied) if row.digest not in kept and not row.is_pruned]
-            freed = sum({row.digest: row.stored_size for row in leaving}.values())
-        elif removed or emptied or contents or parts:
-            before = _taken(memory)
+            freed = sum(map(memory.bp._stored_size, keys))
+        elif keys or emptied:
             _mark(memory, removed, emptied)
-            keys = [memory.keys.entries + entry.id for entry in removed] + contents + parts
-            erase(memory.bp, Exactly(keys, "entries that were pruned"), False, None)
+            erased = erase(memory.bp, Exactly(keys, "entries that were pruned"), False, None)
             for key in contents:
                 memory.contents.drop(key[len(memory.keys.content) :])
-            freed = max(0, before - _taken(memory))
+            freed = erased.size if memory.bp._opened is None else erased.freed_bytes
         return MemoryPruneReport(
             tuple((entry.id, entry.title) for entry in removed),
             tuple((entry.id, entry.title) for entry in emptied),
@@ -113,7 +113,8 @@ def _leaving(
     emptied: list[Entry] = []
     for entry in candidates:
         age = now - entry.time_ns
-        if age <= keep_days * _DAY_NS or entry.checkpoint in pins or entry.id in referred:
+        is_young = keep_days > 0 and age <= keep_days * _DAY_NS
+        if is_young or entry.checkpoint in pins or entry.id in referred:
             continue
         is_summary_kept = entry.tier == "chunks" and age > KEEP_CHUNKS_DAYS * _DAY_NS and not entry.is_pruned
         (emptied if is_summary_kept else removed).append(entry)
@@ -170,13 +171,6 @@ def _mark(memory: "Memory", removed: list[Entry], emptied: list[Entry]) -> None:
 def _tombstones(memory: "Memory") -> dict[str, Any]:
     found = memory.values.get(memory.keys.pruned)
     return found if isinstance(found, dict) else {}
-
-
-def _taken(memory: "Memory") -> int:
-    """Bytes on disk; of a store in memory those of values."""
-    usage = memory.bp.memory_usage()
-    on_disk = usage.archive_bytes + usage.blob_bytes
-    return on_disk or usage.live_bytes
 
 
 def _check(keep_days: float, keep_entries: int) -> None:

@@ -1,5 +1,6 @@
 """Messages as they go to a model: without `memory_refs`, which strict APIs refuse as a field that they don't know."""
 
+from collections.abc import Callable
 from typing import Any
 
 from backpack.memory.messages import ABSENT, rewrite
@@ -20,6 +21,9 @@ class _Sending:
 
     def text(self, text: str | bytes, field: str, role: str, scope: None) -> str | bytes:
         return text
+
+    def payload(self, value: Any, rewritten: Callable[[], Any], role: str, scope: None) -> Any:
+        return rewritten()
 
     def end(self, scope: None) -> Any:
         return ABSENT

@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from backpack.errors import InvalidArgumentError
+from backpack.memory import clock
 from backpack.memory.entry import time_of
 from backpack.memory.status_file import StatusFile
 
@@ -39,6 +40,7 @@ _MARKER: Final = re.compile(rb"^<!-- backpack:status:(begin|end)\b[^\r\n>]*-->[ 
 _NAME: Final = b"<!-- backpack:status:"
 _FIELD: Final = re.compile(r"- (Task|Phase): (.*)")
 _DONE: Final = re.compile(r"- \[x\] (.*)")
+_MORE: Final = re.compile(r"^- and ([0-9][0-9,]{0,20}) more\r?$", re.MULTILINE)
 _REFERENCE: Final = re.compile(r"- (\[mem-[^\]]*\] .*)")
 
 
@@ -54,9 +56,13 @@ class Status:
 
 
 def update_status(
-    memory: "Memory", directory: "str | os.PathLike[str]", task: str | None, phase: str | None, done: Iterable[str]
+    memory: "Memory | None",
+    directory: "str | os.PathLike[str]",
+    task: str | None,
+    phase: str | None,
+    done: Iterable[str],
 ) -> Status:
-    """See `Memory.update_status`."""
+    """See `Memory.update_status`. Without a memory the references stay as the section says them."""
     if isinstance(done, str):
         raise InvalidArgumentError("done is a list of str, not one str")
     added = [_line("done", one) for one in done]
@@ -65,10 +71,8 @@ def update_status(
         None if phase is None else _line("phase", phase),
     )
     file = StatusFile(directory)
-    references = memory.refs(directory=directory)
-    more = len(references) - REFERENCES_MAX
-    shown = [_escaped(line) for line in references[:REFERENCES_MAX]]
-    now = time_of(memory.now_ns())
+    references = None if memory is None else memory.refs(directory=directory)
+    now = time_of(int(clock.now() * 1e9) if memory is None else memory.now_ns())
 
     def rewritten(old: bytes) -> bytes:
         before = status_in(old)
@@ -77,8 +81,11 @@ def update_status(
             raise InvalidArgumentError(f"there is no task there yet: name it with task=: directory={file.directory!r}")
         kept_phase = new_phase or (before.phase if before is not None else None)
         listed = list(dict.fromkeys([*(before.done if before is not None else ()), *added]))
-        status = Status(kept_task, kept_phase, tuple(listed), tuple(shown))
-        return replaced(old, _section(status, now, more))
+        if references is None:
+            shown, more = (() if before is None else before.references), _more_in(old)
+        else:
+            shown, more = tuple(map(_escaped, references[:REFERENCES_MAX])), len(references) - REFERENCES_MAX
+        return replaced(old, _section(Status(kept_task, kept_phase, tuple(listed), shown), now, more))
 
     found = status_in(file.rewrite(rewritten))
     assert found is not None
@@ -107,6 +114,13 @@ def status_in(data: bytes) -> Status | None:
         elif reference := _REFERENCE.fullmatch(line):
             references.append(reference[1])
     return Status(task, phase, tuple(done), tuple(references))
+
+
+def _more_in(data: bytes) -> int:
+    """How many references the section counts beyond those that it shows."""
+    place = _place(data)
+    found = None if place is None else _MORE.search(data[place[0] : place[1]].decode("utf-8", "replace"))
+    return 0 if found is None else int(found[1].replace(",", ""))
 
 
 def replaced(data: bytes, lines: Sequence[str]) -> bytes:

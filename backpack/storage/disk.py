@@ -5,13 +5,13 @@ on the way, and renaming the store under a running process does no harm. Files a
 umask. Appending is one `write` and two comparisons: 0.1 us beside the system call.
 
 `_writer` says at once who may change something: the pid of the process that opened it for writing, or `READER`, or
-`_FAILED` after a sync that failed. A forked child has another pid and is refused; it may read.
+after a sync that failed the number of that error, negative. A forked child has another pid and is refused; it may read.
 """
 
 import errno
 import os
+import stat
 import sys
-from collections.abc import Callable
 from typing import Final
 
 from backpack.errors import (
@@ -30,22 +30,22 @@ if sys.platform == "darwin":
     import fcntl
 
 READER: Final = 0
-_FAILED: Final = -1
 
 _READ_AT_ONCE: Final = MIB
 """Reads above it ask for the size of the file first: a size from a damaged file reserves no memory."""
 
-_write = os.write
-_fsync = os.fsync
+_HAS_FDATASYNC: Final = hasattr(os, "fdatasync")
 
 
-def _fdatasync() -> Callable[[int], object]:
+def _sync(descriptor: int) -> None:
+    """Have the bytes of a file on the disk. Functions of `os` are looked up at each call here and below, so that a test
+    of any program can have one fail."""
     if sys.platform == "darwin":  # there fsync leaves the bytes in the cache of the disk
-        return lambda descriptor: fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-    return getattr(os, "fdatasync", os.fsync)
-
-
-_sync = _fdatasync()
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    elif _HAS_FDATASYNC:
+        os.fdatasync(descriptor)
+    else:
+        os.fsync(descriptor)
 
 
 class DiskFile:
@@ -88,7 +88,7 @@ class DiskFile:
         if self._writer != process.pid:
             raise _refusal(self._writer, self._descriptor, self._name)
         try:
-            count = _write(self._descriptor, data)
+            count = os.write(self._descriptor, data)
             if count != len(data):
                 self._append_rest(data, count)
         except OSError as error:
@@ -98,7 +98,7 @@ class DiskFile:
         """A disk that is nearly full, or a signal, cut the write short: go on until it is done or refused."""
         left = memoryview(data)[count:]
         while left:
-            count = _write(self._descriptor, left)
+            count = os.write(self._descriptor, left)
             if not count:
                 raise OSError(errno.EIO, "the disk took nothing")
             left = left[count:]
@@ -126,7 +126,7 @@ class DiskFile:
         try:
             _sync(self._descriptor)
         except OSError as error:
-            self._writer = _FAILED
+            self._writer = -(error.errno or errno.EIO)
             raise storage_error("the file could not be synced", error, self._name) from error
 
     def close(self) -> None:
@@ -230,9 +230,9 @@ class DiskFolder:
     def sync(self) -> None:
         self._check()
         try:
-            _fsync(self._descriptor)
+            os.fsync(self._descriptor)
         except OSError as error:
-            self._writer = _FAILED
+            self._writer = -(error.errno or errno.EIO)
             raise storage_error("the folder could not be synced", error, self._path) from error
 
     def folder(self, name: str) -> "DiskFolder":
@@ -275,7 +275,8 @@ class DiskFolder:
         """Make it 0700: for a folder known to be a store. `open_folder` leaves the mode of one that was there alone."""
         self._check()
         try:
-            os.fchmod(self._descriptor, descriptors.FOLDER_MODE)
+            if stat.S_IMODE(os.fstat(self._descriptor).st_mode) != descriptors.FOLDER_MODE:
+                os.fchmod(self._descriptor, descriptors.FOLDER_MODE)
         except OSError as error:
             raise storage_error("the folder could not be made private", error, self._path) from error
 
@@ -305,8 +306,10 @@ def _refusal(writer: int, descriptor: int, name: str) -> Exception:
         return StorageError(f"it is closed: file={name!r}", file=name)
     if writer == READER:
         return ReadOnlyError(f"it is open for reading: file={name!r}", file=name)
-    if writer == _FAILED:
-        return StorageError(f"a sync failed: file={name!r}; only opening the store again recovers", file=name)
+    if writer < 0:
+        return StorageError(
+            f"a sync failed: file={name!r}; only opening the store again recovers", file=name, errno=-writer
+        )
     return StorageError(
         f"it was opened by another process, and this is a fork of it: file={name!r} pid={writer}; "
         "open the store in this process",

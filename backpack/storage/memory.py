@@ -184,6 +184,9 @@ class MemoryFolder:
             boot=self.boot,
         )
 
+    def secure(self) -> None:
+        """It is in memory: nobody else can enter it."""
+
     def lock(self, name: str, *, shared: bool = False) -> MemoryLock:
         content = self._opened(name)
         if not self._is_writable and not shared:

@@ -129,6 +129,10 @@ class Folder(Protocol):
         """Hold the lock of that name; `StoreLockedError` names the pid that has it."""
         ...
 
+    def secure(self) -> None:
+        """Nobody but its owner may enter it from here on. For the folder of a store: those in it are made so."""
+        ...
+
     def close(self) -> None:
         """Idempotent; files and folders that were opened in it stay open. A folder that nobody refers to is closed."""
         ...

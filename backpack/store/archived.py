@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Final
 
 from backpack.archive.archive import Archive
-from backpack.archive.content import DAMAGED, Change, CommitRow, facts_of
+from backpack.archive.content import CARRYING, DAMAGED, Change, CommitRow, facts_of
 from backpack.archive.dormant import Dormant
 from backpack.core.addresses import pruned_error
 from backpack.core.commit import Commit
@@ -58,6 +58,16 @@ class Archived:
         """The commit that made the change."""
         row = self._archive.row(found.seq)
         return None if row is None else self._commit(row)
+
+    def setter(self, found: Found) -> Commit | None:
+        """The commit that brought its value. Cost: a cold read; of a released one, several."""
+        seq = self._archive.setter_of(found.key, found.seq) if found.kind in CARRYING else found.seq
+        row = self._archive.row(seq) if seq else None
+        return None if row is None else self._commit(row)
+
+    def remover(self, key: str) -> Commit | None:
+        """A delete that is known is found."""
+        return None
 
     # -- many keys -----------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from backpack.archive.compacting import first_kept, size_before
+from backpack.archive.compacting import first_kept
 from backpack.store.records import CompactReport
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ def compact(store: "Backpack", wanted: "Retention", dry_run: bool, now_ns: int) 
     archive = opened.archive
     with store._lock, store._change():
         before, size = archive.commit_count, archive.archive_bytes + archive.blob_bytes
+        checkpoints = list(store._engine.pins.checkpoint_counts)
         if not dry_run:
             opened.settle()
     if dry_run:
-        boundary = first_kept(archive, retention, now_ns, as_sealed=True)
-        gone = max(boundary - archive.first_seq, 0)
-        return CompactReport(gone, size_before(archive, boundary) if gone else 0, boundary, True)
+        seen = opened.foresee(retention, checkpoints, now_ns)
+        return CompactReport(seen.commits, max(size - seen.size, 0), seen.first_seq, True)
     opened.drain()
     boundary = first_kept(opened.archive, retention, now_ns)
     if boundary > archive.first_seq:

@@ -168,10 +168,10 @@ def diff_of(old: "Snapshot", new: "Snapshot") -> Diff:
         else:
             place = added if has_new else removed
         later, found, sooner = (old, before, new) if old.seq > new.seq else (new, after, old)
-        author = later._author(found) if found is not None and found.seq > sooner.seq else None
+        author = later._remover(key) if found is None else later._author(found) if found.seq > sooner.seq else None
         place[key] = DiffEntry(
             key,
-            author,
+            author if author is not None and author.seq > sooner.seq else None,
             partial(old.unpack, key) if has_old else _nothing,
             partial(new.unpack, key) if has_new else _nothing,
         )

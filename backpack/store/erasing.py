@@ -28,7 +28,7 @@ def erase(store: "Backpack", pattern: Pattern, dry_run: bool, sight: Sight | Non
     if not dry_run:
         store._adopt()
     commit = None
-    held = 0
+    held = freed = 0
     erased: set[str] = set()
     with store._lock, store._change():
         known: Iterable[str] = [] if archive is None else keys_of(archive, pattern)
@@ -75,7 +75,7 @@ def erase(store: "Backpack", pattern: Pattern, dry_run: bool, sight: Sight | Non
         opened.discard_derived()
         if erased:
             opened.drain()
-            opened.erase(erased, upto)
+            freed = opened.erase(erased, upto)
         opened.discard_aside()
         if not opened.is_adopting:
             discard_letters(opened, pattern)
@@ -83,9 +83,9 @@ def erase(store: "Backpack", pattern: Pattern, dry_run: bool, sight: Sight | Non
             if opened.archive.twins:
                 gc.collect()  # a fork that nobody has any more may be waiting for this
             with store._lock:
-                opened.sweep(beside_readers=True)
+                freed += opened.sweep(beside_readers=True)
                 held = held_by_forks(opened.archive, matching)
             opened.flush()
     if commit is not None:
         store._tell(commit)
-    return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit, held)
+    return PurgeReport(tuple(keys), sum(versions.values()), size, dry_run, commit, held, max(0, freed))

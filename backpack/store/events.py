@@ -24,8 +24,8 @@ _log: Final = logging.getLogger("backpack")
 class Event:
     """Something that happened: its kind, the keys and the node it is about, sizes in bytes.
 
-    `commit` is there for changes; `count` says how many commits a prune or an archiving took; `detail` names what
-    went wrong (the class of an error) or was refused (the operation).
+    `commit` is there for changes; `count` says how many commits a prune or an archiving took out of memory, and `size`
+    how many bytes of history; `detail` names what went wrong (the class of an error) or was refused (the operation).
     """
 
     kind: str

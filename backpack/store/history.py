@@ -9,7 +9,7 @@ from backpack.core.commit import Commit
 from backpack.core.engine import Engine
 
 if TYPE_CHECKING:
-    from backpack.archive.archive import Archive
+    from backpack.archive.archive import Archive, Faults
 
 
 class History:
@@ -23,17 +23,20 @@ class History:
         self.lock = lock
         """The lock of the store: another one in a forked child."""
 
-    def commits(self, key: str | None, stop: int, start: int) -> Iterator[Commit]:
-        """The commits (that changed the key) before `stop` and behind `start`, newest first, lazily."""
+    def commits(self, key: str | None, stop: int, start: int, lost: "Faults | None" = None) -> Iterator[Commit]:
+        """The commits (that changed the key) before `stop` and behind `start`, newest first, lazily.
+
+        `lost`: takes the errors of those that can't be read, which are passed over; without it the first one raises.
+        """
         if key is not None and self._archive is not None:
-            yield from self._archived(self._archive, key, stop, start)
+            yield from self._archived(self._archive, key, stop, start, lost)
             return
         while True:
             with self.lock:
                 seq = self._previous(key, stop)
                 commit = self._engine.commit_at(seq) if seq > start else None
             if self._archive is not None and seq + 1 < stop:
-                yield from self._archived(self._archive, None, stop, max(seq, start))
+                yield from self._archived(self._archive, None, stop, max(seq, start), lost)
             if commit is None:
                 return
             yield commit
@@ -47,8 +50,10 @@ class History:
         commit = next(self.commits(None, seq, 0), None)
         return 0 if commit is None else commit.seq
 
-    def _archived(self, archive: "Archive", key: str | None, stop: int, start: int) -> Iterator[Commit]:
-        rows = archive.rows(stop, start) if key is None else archive.rows_of(key, stop, start)
+    def _archived(
+        self, archive: "Archive", key: str | None, stop: int, start: int, lost: "Faults | None"
+    ) -> Iterator[Commit]:
+        rows = archive.rows(stop, start, lost) if key is None else archive.rows_of(key, stop, start, lost)
         epoch = self._engine.epoch
         for row in rows:
             yield Commit((epoch.of(row.seq), row.seq, *facts_of(row)))

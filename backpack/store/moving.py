@@ -67,6 +67,8 @@ def fork_to(store: Backpack, at: At | None, path: str | os.PathLike[str], key: K
     """A fork that is an opened store in a directory of its own."""
     with store._lock:
         seq = resolve(store._engine, at)
+        if at is not None:
+            store._engine.timeline.touch(seq)
     folder = open_folder(path, create=True, writable=True)
     lock = folder.lock(LOCK)
     try:

@@ -176,7 +176,7 @@ class NodePast:
 
     def memory_usage(self, deep: bool = False) -> MemoryUsage:
         """As `Backpack.memory_usage`: the memory of the whole store. The largest keys are those that the node sees."""
-        return replace(self._store.memory_usage(deep), _largest=self._largest_keys)
+        return self._store._usage(deep, self._largest_keys)
 
     def prune(self) -> int:
         """As `Backpack.prune`. Wants the right to write everything."""
@@ -231,9 +231,9 @@ class NodePast:
     def _seen(self, commit: Commit) -> Commit:
         return self._sight.filtered(commit)
 
-    def _largest_keys(self) -> list[tuple[str, int]]:
+    def _largest_keys(self, head: int) -> list[tuple[str, int]]:
         with self._store._lock:
-            found = largest_keys(self._store._engine, self._sight.can_read)
+            found = largest_keys(self._store._engine, head, self._sight.can_read)
         return [(self._sight.relative(key), size) for key, size in found]
 
     def _seen_checkpoint(self, checkpoint: Checkpoint) -> Checkpoint:

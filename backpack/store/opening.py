@@ -45,12 +45,12 @@ def open(
 ) -> Backpack:
     """The store in a directory: every commit is written there, and what leaves memory stays readable.
 
-    `mode` "rw" makes the directory when it is missing (its parent must be there) and lets one process write; "r" reads,
-    also beside a writer, and changes no file. `durability`: with "process" an acknowledged commit survives the end of
-    the process, even kill -9; with "power" a power loss too (`pack` returns when it is synced); "none" promises nothing
-    before `flush()`. `key` encrypts everything on disk: 32 bytes, or a callable that is given "" or the id of a key (it
-    needs the extra `encryption`); a store is encrypted from its beginning or never. Limits are those of `Backpack`, and
-    what the archive is to keep: see `compact`.
+    `mode` "rw" makes the directory when it is missing (its parent must be there), sees that it is 0700, and lets one
+    process write; "r" reads, also beside a writer, and changes no file. `durability`: with "process" an acknowledged
+    commit survives the end of the process, even kill -9; with "power" a power loss too (`pack` returns when it is
+    synced); "none" promises nothing before `flush()`. `key` encrypts everything on disk: 32 bytes, or a callable that
+    is given "" or the id of a key (it needs the extra `encryption`); a store is encrypted from its beginning or never.
+    Limits are those of `Backpack`, and what the archive is to keep: see `compact`.
 
     Raises `StoreLockedError` (another writer), `StoreNotFoundError` (nothing to read), `CorruptionError` (acknowledged
     data is damaged: see `backpack.verify` and `backpack.recover`), `StorageError`, `InvalidArgumentError` (nonsense).
@@ -118,8 +118,7 @@ def open_in(
     store = Backpack._from_engine(opened.engine(limits), archive.last_ns, opened, archive)
     store._begin(durability, recovery)
     if retention and is_writable:
-        opened.retention = retention
-        opened.tend = _tending(ref(store))
+        opened.keep(retention, _tending(ref(store)))
     if is_writable:
         try:
             sweep_inbox(opened)

@@ -17,7 +17,11 @@ Lines = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A value with all that is known about it; `size` is its packed size in bytes."""
+    """A value with all that is known about it; `size` is its packed size in bytes.
+
+    `commit` is the one that set the value, as `blame` says it: of a value that was released from quarantine, the one
+    that packed it, while `version` counts these changes too. None where that is lost.
+    """
 
     key: str
     version: int
@@ -101,6 +105,9 @@ class PurgeReport:
     blobs_held: int = 0
     """Blobs of these keys that stay on the disk because live forks read them: purge there, or close them, and purge
     again."""
+    freed_bytes: int = 0
+    """How much smaller the files of an opened store are since these values were written out of them and blobs went.
+    What the erasing wrote down itself, and saved by compressing a log on the way, isn't counted. 0 in memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,23 @@ class Remembered(View):
             index = -1 if chain is None else chain.index_of(found.seq)
             return None if chain is None or index < 0 else engine.commit_of(chain, index)
 
+    def setter(self, found: Found) -> Commit | None:
+        """The commit that brought its value: also one that was pruned while the value stays."""
+        with self.lock:
+            engine = self.engine
+            chain = engine.chain_of(found.key)
+            index = -1 if chain is None else chain.index_of(found.seq)
+            return None if chain is None or index < 0 else engine.setter_of(chain, index)
+
+    def remover(self, key: str) -> Commit | None:
+        """The commit that deleted a key of which memory has nothing as of then: the past knows it."""
+        with self.lock:
+            engine = self.engine
+            chain = engine.chain_of(key)
+            seq = engine.retired_seqs.get(key, 0) if chain is None else chain.former[1]
+            is_known = 0 < seq <= self.seq and engine.past is not None and engine.past.knows(seq)
+            return engine.commit_at(seq) if is_known else None
+
     # -- many keys -----------------------------------------------------------------------------------------------
 
     def keys(self) -> list[str]:

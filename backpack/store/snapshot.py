@@ -92,7 +92,7 @@ class Snapshot(Mapping[str, Any]):
         found = self._find(key)
         if found is None or not found.is_visible:
             raise self._missing_error(key)
-        return Item(key, found.version, found.size, found.is_large, self._author(found), lambda: self[key])
+        return Item(key, found.version, found.size, found.is_large, self._setter(found), lambda: self[key])
 
     def read_text(self, key: str, lines: Lines | None = None) -> str:
         """As `Backpack.read_text`, of the value as of this commit. `ValueUnavailableError` where it is out of reach."""
@@ -152,7 +152,7 @@ class Snapshot(Mapping[str, Any]):
             return default
         content = found.content()
         if isinstance(content, str):
-            return Unavailable(key, found.size, content, self._author(found))
+            return Unavailable(key, found.size, content, self._setter(found))
         self._state.touch()
         return unpack_value(join(content))
 
@@ -163,7 +163,7 @@ class Snapshot(Mapping[str, Any]):
             raise self._missing_error(key)
         content = found.content()
         if isinstance(content, str):
-            raise unavailable_error(Unavailable(key, found.size, content, self._author(found)))
+            raise unavailable_error(Unavailable(key, found.size, content, self._setter(found)))
         self._state.touch()
         return content
 
@@ -189,6 +189,13 @@ class Snapshot(Mapping[str, Any]):
 
     def _author(self, found: Found) -> Commit | None:
         return self._seen(self._state.author(found))
+
+    def _remover(self, key: str) -> Commit | None:
+        prefix = "" if self._sight is None else self._sight.prefix
+        return self._seen(self._state.remover(prefix + key))
+
+    def _setter(self, found: Found) -> Commit | None:
+        return self._seen(self._state.setter(found))
 
     def _seen(self, commit: Commit | None) -> Commit | None:
         return commit if commit is None or self._sight is None else self._sight.filtered(commit)

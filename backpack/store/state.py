@@ -102,6 +102,14 @@ class State(Protocol):
         """The commit that made the change, as far as it is known."""
         ...
 
+    def setter(self, found: Found) -> Commit | None:
+        """The commit that brought its value: of one that was released, who packed it. As far as it is known."""
+        ...
+
+    def remover(self, key: str) -> Commit | None:
+        """The commit that deleted a key of which `find` knows nothing any more, as far as it is known."""
+        ...
+
     def touch(self) -> None:
         """Count an access to its commit."""
         ...

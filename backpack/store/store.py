@@ -6,9 +6,8 @@ the bytes that are new.
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from datetime import datetime
 from functools import partial
 from itertools import islice
 from threading import Lock, RLock
@@ -18,7 +17,7 @@ from backpack.archive.archive import Stored, engine_over
 from backpack.archive.opened import Health
 from backpack.archive.visiting import look_again
 from backpack.codec import pack_checked, pack_value, unpack_value
-from backpack.core.addresses import At, pruned_error, resolve
+from backpack.core.addresses import At, bound, pruned_error, resolve
 from backpack.core.chain import Mark, is_visible, size_of
 from backpack.core.commit import NO_LABEL, Commit, Facts, Label, new_object, set_facts
 from backpack.core.engine import Engine
@@ -464,12 +463,13 @@ class Backpack(MutableMapping[str, Any]):
             return self._engine.commit_at(seq) if has_head else None
 
     def commit(self, at: At) -> Commit:
-        """The commit that `at` names. `CommitNotFoundError`, `CommitPrunedError`."""
+        """The commit that `at` names. Counts as an access to it. `CommitNotFoundError`, `CommitPrunedError`."""
         self._require_open()
         with self._lock:
             seq = resolve(self._engine, at)
             if not seq:
                 raise CommitNotFoundError("there is no commit at the empty beginning", at=at)
+            self._engine.timeline.touch(seq)
             return self._engine.commit_at(seq)
 
     def history(
@@ -482,7 +482,11 @@ class Backpack(MutableMapping[str, Any]):
         after: At | None = None,
         limit: int | None = None,
     ) -> Iterator[Commit]:
-        """The commits, newest first, lazily: of a key, a node, with a tag, between two others (these not included).
+        """The commits, newest first, lazily: of a key, a node, with a tag, between two others (these not included) or
+        between two times (what was made in that very microsecond not included).
+
+        Of a damaged store: all that can be read, on both sides of the damage, and `CorruptionError` behind the last,
+        unless `limit` is reached before.
 
         >>> bp = Backpack({"a": 1})
         >>> _ = bp.pack("a", 2, node="n")
@@ -492,10 +496,8 @@ class Backpack(MutableMapping[str, Any]):
         self._require_open()
         checked_limit(limit)
         with self._lock:
-            stop = self._engine.timeline.head + 1 if before is None else resolve(self._engine, before)
-            if isinstance(before, datetime):
-                stop += 1  # it names no commit: all that were made at or before it are before it
-            start = 0 if after is None else resolve(self._engine, after)
+            stop = self._engine.timeline.head + 1 if before is None else bound(self._engine, before, is_end=True)
+            start = 0 if after is None else bound(self._engine, after, is_end=False)
         return self._while_open(self._listed(key, node, tag, start, stop, limit))
 
     def blame(self, key: str) -> Commit:
@@ -515,7 +517,7 @@ class Backpack(MutableMapping[str, Any]):
         """The first commit whose snapshot satisfies the predicate, in O(log commits) snapshots.
 
         `good`: it is known to be false there (the beginning); `bad`: true there (HEAD). `CommitNotFoundError` when it
-        is not true at `bad`.
+        is not true at `bad`, `CommitPrunedError` when it is true at the oldest commit left and the first may have gone.
 
         >>> bp = Backpack()
         >>> for number in range(10): _ = bp.pack("n", number)
@@ -533,6 +535,8 @@ class Backpack(MutableMapping[str, Any]):
 
     def snapshot(self, at: At | None = None) -> Snapshot:
         """Every key as of a commit (None: now), read-only. Cost: O(1); a key O(log versions) when read.
+
+        Naming a commit counts as an access to it, and so does each value that is read.
 
         >>> bp = Backpack({"a": 1})
         >>> _ = bp.pack("a", 2)
@@ -610,6 +614,8 @@ class Backpack(MutableMapping[str, Any]):
         self._require_open()
         with self._lock:
             seq = resolve(self._engine, at)
+            if at is not None:
+                self._engine.timeline.touch(seq)
             if self._archive is not None and (self._opened is not None or not self._engine.timeline.has(seq)):
                 return self._fork_archived(self._archive, seq, substitute)
             if self._archive is not None:
@@ -728,9 +734,7 @@ class Backpack(MutableMapping[str, Any]):
         >>> bp.memory_usage().live_bytes, bp.memory_usage().commits_in_memory
         (11, 1)
         """
-        self._require_open()
-        with self._lock:
-            return measure(self._engine, deep=deep, largest=self._largest_keys, pinned=self._pinned_bytes)
+        return self._usage(deep, self._largest_keys)
 
     def prune(self) -> int:
         """Prune now, down to the share of the budget that pruning leaves; how many commits left."""
@@ -878,7 +882,11 @@ class Backpack(MutableMapping[str, Any]):
 
         Without a limit the ones that the store was opened with count, if any. Present values, checkpoints and all
         commits that stay are as before; those that go raise `CommitPrunedError`. What several limits keep least of
-        counts. With `dry_run` nothing changes. Of a store in memory there is nothing to compact.
+        counts. Of a store in memory there is nothing to compact.
+
+        With `dry_run` nothing changes. The report has the commits that compacting would take away if it came next; its
+        size is theirs to a few bytes too, unless readers have the store open (compacting leaves blobs alone then) or
+        memory alone still has large values of commits that go. Cost: as compacting, but for the writing.
         """
         self._require_open()
         return compact(self, checked_retention(max_archive_size, keep_days, keep_commits), dry_run, time.time_ns())
@@ -1004,6 +1012,8 @@ class Backpack(MutableMapping[str, Any]):
             if self._opened.inbox.names():
                 await self._readers.run(self._adopt)
             await self._opened.aflush()
+            if self._opened.is_behind:
+                await self._readers.run(self._opened.catch_up)
             self._testify(self._opened)
 
     async def aclose(self) -> None:
@@ -1023,7 +1033,8 @@ class Backpack(MutableMapping[str, Any]):
         """Everything so far is as durable as the store can make it: in memory that it is there, on disk that it
         survives a power loss. Raises `StorageError` for what failed in the background since the last time.
 
-        What other processes have posted into the inbox is adopted first, as when a store is opened or closed."""
+        What other processes have posted into the inbox is adopted first, as when a store is opened or closed. Where
+        the store was opened with limits for its archive, this waits until it keeps them."""
         self._require_open()
         if self._opened is not None and self._opened.writer is not None:
             self._adopt()
@@ -1349,18 +1360,10 @@ class Backpack(MutableMapping[str, Any]):
         return content
 
     def _author(self, key: str) -> Commit | None:
-        """Who set the present value: for a released one, who had packed it, as long as that is known."""
+        """Who set the present value: for a released one, who had packed it. Wants the lock."""
         chain = self._engine.chain_of(key)
         assert chain is not None
-        forms = chain.columns[1]
-        last = forms[-1]
-        index = len(forms) - 1
-        if isinstance(last, Mark):
-            while index > 0 and isinstance(forms[index], Mark):
-                index -= 1
-            if forms[index] is not last.form:
-                index = len(forms) - 1
-        return self._engine.commit_of(chain, index)
+        return self._engine.setter_of(chain, len(chain.columns[1]) - 1)
 
     def _snapshot(self, at: At | None, sight: Sight | None) -> Snapshot:
         if self._is_closed:
@@ -1368,6 +1371,8 @@ class Backpack(MutableMapping[str, Any]):
         with self._lock:
             engine = self._engine
             seq = at if type(at) is int and at > 0 and engine.timeline.has(at) else resolve(engine, at)
+            if at is not None:
+                engine.timeline.touch(seq)
             state = self._state(seq)
         return Snapshot(self, state, sight)
 
@@ -1384,13 +1389,16 @@ class Backpack(MutableMapping[str, Any]):
         count = 0
         if limit == 0:
             return
-        for commit in self._history.commits(key, stop, start):
+        lost: list[CorruptionError] = []
+        for commit in self._history.commits(key, stop, start, lost):
             if (node is not None and commit.node != node) or (tag is not None and tag not in commit.tags):
                 continue
             yield commit
             count += 1
             if count == limit:
                 return
+        if lost:
+            raise lost[0]
 
     def _diff(self, old: Snapshot, new: Snapshot) -> Diff:
         return diff_of(old, new)
@@ -1490,13 +1498,18 @@ class Backpack(MutableMapping[str, Any]):
         chain = self._engine.chain_of(key)
         return None if chain is None else present_content(chain)
 
-    def _pinned_bytes(self) -> int:
+    def _usage(self, deep: bool, largest: Callable[[int], list[tuple[str, int]]]) -> MemoryUsage:
+        self._require_open()
         with self._lock:
-            return pinned_bytes(self._engine)
+            return measure(self._engine, deep=deep, largest=largest, pinned=self._pinned_bytes)
 
-    def _largest_keys(self) -> list[tuple[str, int]]:
+    def _pinned_bytes(self, head: int, pins: Collection[int]) -> int:
         with self._lock:
-            return largest_keys(self._engine)
+            return pinned_bytes(self._engine, head, pins)
+
+    def _largest_keys(self, head: int) -> list[tuple[str, int]]:
+        with self._lock:
+            return largest_keys(self._engine, head)
 
     def _told(self, facts: Facts) -> Commit:
         commit = Commit(facts)
@@ -1550,14 +1563,14 @@ class Backpack(MutableMapping[str, Any]):
         self._events.publish(Event("unpack", (key,), attributed_node(self), size=form_size(content)))
 
     def _tell_pruned(self) -> None:
-        count = self._take_pruned()
+        count, size = self._take_pruned()
         if count and self._events.subscribers:
-            self._events.publish(Event("prune" if self._opened is None else "archive", count=count))
+            self._events.publish(Event("prune" if self._opened is None else "archive", size=size, count=count))
 
-    def _take_pruned(self) -> int:
-        """How many commits were pruned since this was asked last."""
+    def _take_pruned(self) -> tuple[int, int]:
+        """How many commits were pruned since this was asked last, and how many bytes of history they took along."""
         if self._engine.pruned == self._engine.pruned_told:
-            return 0  # without the lock: a task that made a commit asks in the thread of its loop
+            return 0, 0  # without the lock: a task that made a commit asks in the thread of its loop
         with self._lock:
             return self._engine.take_pruned()
 

@@ -9,7 +9,7 @@ from backpack.core.commit import Commit
 from backpack.core.engine import Engine
 from backpack.core.payload import Content, as_content, join
 from backpack.core.requests import Request
-from backpack.errors import CommitNotFoundError
+from backpack.errors import CommitNotFoundError, CommitPrunedError
 from backpack.store.records import Unavailable
 from backpack.store.snapshot import Snapshot, unavailable_error
 from backpack.store.state import State, has_same_bytes
@@ -46,7 +46,7 @@ def restore_requests(
         content = found.content()
         if isinstance(content, str):
             if substitute is None:
-                raise unavailable_error(Unavailable(key, found.size, content, snapshot._author(found)))
+                raise unavailable_error(Unavailable(key, found.size, content, snapshot._setter(found)))
             requests.append(Request(key, "pack", substitute))
         elif found.form is None:
             requests.append(Request(key, "pack", join(content)))
@@ -60,13 +60,17 @@ def replacements(state: State, large_size: int, substitute: bytes | None) -> dic
     replaced: dict[str, Content] = {}
     for found in state.unreachable():
         if substitute is None:
-            raise unavailable_error(Unavailable(found.key, found.size, str(found.content()), state.author(found)))
+            raise unavailable_error(Unavailable(found.key, found.size, str(found.content()), state.setter(found)))
         replaced[found.key] = as_content(substitute) if len(substitute) > large_size else substitute
     return replaced
 
 
 def bisect(store: "Backpack", predicate: Callable[[Snapshot], object], good: int, bad: int) -> Commit:
-    """The first commit behind `good` and up to `bad` whose snapshot satisfies the predicate."""
+    """The first commit behind `good` and up to `bad` whose snapshot satisfies the predicate.
+
+    Of several that have left between one where it is false and one where it is true, the latter is said; when that is
+    the oldest left, and it is not known to be false anywhere, `CommitPrunedError`.
+    """
     if bad == 0 or not predicate(store.snapshot(bad)):
         raise CommitNotFoundError("the predicate is false at the end of the range: no commit turned it true", at=bad)
     while True:
@@ -74,6 +78,13 @@ def bisect(store: "Backpack", predicate: Callable[[Snapshot], object], good: int
         if middle <= good:  # nothing left in the lower half
             middle = store._history.last_before(bad)
         if middle <= good:
+            if not good and bad > 1:
+                raise CommitPrunedError(
+                    f"the predicate is true already at the oldest commit left, seq={bad}, and those before it were "
+                    "pruned: give as good= a commit that is left, if you know it to be false there",
+                    at=0,
+                    oldest=bad,
+                )
             return store.commit(bad)
         if predicate(store.snapshot(middle)):
             bad = middle

@@ -12,6 +12,7 @@ import backpack.archive.opened
 from backpack import Backpack, CommitPrunedError, InvalidArgumentError
 from backpack.storage.memory import MemoryFolder
 
+from .damaging import crash
 from .stores import opened_in, small_segments
 
 
@@ -21,10 +22,12 @@ def _small() -> Iterator[None]:
         yield
 
 
-def filled(folder: MemoryFolder, commits: int = 400) -> tuple[Backpack, dict[int, dict[str, Any]]]:
+def filled(
+    folder: MemoryFolder, commits: int = 400, key: bytes | None = None
+) -> tuple[Backpack, dict[int, dict[str, Any]]]:
     """A store with many segments, and what each snapshot of it should say."""
     chance = random.Random(1)
-    bp = opened_in(folder)
+    bp = opened_in(folder, key=key)
     states: dict[int, dict[str, Any]] = {0: {}}
     state: dict[str, Any] = {}
     for number in range(commits):
@@ -220,23 +223,56 @@ def test_a_size_counts_the_blobs_that_go_with_old_commits() -> None:
     assert 0 < report.commits < 180
 
 
-@pytest.mark.parametrize("limits", [{"max_archive_size": 20_000}, {"keep_commits": 100}])
-def test_a_dry_run_says_what_will_go(limits: dict[str, int]) -> None:
+LIMITS: list[dict[str, Any]] = [
+    {"max_archive_size": 20_000},
+    {"max_archive_size": 60_000},
+    {"keep_commits": 100},
+    {"keep_commits": 1},
+    {"keep_days": 1e-9},
+    {"keep_days": 100.0, "keep_commits": 300},
+    {},
+]
+
+
+@pytest.mark.parametrize("limits", LIMITS, ids=str)
+@pytest.mark.parametrize("state", ["closed", "going on", "compacted before", "checkpoints", "encrypted", "crashed"])
+def test_a_dry_run_says_what_will_go(state: str, limits: dict[str, Any]) -> None:
     folder = MemoryFolder()
-    filled(folder)[0].close()
-    bp = opened_in(folder)
+    key = bytes(32) if state == "encrypted" else None
+    bp, _ = filled(folder, key=key)
+    if state in ("closed", "crashed"):
+        if state == "closed":
+            bp.close()
+        else:
+            crash(bp)
+        bp = opened_in(folder)
+        bp.pack("late", 1)
+    elif state == "compacted before":
+        bp.checkpoint("sooner", at=40)
+        bp.compact(keep_commits=250)
+        bp.delete_checkpoint("sooner")
+        bp.pack("out", "of a blob" * 500)
+    elif state == "checkpoints":
+        for seq in (7, 8, 30, 399):
+            bp.checkpoint(f"at {seq}", at=seq)
+    bp._opened.drain()  # type: ignore[union-attr]
+    before = dict(folder.walk())
     expected = bp.compact(dry_run=True, **limits)
+    assert dict(folder.walk()) == before and expected.dry_run
     report = bp.compact(**limits)
     assert (expected.commits, expected.first_seq) == (report.commits, report.first_seq)
-    assert report.commits and report.size / 2 < expected.size < report.size * 2
+    assert expected.size == pytest.approx(report.size, rel=0.02, abs=200)
+    assert report.commits or not limits or "max_archive_size" in limits or state == "compacted before"
+    bp._check()
 
 
-def test_a_dry_run_counts_what_is_not_sealed_yet() -> None:
-    bp, _ = filled(MemoryFolder())
-    expected = bp.compact(dry_run=True, keep_commits=100)
-    report = bp.compact(keep_commits=100)
-    assert (expected.commits, expected.first_seq) == (report.commits, report.first_seq)
-    assert report.commits and expected.size and report.size
+def test_a_dry_run_of_what_is_not_sealed_says_what_will_go() -> None:
+    with small_segments(10**9):
+        bp, _ = filled(MemoryFolder())
+        for limits in LIMITS:
+            expected, report = bp.compact(dry_run=True, **limits), bp.compact(**limits)
+            assert (expected.commits, expected.first_seq) == (report.commits, report.first_seq)
+            assert expected.size == pytest.approx(report.size, rel=0.02, abs=200)
 
 
 def test_a_checkpoint_of_what_is_about_to_go_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

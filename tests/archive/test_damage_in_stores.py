@@ -60,6 +60,8 @@ def compare(truth: Truth, folder: MemoryFolder) -> Counter[bool]:
     told(asked(partial(list, bp)), sorted(live))
     told(asked(partial(bp.select, "**")), live)
     told(asked(partial(_seqs, bp, None)), list(range(head, 0, -1)))
+    for key in (None, *KEYS):
+        _check_listing(truth, bp, key, head)
     for seq in range(0, head + 1, 3):
         snapshot = bp.snapshot(seq)
         for key in KEYS:
@@ -71,6 +73,26 @@ def compare(truth: Truth, folder: MemoryFolder) -> Counter[bool]:
     assert repr(bp) and bp.memory_usage()
     bp.close()
     return counts
+
+
+def _check_listing(truth: Truth, bp: Backpack, key: str | None, head: int) -> None:
+    """History gives commits in order that are right, and either all of them or an error behind the last."""
+    whole = [seq for seq in (range(head, 0, -1) if key is None else truth.changed(key)) if seq <= head]
+    found: list[int] = []
+    commits = bp.history(key)
+    try:
+        for commit in commits:
+            assert commit == truth.commits[commit.seq] and commit.changes == truth.commits[commit.seq].changes
+            found.append(commit.seq)
+    except CorruptionError:
+        assert list(commits) == []
+    else:
+        assert found == whole
+    assert found == [seq for seq in whole if seq in set(found)]
+    if key is None:  # every commit that can be read by itself is among them
+        assert found == [seq for seq in whole if asked(partial(bp.commit, seq)) != DAMAGED]
+    if found:
+        assert [commit.seq for commit in bp.history(key, limit=len(found))] == found
 
 
 def _seqs(bp: Backpack, key: str | None) -> list[int]:
@@ -132,6 +154,15 @@ def test_what_follows_a_bad_frame_is_served() -> None:
     assert bp.head == truth.commits[6]
     assert (bp["proved"], bp["behind"], bp["last"]) == ("value 4", "value 5", "value 6")
     assert [commit.seq for commit in bp.history(before=3)] == [2, 1]
+    assert [commit.seq for commit in bp.history(limit=5)] == [6, 5, 4, 2, 1]
+    assert [commit.seq for commit in bp.history("behind")] == [5]
+    commits = bp.history()
+    assert [next(commits).seq for _ in range(5)] == [6, 5, 4, 2, 1]
+    with pytest.raises(CorruptionError, match="commit 3 can't be read"):
+        next(commits)
+    assert list(commits) == []
+    with pytest.raises(CorruptionError, match="commit 3"):  # a run of a node that it may have been part of
+        bp.snapshot_before("nobody")
     assert not bp.health().ok and name in bp.health().problem
 
 

@@ -1,5 +1,6 @@
 """`verify` finds what is wrong, names it and what it hits, and changes nothing."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -176,3 +177,34 @@ def test_no_blob_is_called_unused_while_a_segment_can_not_be_read(sealed: Truth)
     for name in [name for name in sealed.files() if name.endswith(".seg")]:
         found = verified(without(sealed, name).reader())
         assert not found.ok and not found.notes, found.notes
+
+
+KINDS = ("link", "link to nothing", "pipe", "folder", "second name")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["manifest", "readers", "lock", "clean", "*.log", "blobs", "inbox", "aside"])
+def test_what_is_no_file_or_folder_of_the_store_is_a_problem(name: str, kind: str, tmp_path: Path) -> None:
+    path, moved = tmp_path / "run.backpack", tmp_path / "moved"
+    with backpack.open(path) as bp:
+        bp.pack("a", 1)
+        bp.pack("large", "x" * 200_000)
+    place = next(path.glob(name), path / name)
+    if place.exists():
+        if place.is_dir() and kind in ("folder", "second name"):
+            return
+        place.rename(moved)
+    elif kind in ("folder", "second name"):
+        return
+    if kind.startswith("link"):
+        place.symlink_to(moved if kind == "link" else tmp_path / "nothing")
+    elif kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "folder":
+        place.mkdir()
+    else:
+        place.hardlink_to(moved)
+    found = backpack.verify(path)
+    assert not found.ok
+    assert place.name in {problem.file for problem in found.problems}

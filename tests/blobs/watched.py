@@ -114,6 +114,9 @@ class WatchedFolder:
     def folder(self, name: str) -> "WatchedFolder":
         return WatchedFolder(self.inner.folder(name))
 
+    def secure(self) -> None:
+        self.inner.secure()
+
     def lock(self, name: str, *, shared: bool = False) -> MemoryLock:
         return self.inner.lock(name, shared=shared)
 

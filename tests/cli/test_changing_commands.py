@@ -1,5 +1,6 @@
 """`restore`, `export`, `verify`, `recover`, `compact`, and what a process of its own adds to all commands."""
 
+import argparse
 import errno
 import json
 import os
@@ -15,7 +16,9 @@ import pytest
 import backpack
 from backpack import Backpack, Recovered
 from backpack.cli.codes import code_of
+from backpack.cli.interruption import Interruption
 from backpack.cli.main import main
+from backpack.cli.stores import opened
 from backpack.errors import CorruptionError, HistoryFullError, StorageError, StoreLockedError
 
 from .stores import Calls, Captured, files_of
@@ -65,9 +68,25 @@ def test_restore_of_what_never_was_changes_nothing(words: str, trip: Calls) -> N
         assert bp.head is not None and bp.head.seq == 6
 
 
-def test_a_store_that_is_being_written_is_exit_code_3_with_the_pid(trip: Calls) -> None:
+@pytest.mark.parametrize("words", ["restore 3", "compact", "compact --dry-run"])
+def test_a_store_that_is_being_written_is_exit_code_3_with_the_pid(words: str, trip: Calls) -> None:
     with backpack.open(trip.store):
-        assert trip.refused("restore 3", code=3)
+        assert f"pid={os.getpid()}" in trip.refused(f"{words} --wait 0", code=3)
+
+
+def test_who_must_write_waits_until_the_other_writer_closes_the_store(trip: Calls) -> None:
+    other = backpack.open(trip.store)
+    args = argparse.Namespace(command="restore", store=str(trip.store), key_from=None, wait=60.0)
+    with opened(args, "rw", check=other.close) as bp:
+        assert bp.pack("a", 1).seq == 7
+
+
+def test_waiting_ends_when_that_is_asked_for(trip: Calls) -> None:
+    args = argparse.Namespace(command="import", store=str(trip.store), key_from=None, wait=60.0)
+    interruption = Interruption()
+    interruption.ask(2, None)
+    with backpack.open(trip.store), pytest.raises(KeyboardInterrupt):
+        opened(args, "rw", check=interruption.check)
 
 
 # -- export ----------------------------------------------------------------------------------------------------
@@ -278,6 +297,25 @@ def test_damage_is_one_line_with_the_file_and_exit_code_3(trip: Calls) -> None:
     (trip.store / "manifest").write_bytes(b"\x1b" * 100)
     for words in ("log", "restore 1"):
         assert "manifest" in trip.refused(words, code=3)
+
+
+def test_what_can_be_read_of_a_damaged_store_is_told_before_the_error(trip: Calls) -> None:
+    with backpack.open(trip.store) as bp:
+        for number in range(70):
+            bp.pack("plan", number)
+    (log,) = trip.store.glob("*.log")
+    data = bytearray(log.read_bytes())
+    at = data.rindex(b"plan", 0, len(data) // 2)
+    data[at] ^= 1
+    log.write_bytes(data)
+    lines = trip("log", code=3).splitlines()
+    assert len(lines) == 75 and "can't be read" in trip.err and trip.err.count("\n") == 1
+    assert trip("log -n 3", code=0).count("\n") == 3
+    said = trip("usage", code=3)
+    assert "commits" in said and "bytes on disk" in said and "archive bytes" in said and "can't be read" in trip.err
+    document = json.loads(trip("usage --json", code=3))
+    assert document["head"] == 76 and document["keys"] is None and document["disk_bytes"]
+    trip.refused("keys", code=3)
 
 
 def test_what_the_system_refuses_is_one_line_and_exit_code_3(trip: Calls, monkeypatch: pytest.MonkeyPatch) -> None:

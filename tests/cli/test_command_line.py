@@ -77,6 +77,13 @@ def test_an_interrupt_is_exit_code_130(monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["demo"]) == 130
 
 
+def test_python_runs_the_package() -> None:
+    command = [sys.executable, "-m", "backpack", "--version"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"backpack {__version__}\n", "")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no signals to send")
 def test_ctrl_c_ends_without_a_traceback() -> None:
     with started("demo", "-", stdin=subprocess.PIPE) as process:

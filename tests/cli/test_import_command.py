@@ -210,7 +210,8 @@ def test_a_key_given_twice_is_refused(calls: Calls, tmp_path: Path) -> None:
 
 def test_a_store_that_another_process_writes_is_exit_code_3(calls: Calls, tmp_path: Path) -> None:
     with backpack.open(calls.store):
-        reason = calls.refused(["import", written(tmp_path / "run", *named_runs("a")), "-q"], code=3)
+        reason = calls.refused(["import", written(tmp_path / "run", *named_runs("a")), "-q", "--wait", "0"], code=3)
+    assert f"pid={os.getpid()}" in reason
     assert reason.endswith("; nothing was imported")
 
 

@@ -43,8 +43,8 @@ WORDS: dict[str, list[str]] = {
     "import": ["RUNS"],
     "memory": ["log", "a text"],
     "checkpoint": ["now"],
-    "context": ["sessions"],
     "status": ["update", "DIRECTORY", "--task", "a task"],
+    "context": ["sessions"],
 }
 
 

@@ -157,6 +157,14 @@ def test_prune_takes_what_is_old_and_not_among_the_newest(calls: Calls) -> None:
     assert calls("memory list -q").split() == [new]
 
 
+@pytest.mark.parametrize("days", ["0", "0.0"])
+def test_prune_takes_all_when_nothing_is_to_be_kept(calls: Calls, days: str) -> None:
+    ids = [logged(calls, "one"), logged(calls, "two")]
+    calls.refused("memory prune --keep-days -1", code=2)
+    assert calls(f"memory prune -q --keep-days {days} --keep-entries 0").split() == ids
+    assert calls("memory list -q") == ""
+
+
 # -- checkpoints and status ----------------------------------------------------------------------------------------
 
 
@@ -184,6 +192,42 @@ def test_checkpoints_are_kept_shown_compared_and_pruned(calls: Calls) -> None:
     assert "no checkpoint yet" in calls.refused("checkpoint load", code=1)
 
 
+def test_checkpoints_of_the_store_alone_are_listed_loaded_and_compared(calls: Calls) -> None:
+    entry = logged(calls, "text")
+    first = calls("checkpoint now -q --phase build").strip()
+    with backpack.open(calls.store) as bp:
+        bp.pack("plan", [1])
+        bp.checkpoint("corecp", notes="by a program")
+        bp.pack("plan", [2])
+    assert calls("checkpoint list -q").split() == ["corecp", first]
+    assert "by a program" in calls("checkpoint list") and "by a program" in calls("checkpoint load corecp")
+    assert calls("checkpoint load -q").strip() == calls("checkpoint load ckpt-latest -q").strip() == "corecp"
+    assert calls.json("checkpoint load corecp")["number"] == 0
+    assert calls.json("checkpoint summary corecp")["id"] == "corecp"
+    assert calls.json(f"checkpoint diff {first} corecp")["phase"] == ["build", None]
+    report = calls.json("checkpoint report")
+    assert [one["id"] for one in report["checkpoints"]] == [first, "corecp"]
+    assert (report["entries"], report["tokens"]) == (1, 1)
+    assert calls("memory refs -q --checkpoint corecp") == "" and calls("memory list -q").strip() == entry
+    assert calls.json("checkpoint prune --keep 0")["removed"] == [first]
+    assert calls("checkpoint list -q").split() == ["corecp"]
+
+
+def test_ckpt_latest_is_the_newest_checkpoint_wherever_a_commit_is_named(calls: Calls) -> None:
+    logged(calls, "text")
+    assert "there is no checkpoint yet" in calls.refused("show ckpt-latest", code=1)
+    with backpack.open(calls.store) as bp:
+        bp.pack("plan", "first")
+        bp.checkpoint("corecp")
+        seq = bp.pack("plan", "second").seq - 1
+    assert calls("show ckpt-latest plan") == "first\n"
+    assert calls.json("diff ckpt-latest")["from"] == seq and set(calls.json("diff ckpt-latest")["changed"]) == {"plan"}
+    assert calls.json("keys --at ckpt-latest")["seq"] == seq
+    assert calls("log --since ckpt-latest").count("\n") == 1
+    calls("restore ckpt-latest plan")
+    assert calls("show HEAD plan") == "first\n"
+
+
 def test_status_is_kept_in_a_file_beside_what_people_wrote(calls: Calls, tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
@@ -197,6 +241,32 @@ def test_status_is_kept_in_a_file_beside_what_people_wrote(calls: Calls, tmp_pat
     assert "ref    [mem-" in shown
     assert calls.json(["status", "show", str(work)])["task"] == "pay"
     assert (work / "STATUS.md").read_text().startswith("# Mine\n")
+
+
+def test_a_status_needs_no_store_and_keeps_the_references_that_are_there(calls: Calls, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    assert calls(["status", "update", str(work), "--task", "pay"]) == "task   pay\n"
+    assert "note: there is no store" in calls.err and not calls.store.exists()
+    for number in range(52):
+        logged(calls, f"text {number}", "--directory", str(work))
+    calls(["status", "update", str(work)])
+    assert calls.err == ""
+    before = (work / "STATUS.md").read_text()
+    assert "- and 2 more\n" in before
+    calls.store = tmp_path / "elsewhere"
+    calls(["status", "update", str(work), "--phase", "search"])
+    kept = [line for line in before.splitlines() if "Updated" not in line]
+    after = (work / "STATUS.md").read_text().splitlines()
+    assert [line for line in after if "Updated" not in line and "Phase" not in line] == kept
+
+
+def test_a_checkpoint_makes_the_store_that_is_not_there_and_says_so(calls: Calls) -> None:
+    made = calls("checkpoint now -q --notes 'a beginning'").strip()
+    assert "note: a new store was made" in calls.err
+    assert calls("checkpoint list -q").strip() == made
+    calls("checkpoint now -q")
+    assert calls.err == ""
 
 
 # -- real processes ------------------------------------------------------------------------------------------------
@@ -363,7 +433,7 @@ def test_fetch_takes_lines_and_ids_as_they_are_shown(calls: Calls) -> None:
 
 
 def test_errors_speak_of_options_and_commands(calls: Calls, tmp_path: Path) -> None:
-    for words in ("memory list", "memory search x", "checkpoint load", "checkpoint now"):
+    for words in ("memory list", "memory search x", "checkpoint load", "checkpoint prune"):
         assert "make one with backpack memory log" in calls.refused(words, code=2)
     assert "make one with backpack import" in calls.refused("log", code=2)
     with backpack.open(calls.store) as bp:

@@ -465,6 +465,22 @@ def test_a_new_max_value_size_counts_for_what_is_packed_from_then_on() -> None:
     agree(bp)
 
 
+@pytest.mark.parametrize("size", [78, 3_000])
+def test_a_restored_value_is_large_by_the_limit_of_now(size: int) -> None:
+    bp = Backpack(max_value_size=60)
+    bp.pack("a", noise(size))
+    snapshot = bp.snapshot()
+    bp.pack("a", 1)
+    for limit, is_large in ((4_000, False), (60, True)):
+        bp.configure(max_value_size=limit)
+        assert bp.restore(1).changes["a"].is_large == is_large
+        assert bp["a"] == snapshot["a"] == noise(size)
+        agree(bp)
+        bp.pack("a", limit)
+    del snapshot
+    agree(bp)
+
+
 def test_base_payloads_count_once_they_are_no_longer_live() -> None:
     bp = Backpack()
     bp.update({f"k{number}": noise(100, number) for number in range(10)})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,6 +92,28 @@ def test_pruning_is_an_event() -> None:
         bp.pack("a", number)
     assert seen
     assert set(kinds(seen)) == {"prune"}
+
+
+@pytest.mark.parametrize("hard_limit", [False, True])
+@pytest.mark.parametrize("strategy", ["oldest", "least-accessed"])
+def test_prune_events_carry_the_bytes_that_left(strategy: str, hard_limit: bool) -> None:
+    bp = Backpack(max_history_size=1_000, prune_strategy=strategy, hard_limit=hard_limit)
+    seen = listening(bp, kinds=["prune"])
+    brought = 0
+    for number in range(60):
+        brought += bp.pack(f"k{number % 3}", random.Random(number).randbytes(100)).size
+    bp.configure(max_history_size=500)
+    bp.prune()
+    assert all(event.count and event.size for event in seen)
+    assert sum(event.size for event in seen) == brought - bp.memory_usage().history_bytes
+    assert sum(event.count for event in seen) == bp.memory_usage().commits_pruned
+
+
+def test_archive_events_carry_the_bytes_that_left_memory(tmp_path: Path) -> None:
+    with backpack.open(tmp_path / "store", max_history_size=1_000) as bp:
+        seen = listening(bp, kinds=["archive"])
+        brought = sum(bp.pack("a", random.Random(number).randbytes(100)).size for number in range(60))
+        assert sum(event.size for event in seen) == brought - bp.memory_usage().history_bytes > 0
 
 
 def test_a_denial_is_an_event_that_says_who_and_what() -> None:

@@ -61,8 +61,17 @@ class Cellar:
 
     def __init__(self, sleeping: dict[str, Woken]) -> None:
         self.sleeping = sleeping
-        self.dormant_bytes = sum(form_size(one.form) for one in sleeping.values() if one.form is not None)
-        self.dormant_large = sum(isinstance(one.form, LargeRef) for one in sleeping.values())
+
+    @property
+    def dormant_bytes(self) -> int:
+        return sum(self.dormant_sizes())
+
+    @property
+    def dormant_large(self) -> int:
+        return sum(isinstance(one.form, LargeRef) for one in self.sleeping.values())
+
+    def dormant_sizes(self) -> Iterator[int]:
+        return (form_size(one.form) for one in self.sleeping.values() if one.form is not None)
 
     def wake(self, key: str, /) -> Woken | None:
         return self.sleeping.pop(key, None)

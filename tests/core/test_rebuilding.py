@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from backpack import Backpack, CorruptionError
+from backpack.core.authors import Author
 from backpack.core.chain import Chain, Entry, Mark, Purged
 from backpack.core.describing import describe
-from backpack.core.dropping import Author
 from backpack.core.engine import Engine
 from backpack.core.fields import Fields
 from backpack.core.freezing import freeze
@@ -38,9 +38,9 @@ def copied(bp: Backpack) -> Engine:
 def said(chain: Chain, entry: Entry | None) -> Any:
     """An entry as something that can be compared."""
     if isinstance(entry, Purged):
-        return ("purged", entry.kind, entry.size)
+        return ("purged", entry.kind, entry.size, entry.setter)
     if isinstance(entry, Mark):
-        return (entry.kind, entry.reason, said(chain, entry.form))
+        return (entry.kind, entry.reason, entry.setter, said(chain, entry.form))
     if isinstance(entry, LargeRef):
         return ("large", entry.size)
     return None if entry is None else join(entry)
@@ -346,7 +346,7 @@ def go_on(bp: Backpack) -> None:
     bp._check()
 
 
-@pytest.mark.parametrize("name", sorted(fields_of(Backpack())[0]))
+@pytest.mark.parametrize("name", sorted(fields_of(Backpack())[0].keys() - {"mark_setters"}))
 def test_a_field_that_is_missing_makes_no_engine(name: str) -> None:
     fields, data = fields_of(busy(2, 30))
     del fields[name]

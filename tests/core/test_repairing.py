@@ -3,8 +3,8 @@
 from typing import Any
 
 from backpack import Backpack, Unavailable
+from backpack.core.authors import Author
 from backpack.core.chain import DELETED, Chain
-from backpack.core.dropping import Author
 from backpack.core.timeline import BLOCK_SIZE
 
 

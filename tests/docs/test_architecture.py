@@ -91,7 +91,7 @@ def files() -> list[str]:
 
 def folder_of(file: str) -> str:
     folder, _, name = file.rpartition("/")
-    return folder.partition("/")[0] or ("facade" if name == "__init__.py" else "base")
+    return folder.partition("/")[0] or {"__init__.py": "facade", "__main__.py": "cli"}.get(name, "base")
 
 
 def imports_of(file: str) -> Imports:

@@ -8,7 +8,7 @@ import pytest
 import backpack
 from backpack import Backpack, CheckpointExistsError, CommitNotFoundError
 from backpack.errors import InvalidArgumentError, UnstorableValueError
-from backpack.memory import Memory
+from backpack.memory import Memory, core_checkpoints
 from backpack.memory.checkpoint_summary import LEVELS, fitted
 from backpack.memory.tokens import estimate_tokens
 
@@ -101,7 +101,7 @@ def test_a_name_may_be_given_and_is_taken_once(memory: Memory) -> None:
     for name in ("ckpt-latest", "HEAD", ""):
         with pytest.raises(InvalidArgumentError):
             memory.checkpoint(name=name)
-    assert len(memory.checkpoints) == 1
+    assert [one.id for one in memory.checkpoints] == ["before lunch", "theirs"]
 
 
 def test_what_can_not_be_stored_leaves_no_checkpoint(memory: Memory) -> None:
@@ -152,7 +152,7 @@ def test_pruning_keeps_the_newest_and_unpins_the_rest(memory: Memory) -> None:
     made = [memory.checkpoint(phase=f"p{number}") for number in range(6)]
     memory.bp.checkpoint("mine")
     assert memory.checkpoints.prune(keep=2) == [one.id for one in made[:4]]
-    assert [one.id for one in memory.checkpoints] == [one.id for one in made[4:]]
+    assert [one.id for one in memory.checkpoints] == [*(one.id for one in made[4:]), "mine"]
     assert [one.name for one in memory.bp.checkpoints()] == [made[4].id, made[5].id, "mine"]
     assert memory.checkpoints.prune() == [] and memory.checkpoint().number == 7
 
@@ -267,6 +267,96 @@ def test_a_checkpoint_of_the_core_alone_refers_to_what_was_there(memory: Memory)
     memory.bp.checkpoint("release")
     memory.log("after")
     assert memory.list(checkpoint="release") == [one]
+
+
+def test_checkpoints_of_the_core_are_checkpoints_of_the_memory(memory: Memory) -> None:
+    bp, checkpoints = memory.bp, memory.checkpoints
+    one = memory.log("one")
+    first = memory.checkpoint(notes="first", phase="build")
+    two = memory.log("two, longer", type="tool_output")
+    bp.pack("other", 1)
+    bp.checkpoint("release", notes="shipped")
+    three = memory.log("three")
+    last = memory.checkpoint()
+    assert [found.id for found in checkpoints] == [first.id, "release", last.id]
+    assert checkpoints.list() == checkpoints.all()[::-1] and checkpoints.list(2) == checkpoints.all()[:0:-1]
+    assert len(checkpoints) == 3
+    release = checkpoints.load("rel")
+    assert (release.id, release.notes, release.phase, release.previous) == ("release", "shipped", None, first.id)
+    assert (release.references, release.counts, release.tokens) == ((two.id,), {"tool_output": 1}, two.tokens)
+    assert release.time == bp.commit("release").time and release.is_of_core and not last.is_of_core
+    assert (release.variables, release.tasks, release.dependencies) == ({}, [], [])
+    assert (last.number, last.previous, last.references) == (2, first.id, (two.id, three.id))
+    diff = checkpoints.diff(first, "release")
+    assert (diff.phase, diff.entries.added) == (("build", None), (two.id,))
+    assert "shipped" in checkpoints.summary("minimal", "release") and two.id in checkpoints.summary("full", release)
+    assert memory.list(checkpoint="release") == memory.list(checkpoint=release) == [two]
+    report = checkpoints.report()
+    assert "release" in report and "3 checkpoints, 3 entries," in report
+    assert checkpoints.sums(checkpoints) == (3, one.tokens + two.tokens + three.tokens)
+
+
+def test_commits_and_states_say_the_same_of_what_is_new_at_a_checkpoint(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bp = memory.bp
+    entries = [memory.log(f"before {number}") for number in range(3)]
+    bp.checkpoint("a")
+    entries += [memory.log(f"between {number}") for number in range(4)]
+    memory.delete(entries[0])
+    memory.delete(entries[3])
+    bp.checkpoint("b")
+    bp.restore("a", keys=[f"memory.entries.{entries[0].id}"])
+    memory.log("between 1")
+    bp.quarantine(f"memory.entries.{entries[4].id}", reason="odd")
+    bp.checkpoint("c")
+    bp.checkpoint("early", at=2)
+    for number in range(300):
+        bp.pack(f"key {number}", number)
+    found = []
+    for cost in (0, 1_000_000):
+        monkeypatch.setattr(core_checkpoints, "_COMMIT_COST", cost)
+        found.append([one.references for one in memory.checkpoints])
+    assert found[0] == found[1]
+    assert [len(one) for one in found[0]] == [3, 3, 2, 0]
+
+
+def test_the_newest_checkpoint_is_the_one_made_last_whoever_made_it(memory: Memory) -> None:
+    entry = memory.log("one")
+    memory.bp.checkpoint("of the core")
+    assert memory.checkpoints.load().id == "of the core" and memory.checkpoints.load().references == (entry.id,)
+    made = memory.checkpoint()
+    assert memory.checkpoints.load("ckpt-latest") == made
+    memory.bp.checkpoint("earlier", at=1)
+    assert memory.checkpoints.load("ckpt-latest").id == "earlier"
+    assert [memory.checkpoints.seq(name) for name in ("of the core", made, None)] == [1, 2, 1]
+
+
+def test_pruning_checkpoints_leaves_those_of_the_core(memory: Memory) -> None:
+    memory.bp.pack("a", 1)
+    memory.bp.checkpoint("of the core")
+    ids = [memory.checkpoint().id for _ in range(3)]
+    assert memory.checkpoints.prune(keep=1) == ids[:2]
+    assert [one.id for one in memory.checkpoints] == ["of the core", ids[2]]
+
+
+def test_a_record_without_a_checkpoint_of_the_core_stands_where_its_commit_does(memory: Memory) -> None:
+    ids = [memory.checkpoint().id for _ in range(3)]
+    memory.bp.pack("a", 1)
+    memory.bp.checkpoint("of the core")
+    memory.bp.delete_checkpoint(ids[1])
+    memory.bp.delete_checkpoint(ids[2])
+    assert [one.id for one in memory.checkpoints] == [*ids, "of the core"]
+    assert memory.checkpoints.load().previous == ids[2]
+
+
+def test_entries_that_were_purged_since_are_referred_to_and_not_counted(memory: Memory) -> None:
+    kept, gone = memory.log("kept"), memory.log("gone")
+    memory.bp.checkpoint("of the core")
+    memory.bp.purge(f"memory.entries.{gone.id}")
+    found = memory.checkpoints.load("of the core")
+    assert found.tokens == kept.tokens and kept.id in found.references
+    assert memory.checkpoints.refs(found) == memory.refs()
 
 
 def test_a_difference_tells_what_it_was_and_what_it_is(memory: Memory) -> None:

@@ -164,6 +164,25 @@ def test_past_the_end_is_empty() -> None:
     assert memory.fetch(entry, lines=(3, 9)) == "" and memory.fetch(entry, bytes=(7, 5)) == b""
 
 
+def test_lines_that_end_before_they_begin_are_refused_with_what_was_meant() -> None:
+    memory = Memory(Backpack())
+    entry = memory.log("one\ntwo\nthree")
+    for lines, meant in (((3, 1), "1-3"), ((9, 3), "3-9"), ((2, 0), "1-2"), ((2, -5), "1-2")):
+        with pytest.raises(InvalidArgumentError, match=f"end before they begin: .*: {meant}$"):
+            memory.fetch(entry, lines=lines)
+    with pytest.raises(InvalidArgumentError, match="end before they begin: first=40 last=10"):
+        memory.fetch(f"mem://{entry}#L40-10")
+
+
+def test_what_is_no_directory_is_refused_as_any_argument() -> None:
+    memory = Memory(Backpack())
+    for bad in (5, b"src", ["src"]):
+        with pytest.raises(InvalidArgumentError, match="a directory is a str or a path"):
+            memory.log("text", directory=bad)  # type: ignore[arg-type]
+        with pytest.raises(InvalidArgumentError, match="a directory is a str or a path"):
+            memory.list(directory=bad)  # type: ignore[arg-type]
+
+
 def test_unknown_and_corrupt_are_different_errors() -> None:
     bp = Backpack()
     memory = Memory(bp)

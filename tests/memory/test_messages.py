@@ -2,6 +2,7 @@
 
 import copy
 from collections import OrderedDict, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ class Upper:
     def __init__(self) -> None:
         self.asked: list[tuple[str | bytes, str, str, bool]] = []
         self.begun: list[Any] = []
+        self.payloads: list[tuple[Any, str]] = []
 
     def begin(self, refs: Any) -> list[str | bytes]:
         self.begun.append(refs)
@@ -27,6 +29,10 @@ class Upper:
         if scope is not None:
             scope.append(text)
         return text.upper()
+
+    def payload(self, value: Any, rewritten: Callable[[], Any], role: str, scope: list[str | bytes] | None) -> Any:
+        self.payloads.append((value, role))
+        return rewritten()
 
     def end(self, scope: list[str | bytes]) -> Any:
         return list(scope) if scope else ABSENT

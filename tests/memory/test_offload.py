@@ -6,6 +6,7 @@ import copy
 import json
 import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,9 +18,17 @@ from hypothesis import strategies as st
 
 import backpack
 from backpack import Backpack, DiskFullError, Event
-from backpack.errors import CorruptionError, EntryNotFoundError, EntryPrunedError, InvalidArgumentError
+from backpack.errors import (
+    CorruptionError,
+    EntryNotFoundError,
+    EntryPrunedError,
+    InvalidArgumentError,
+    UnstorableValueError,
+)
 from backpack.memory import Memory
 from backpack.memory.answers import ANSWERS_MAX
+from backpack.memory.offloading import OFFLOAD_LIMIT
+from backpack.memory.rendering import text_of_value
 from backpack.memory.sink import StoreSink
 
 BIG = "".join(f"line {number} of a long output\n" for number in range(400))
@@ -246,6 +255,123 @@ def test_media_stay_whole(memory: Memory) -> None:
     message = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": image}}, {"text": BIG}]}
     short = check(memory, message)
     assert short["content"][0]["image_url"]["url"] == image and len(short["memory_refs"]) == 1
+
+
+# -- data ---------------------------------------------------------------------------------------------------------
+
+
+ROWS = [f"{number:03} {'x' * 96}" for number in range(200)]
+DATA: dict[str, Any] = {
+    "rows": {"results": ROWS},
+    "texts": ROWS,
+    "numbers": list(range(5_000)),
+    "a tuple": tuple(range(5_000)),
+    "what json has not": {
+        "pairs": [(number, -number) for number in range(500)],
+        7: {1, 2, 3},
+        None: b"\x00\xff",
+        2.5: [1, 1.0, True, None, 10**30, -0.0, datetime(2026, 11, 21, tzinfo=UTC)],
+        (1, "a"): frozenset(("b",)),
+    },
+    "rows with a type": [{"type": "file", "name": f"{number}.py", "size": number} for number in range(400)],
+    "surrogates": {"key \ud800": ["\udfff"] * 2_000},
+}
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_data_that_is_long_though_no_text_in_it_is_goes_as_a_whole(memory: Memory, name: str) -> None:
+    value = DATA[name]
+    before = copy.deepcopy(value)
+    short = memory.offload(value)
+    (entry,) = memory.list()
+    text = memory.read(entry)
+    assert isinstance(text, str) and len(text) > OFFLOAD_LIMIT
+    assert isinstance(short, str) and short.startswith(text[:800] + "\n[... ") and entry.id in short
+    assert (entry.kind, entry.mime, entry.type) == ("value", "application/json", "output")
+    assert repr(memory.hydrate(short)) == repr(value) == repr(before)
+    assert type(memory.hydrate(short)) is type(value)
+    assert memory.offload(short) == short and len(memory.list()) == 1
+    assert 10 < len(entry.title) <= 80 and "\n" not in entry.title
+
+
+def test_data_goes_when_its_json_text_is_longer_than_the_limit(memory: Memory) -> None:
+    value = {"numbers": [1, 2, 3]}
+    size = len(text_of_value(value))
+    assert memory.offload(value, limit=size) == value and memory.list() == []
+    assert isinstance(memory.offload(value, limit=size - 1), str)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [{"role": "user", "content": "short"}] * 500,
+        {"state": {"messages": [{"type": "human", "content": "short"}] * 500}},
+        [{"type": "text", "text": "short"}] * 500,
+        [{"type": "tool_use", "id": "1", "name": "f", "input": {}}] * 500,
+        {"choices": [{"index": 0, "message": {"role": "assistant", "content": "short"}}] * 500},
+        {"role": "user", "content": [{"type": "text", "text": "short"}] * 500},
+        {"role": "user", "content": list(range(5_000))},
+        {"role": "tool", "content": ["text"] * 5_000},
+        {"role": "tool", "content": "short", "data": list(range(5_000))},
+        {"role": "tool", "content": [{"type": "json", "value": 1}] * 500},
+        {"role": "user", "content": [{"type": "tool_result", "content": [{"type": "text", "text": "x"}] * 500}]},
+        {"memory_refs": [], "rows": list(range(5_000))},
+        {"picture": {"type": "image", "source": {"type": "base64", "data": "QUJD" * 5_000}}},
+        {"picture": "data:image/png;base64," + "QUJD" * 5_000},
+        [SimpleNamespace(content="short")] * 500,
+    ],
+    ids=lambda value: repr(value)[:50],
+)
+def test_messages_and_their_parts_keep_their_shape(memory: Memory, value: Any) -> None:
+    assert memory.offload(value) == value
+    assert memory.list() == [] and not memory.failures
+
+
+def test_where_a_text_goes_the_data_around_it_stays(memory: Memory) -> None:
+    value = [BIG, *range(5_000)]
+    short = check(memory, value)
+    assert short[1:] == value[1:] and len(memory.list()) == 1
+    assert memory.offload(short) == short and len(memory.list()) == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "tool", "tool_call_id": "1", "content": DATA["rows"]},
+        {"role": "tool", "tool_call_id": "1", "content": DATA["numbers"]},
+        {"type": "tool", "tool_call_id": "1", "content": DATA["rows"]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "1", "content": DATA["rows"]}]},
+        {"type": "function_call_output", "call_id": "1", "output": DATA["rows"]},
+    ],
+    ids=lambda message: repr(message)[:50],
+)
+def test_data_that_a_tool_answered_goes_with_a_reference(memory: Memory, message: dict[str, Any]) -> None:
+    short = check(memory, message)
+    (ref,) = short["memory_refs"]
+    (entry,) = memory.list()
+    assert ref["id"] == entry.id and (ref["type"], ref["mime"]) == ("tool_output", "application/json")
+    assert len(repr(short)) < 2_000
+    assert memory.offload(short) == short
+    assert memory.hydrate(json.loads(json.dumps(short))) == message
+    memory.delete(entry)
+    assert memory.offload(short) == short
+    with pytest.raises(EntryNotFoundError):
+        memory.hydrate(short)
+
+
+def test_data_that_can_not_be_stored_stays_and_it_is_seen(memory: Memory) -> None:
+    errors: list[Exception] = []
+    value = {"rows": list(range(5_000)), "what": object()}
+    assert memory.offload(value, on_error=errors.append) is value
+    assert [type(error) for error in errors] == [UnstorableValueError] and memory.failures == {"offload": 1}
+    assert memory.offload({"what": value["what"]}) == {"what": value["what"]}
+    assert memory.list() == [] and memory.failures == {"offload": 1}
+
+
+def test_data_that_contains_itself_stays(memory: Memory) -> None:
+    value: list[Any] = list(range(5_000))
+    value.append(value)
+    assert memory.offload(value)[:5_000] == value[:5_000] and memory.list() == [] and not memory.failures
 
 
 # -- exactness --------------------------------------------------------------------------------------------------

@@ -41,9 +41,18 @@ def test_what_is_named_by_rarer_words_and_by_tags_comes_first(memory: Memory) ->
     assert memory.prefetch("parser of ci/nightly")[0].text == "tagged"
 
 
+def test_words_and_tags_of_two_letters_count(memory: Memory) -> None:
+    memory.log("rows", title="a run", tags=["db", "pytest"])
+    memory.log("pages", title="UI of the shop")
+    assert [found.text for found in memory.prefetch("look into the DB")] == ["rows"]
+    assert [found.text for found in memory.prefetch("db")] == ["rows"]
+    assert [found.text for found in memory.prefetch("what is on the ui")] == ["pages"]
+    assert memory.prefetch("is it of an age to be so") == []
+
+
 def test_a_query_that_names_nothing_gets_nothing(memory: Memory) -> None:
     memory.log("x", title="What is the answer to you")
-    for query in ("", "what is the", "unknown words", "a b c", "?!"):
+    for query in ("", "what is the", "unknown words", "a b c", "to is we", "?!"):
         assert memory.prefetch(query) == []
     with pytest.raises(InvalidArgumentError):
         memory.prefetch(3)  # type: ignore[arg-type]

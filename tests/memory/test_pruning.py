@@ -1,5 +1,6 @@
 """Pruning takes what is old and not pinned, says what went, and takes it off the disk."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,34 @@ def test_what_is_pruned_is_off_the_disk_and_out_of_history(clock: Clock, tmp_pat
     assert backpack.verify(tmp_path / "store").ok
 
 
+@pytest.mark.parametrize("others", [0, 2_000])
+def test_what_the_disk_got_back_is_what_went_and_the_dry_run_is_near_it(
+    clock: Clock, tmp_path: Path, others: int
+) -> None:
+    make = random.Random(1)
+    with backpack.open(tmp_path / "store") as bp:
+        memory = Memory(bp, clock=clock)
+        for size, least in ((10, 0.15), (10, 0.1), (3_000, 0.85), (300_000, 0.95)):
+            for number in range(others):
+                bp.pack(f"key {number % 50}", make.randbytes(40))
+            for number in range(6):
+                memory.log(f"{number} {make.randbytes(size).hex()}")
+            clock.now += 8 * DAY
+            expected = memory.prune(0, 0, dry_run=True).freed_bytes
+            report = memory.prune(0, 0)
+            assert len(report.removed) == 6 and not report.dry_run
+            assert least * expected < report.freed_bytes < 1.1 * expected + 100
+
+
+def test_in_memory_the_dry_run_says_exactly_what_is_freed(clock: Clock) -> None:
+    memory = Memory(Backpack(), clock=clock)
+    for number in range(6):
+        memory.log(f"{number} text")
+    expected = memory.prune(0, 0, dry_run=True)
+    report = memory.prune(0, 0)
+    assert 0 < report.freed_bytes == expected.freed_bytes and report.removed == expected.removed
+
+
 @pytest.mark.parametrize("content", [CHUNKED, CHUNKED * 20], ids=["one record", "parts"])
 def test_nobody_takes_a_content_away_while_it_is_being_logged_again(clock: Clock, content: str) -> None:
     bp = Backpack()
@@ -155,6 +184,12 @@ def test_a_delete_leaves_a_content_that_is_being_logged_again() -> None:
 
     memory = Memory(bp, summarize=take_away)
     assert memory.read(memory.log(CHUNKED)) == CHUNKED
+
+
+def test_nothing_is_too_new_to_go_when_no_day_is_kept(clock: Clock) -> None:
+    memory = Memory(Backpack(), clock=clock)
+    ids = [memory.log("one").id, memory.log("two").id]
+    assert [id for id, _ in memory.prune(0, 0).removed] == ids
 
 
 def test_nonsense_bounds_are_refused() -> None:

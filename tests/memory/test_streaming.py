@@ -107,7 +107,7 @@ def test_any_partition_of_any_short_text_joins_to_it(text: str, cuts: list[int])
     edges = [0, *sorted(cuts), 200]
     pairs = list(pairwise(edges))
     assert b"".join(bytes(memory.fetch(entry, bytes=(a, b - a))) for a, b in pairs) == text.encode()  # type: ignore[arg-type]
-    assert "".join(str(memory.fetch(entry, lines=(a + 1, b))) for a, b in pairs) == text
+    assert "".join(str(memory.fetch(entry, lines=(a + 1, b))) for a, b in pairs if a < b) == text
     assert "".join(str(memory.fetch(entry, chunk=number)) for number in range(entry.chunk_count)) == text
 
 

@@ -153,6 +153,8 @@ def test_too_much_is_refused_with_what_would_fit(memory: Memory) -> None:
         ({"id": "ID#lines=3"}, "no such slice"),
         ({"id": "ID", "lines": [0, 3]}, '"lines" are two whole numbers, 1 or more'),
         ({"id": "ID", "lines": [1]}, '"lines" are two'),
+        ({"id": "ID", "lines": [3, 1]}, "the smaller number comes first: 1-3"),
+        ({"id": "ID#L40-10"}, "the smaller number comes first: 10-40"),
         ({"id": "ID", "lines": "first ten"}, '"lines" are two'),
         ({"id": "ID", "lines": [1, 2.5]}, '"lines" are two'),
         ({"id": "ID", "lines": [True, 2]}, '"lines" are two'),

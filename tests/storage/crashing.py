@@ -347,6 +347,9 @@ class CrashingFolder:
                 self.sync()
             return self._of(self.machine, self._live.folder(name), self._entries.get(name, ROOT))
 
+    def secure(self) -> None:
+        """A crash leaves it private, or as it was."""
+
     def lock(self, name: str, *, shared: bool = False) -> MemoryLock:
         with self.machine.lock:
             self._check_life()

@@ -248,7 +248,6 @@ def test_a_store_is_made_in_a_folder_that_is_there(tmp_path: Path) -> None:
 def test_the_entry_of_a_new_store_and_of_a_new_folder_is_synced(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced = []
     monkeypatch.setattr("os.fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
-    monkeypatch.setattr(disk, "_fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
     folder = open_folder(path, create=True, writable=True)
     assert synced == [path.parent.stat().st_ino]
     folder.folder("inner")
@@ -328,7 +327,8 @@ def test_a_store_on_a_medium_that_can_not_be_written_is_read(path: Path, folder:
 
 
 def test_short_writes_go_on(folder: DiskFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk, "_write", lambda descriptor, data: os.write(descriptor, data[:3]))
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:3]))
     file = folder.create("a")
     for size in range(12):
         file.append(bytes(range(size)))
@@ -338,7 +338,7 @@ def test_short_writes_go_on(folder: DiskFolder, monkeypatch: pytest.MonkeyPatch)
 def test_a_write_that_takes_nothing_is_an_error_and_no_endless_loop(
     folder: DiskFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disk, "_write", lambda descriptor, data: 0)
+    monkeypatch.setattr(os, "write", lambda descriptor, data: 0)
     with pytest.raises(StorageError, match="took nothing"):
         folder.create("a").append(b"x")
 
@@ -346,13 +346,14 @@ def test_a_write_that_takes_nothing_is_an_error_and_no_endless_loop(
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS])
 def test_a_full_disk_is_told_from_a_broken_one(folder: DiskFolder, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     counts = iter([2])
+    write = os.write
 
     def refuse(descriptor: int, data: bytes) -> int:
         for count in counts:
-            return os.write(descriptor, data[:count])
+            return write(descriptor, data[:count])
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(disk, "_write", refuse)
+    monkeypatch.setattr(os, "write", refuse)
     file = folder.create("a")
     with pytest.raises(StorageError) as caught:
         file.append(b"abcd")
@@ -428,7 +429,7 @@ def test_a_huge_size_reserves_no_memory(folder: DiskFolder) -> None:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("which", ["_sync", "_fsync"])
+@pytest.mark.parametrize("which", ["_sync", "fsync"])
 def test_after_a_failed_sync_nothing_is_written_and_reading_goes_on(
     folder: DiskFolder, monkeypatch: pytest.MonkeyPatch, which: str
 ) -> None:
@@ -438,7 +439,7 @@ def test_after_a_failed_sync_nothing_is_written_and_reading_goes_on(
     def fail(descriptor: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(disk, which, fail)
+    monkeypatch.setattr(*((disk, which) if which == "_sync" else (os, which)), fail)
     thing: DiskFile | DiskFolder = file if which == "_sync" else folder
     with pytest.raises(StorageError, match="could not be synced"):
         thing.sync()

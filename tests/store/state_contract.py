@@ -146,6 +146,14 @@ class StateContract:
         assert author is not None
         assert author.node == "second"
 
+    def test_a_setter_is_the_commit_that_packed_the_value(self) -> None:
+        bp = story()
+        state = self.make(bp, 5)
+        for key, seq in (("a.x", 1), ("a.y", 3), ("b", 2)):
+            found = state.find(key)
+            assert found is not None
+            assert state.setter(found) == bp.commit(seq)
+
     def test_candidates_are_all_keys_that_differ(self) -> None:
         bp = story()
         for first in range(11):

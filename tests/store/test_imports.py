@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 import backpack
+from backpack import errors
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -30,6 +31,10 @@ def test_opening_a_store_imports_nothing_more_and_what_few_need_is_imported_late
     command = [sys.executable, "-c", PROGRAM, str(tmp_path / "store")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+def test_every_error_is_public() -> None:
+    assert {one for one in vars(errors) if one.endswith("Error")} <= set(backpack.__all__)
 
 
 def test_every_public_name_is_there_and_listed() -> None:

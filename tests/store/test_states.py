@@ -28,6 +28,7 @@ class Copied:
         self._commit = remembered.commit()
         self._founds: dict[str, Found] = {}
         self._authors: dict[str, Commit | None] = {}
+        self._setters: dict[str, Commit | None] = {}
         self.touched = 0
         for key in bp._engine.names:
             found = remembered.find(key)
@@ -45,6 +46,7 @@ class Copied:
                     reason=found.reason,
                 )
                 self._authors[key] = remembered.author(found)
+                self._setters[key] = remembered.setter(found)
 
     def at_hand(self, key: Any) -> bytes | None:
         return None
@@ -69,6 +71,12 @@ class Copied:
 
     def author(self, found: Found) -> Commit | None:
         return self._authors[found.key]
+
+    def remover(self, key: str) -> Commit | None:
+        return None
+
+    def setter(self, found: Found) -> Commit | None:
+        return self._setters[found.key]
 
     def touch(self) -> None:
         self.touched += 1

@@ -74,3 +74,23 @@ def test_many_of_them_leave_resident_memory_flat(tmp_path: Path) -> None:
             bp._pack_stored(f"part.{number}", number.to_bytes(4, "big") * (2**20 // 4))
         assert resident() - before < 12 * 2**20
         assert bp["part.150"][:4] == (150).to_bytes(4, "big")
+
+
+@pytest.mark.parametrize("act", ["restore", "pack"])
+def test_a_value_on_disk_that_is_large_no_more_comes_into_memory(tmp_path: Path, act: str) -> None:
+    value = "x" * 3_000
+    with backpack.open(tmp_path / "store", max_value_size=1_000) as bp:
+        bp.pack("a", value)
+        if act == "restore":
+            bp.pack("a", 1)
+    with backpack.open(tmp_path / "store", max_value_size=1_000) as bp:
+        bp.configure(max_value_size=10_000)
+        commit = bp.restore(1) if act == "restore" else bp.pack("a", value)
+        assert commit is not None and not commit.changes["a"].is_large
+        assert bp["a"] == bp.snapshot(1)["a"] == value
+        usage, recounted = bp.memory_usage(), bp.memory_usage(deep=True)
+        assert usage.history_bytes == recounted.history_bytes == commit.size
+        assert type(bp._engine.chains["a"].last) is bytes
+        bp._check()
+    with backpack.open(tmp_path / "store", "r") as bp:
+        assert bp["a"] == bp.snapshot(1)["a"] == value
