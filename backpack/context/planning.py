@@ -14,7 +14,7 @@ A plan is made of views and counts alone: nothing is read, written or sent. O(n 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from backpack.context.auto import SUMMARY_TOKENS_MIN, Auto
+from backpack.context.auto import Auto
 from backpack.context.collapsing import call_text, reason_of, repeated
 from backpack.context.config import ContextConfig
 from backpack.context.deletion import Deletion
@@ -28,7 +28,11 @@ from backpack.errors import InvalidArgumentError
 _BUILT_IN: Final[Mapping[str, Strategy]] = {
     strategy.name: strategy for strategy in (SlidingWindow(), Selective(), Deletion(), Auto())
 }
-_REPEATED: Final = "identical"
+SUMMARY_TOKENS_MIN: Final = 64
+"""Less than this says nothing."""
+
+REPEATED: Final = "identical"
+"""Why a system message goes whose text an earlier one has."""
 
 
 def plan(
@@ -70,7 +74,7 @@ def plan(
     made = strategy.plan(request)
     kept, summarized, dropped = _checked(made, request, strategy)
     reasons.update({place: made.reasons[place] for place in (*kept, *dropped) if place in made.reasons})
-    reasons.update({place: _REPEATED for place in repeats})
+    reasons.update({place: REPEATED for place in repeats})
     reasons.update({place: reason for group, reason in gone.items() for place in group})
     kept = sorted({*kept, *protected})
     kept_tokens = sum(tokens[place] for place in kept)

@@ -2,6 +2,7 @@
 
 from backpack.context.compressing import Job
 from backpack.context.following import Following
+from backpack.context.leaving import LINE_TOKENS
 from backpack.context.sizing import Sizes
 from backpack.context.statistics import Preview, Stats
 from backpack.context.totals import Totals
@@ -31,6 +32,7 @@ def stats_of(following: Following, sizes: Sizes, model: str, window: int, last_e
         cache_written_tokens=calls.cache_written,
         reasoning_tokens=calls.reasoning,
         compressions=len(compressions),
+        last_strategy=compressions[-1].strategy if compressions else None,
         failed_summaries=sum(one.error is not None for one in compressions),
         tokens_saved=sum(one.saved for one in log),
         compression_tokens=asked.tokens,
@@ -59,6 +61,8 @@ def preview_of(following: Following, sizes: Sizes, job: Job | None, *, is_needed
             cost=tracker.cost_of(0).usd,
         )
     summary = job.plan.summary_tokens if job.wants_summary or job.previous_tokens else 0
+    if job.is_leaving and not summary:
+        summary = LINE_TOKENS
     is_paid = is_asked and job.wants_summary
     cost = tracker.cost_of(job.original if is_paid else 0, output=summary if is_paid else 0)
     return Preview(

@@ -54,6 +54,8 @@ class Stats:
     is_default_price: bool
     """Is a price among those that is a guess?"""
     last_error: str | None = None
+    last_strategy: str | None = None
+    """Of the last compression; of `auto` the one it chose."""
 
     @property
     def tokens_saved_net(self) -> int:
@@ -98,6 +100,7 @@ class Stats:
     def __str__(self) -> str:
         threshold = "never" if self.threshold is None else f"above {self.threshold:,}"
         guess = " (a guess: the price is not known)" if self.is_default_price else ""
+        by = "" if self.last_strategy is None else f", the last one by {self.last_strategy}"
         rows = [
             ("model", f"{self.model}, window {self.window:,}"),
             ("messages", f"{self.messages:,}, in the context {self.context_messages:,}"),
@@ -106,7 +109,7 @@ class Stats:
             ("calls", f"{self.calls:,}, of which {self.estimated_calls:,} estimated"),
             ("input", f"{self.input_tokens:,} tokens, {self.cached_tokens:,} of them cached"),
             ("output", f"{self.output_tokens:,} tokens"),
-            ("compressions", f"{self.compressions:,}, with {self.failed_summaries:,} failed summaries"),
+            ("compressions", f"{self.compressions:,}{by}, with {self.failed_summaries:,} failed summaries"),
             ("saved", f"{self.tokens_saved:,} tokens ({self.percent_saved:.1f} %)"),
             ("less the cost", f"{self.tokens_saved_net:,} tokens, compressing took {self.compression_tokens:,}"),
             ("cost", f"${self.cost:,.4f}, of which compressing ${self.compression_cost:,.4f}{guess}"),

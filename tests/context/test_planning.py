@@ -122,7 +122,7 @@ def test_selective_lets_the_oldest_go_when_there_is_no_room() -> None:
     [
         ([*talk(40)], 10_000, "selective"),
         ([calls("1"), result("1", "word " * 600), *talk(4)], 1_000, "sliding_window"),
-        ([said("word " * 600), *talk(4)], 70, "deletion"),
+        ([said("word " * 600), *talk(4)], 70, "sliding_window"),
     ],
 )
 def test_auto_chooses_by_what_would_be_left(messages: list[Any], limit: int, chosen: str) -> None:
