@@ -25,6 +25,7 @@ from backpack.context.present import Part, messages_of, values_of
 from backpack.context.recalling import Recalling
 from backpack.context.record import Compression, Record, Spent, spent_of
 from backpack.context.reporting import preview_of, stats_of
+from backpack.context.responses import input_of
 from backpack.context.running import Running
 from backpack.context.sizing import Sizes, sizes_of
 from backpack.context.statistics import Preview, Stats
@@ -173,12 +174,26 @@ class Conversation:
             self._following.keep_up()
             return self._following.present.count
 
+    def __bool__(self) -> bool:
+        """An empty one is a conversation, too."""
+        return True
+
+    def __repr__(self) -> str:
+        with self._following.lock:
+            self._following.keep_up()
+            present = self._following.present
+            return (
+                f"<Conversation key={self.key!r} model={self.model!r} messages={present.count} "
+                f"tokens={present.context_tokens}>"
+            )
+
     # -- adding --------------------------------------------------------------------------------------------------
 
     def add(self, message: Any, usage: Any = None, *, node: str | None = None) -> Commit:
         """Commit a message; the store's durability is that of the message. Cost: that of the message.
 
-        message -- of OpenAI's, Anthropic's or LangChain's shape; it is copied
+        message -- of OpenAI's, Anthropic's or LangChain's shape, or Anthropic's response, of which role and content
+            are kept; it is copied
         usage -- what the call took that it answers, as the provider says it, or the response; without it a message of
             the assistant counts as a call by what was to be sent then and what came
         node -- who it is by; unless given the node that the task acts for, else the role
@@ -209,8 +224,9 @@ class Conversation:
 
     def _prepared(self, message: Any, usage: Any) -> _Prepared:
         """A message and what will be noted of it. Nothing is recorded before it is committed."""
-        item = stored(message)
-        used = self._used(item, usage)
+        given = input_of(message)
+        item = stored(given)
+        used = self._used(item, usage, item.value if given is message else message)
         tokens = self.tracker.count_message(item.value)
         following = self._following
         with following.lock:
@@ -230,14 +246,14 @@ class Conversation:
             spent = spent_of(cost, is_estimated=True, expected=expected)
         return item, Record(tokens, len(item.packed), item.role, item.kind, spent), cost, before, about
 
-    def _used(self, item: Stored, usage: Any) -> Any:
-        """The usage that was given, checked; else the one that a message of a response brings along."""
+    def _used(self, item: Stored, usage: Any, brought: Any) -> Any:
+        """The usage that was given, checked; else the one that a message or a response of the assistant's brings."""
         if usage is not None:
             usage_of(usage)
             return usage
-        if item.role == ASSISTANT and any(item.value.get(name) for name in ("usage_metadata", "usage")):
+        if item.role == ASSISTANT and (brought is not item.value or item.value.keys() & {"usage_metadata", "usage"}):
             try:
-                return usage_of(item.value)
+                return usage_of(brought)
             except UsageError:
                 return None
         return None

@@ -116,6 +116,13 @@ def test_objects_of_sdks_come_out_as_their_dicts() -> None:
     assert conversation.context() == [{"role": "assistant", "content": [{"type": "text", "text": "hi"}]}] * 2
 
 
+def test_an_empty_conversation_is_one_and_says_what_it_is() -> None:
+    conversation = talk(key="trip")
+    assert conversation and len(conversation) == 0
+    conversation.add(user("three nights"))
+    assert repr(conversation) == f"<Conversation key='trip' model='gpt-4o' messages=1 tokens={2 + FRAME}>"
+
+
 # -- what is counted -----------------------------------------------------------------------------------------------
 
 
