@@ -153,9 +153,13 @@ class ContextConfig:
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> "ContextConfig":
-        """The settings of that name, some of them changed: `aggressive`, `balanced`, `conservative`."""
+        """The settings of that name, some of them changed: `aggressive`, `balanced`, `conservative`.
+
+        >>> ContextConfig.preset("balanced", compression_threshold=2_000).messages_to_keep
+        20
+        """
         if name not in PRESETS:
-            raise InvalidArgumentError(f"there is no such preset: name={name!r}; there are {', '.join(PRESETS)}")
+            raise InvalidArgumentError(f"there is no such preset: name={name[:40]!r}; there are {', '.join(PRESETS)}")
         settings = dict(PRESETS[name])
         if "short_term_size" in changes:
             del settings["messages_to_keep"]

@@ -15,7 +15,7 @@ from backpack.context.budget import Budget
 from backpack.context.config import ContextConfig
 from backpack.context.cost import Cost, Price
 from backpack.context.counting import Counter
-from backpack.context.environment import configured
+from backpack.context.environment import Configured, config_of
 from backpack.context.following import Following
 from backpack.context.framing import REPLY_TOKENS
 from backpack.context.governor import Governing
@@ -64,7 +64,7 @@ class Conversation:
         *,
         model: str | None = None,
         window: int | None = None,
-        config: ContextConfig | None = None,
+        config: ContextConfig | Configured | str | None = None,
         summarizer: Summarizer | None = None,
         memory: Memory | None = None,
         tools: Sequence[Any] = (),
@@ -76,7 +76,8 @@ class Conversation:
         """The conversation at `key`, begun or resumed.
 
         model, window -- of the model; unless given those of last time, else gpt-4o and what its window is
-        config -- the settings; unless given those of the environment (`environment.py`)
+        config -- the settings, what `configured()` gives, or the name of a preset; unless given those of the
+            environment (`environment.py`)
         summarizer -- called with messages and a size, sync or async; unless given the built-in extractive one
         memory -- where large contents go; unless given `Memory(bp)`, made when it is needed
         tools -- definitions that go with every call, so that they are counted
@@ -87,14 +88,12 @@ class Conversation:
             raise InvalidArgumentError(
                 f"a conversation is kept in a store, not in a {type(bp).__name__}: Conversation(backpack.open(path))"
             )
-        if config is not None and not isinstance(config, ContextConfig):
-            raise InvalidArgumentError(f"config is a ContextConfig: type={type(config).__name__}")
         if memory is not None and not isinstance(memory, Memory):
             raise InvalidArgumentError(f"memory is a backpack.memory.Memory: type={type(memory).__name__}")
         if window is not None and (isinstance(window, bool) or not isinstance(window, int) or window < 1):
             raise InvalidArgumentError("window is a whole number of tokens, 1 or more")
         self.bp = bp
-        self.config = configured().config if config is None else config
+        self.config = config_of(config)
         self._storage = Storage(bp, key)
         about = self._storage.about()
         given = about.get("window")

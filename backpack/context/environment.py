@@ -10,16 +10,18 @@ The file has the variables as an environment file does, one `NAME=value` a line:
 
 It is the one named by `BACKPACK_CONTEXT_FILE`, else `.env` in the working directory if there is one. Other names in it
 are none of ours and left alone. A wrong value is an `InvalidArgumentError` that names the variable, the file and the
-line where it stands there, and what is accepted; the value itself is not repeated.
+line where it stands there, and what is accepted. It shows a value that is a number or a word of letters; of anything
+else its length, for it may be a secret that came to the wrong place.
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from backpack.context.config import STRATEGIES, ContextConfig
+from backpack.context.config import PRESETS, STRATEGIES, ContextConfig
 from backpack.errors import InvalidArgumentError, MissingFileError
 
 FILE_VARIABLE: Final = "BACKPACK_CONTEXT_FILE"
@@ -30,6 +32,8 @@ FILE_SIZE_MAX: Final = 1 << 20
 _TRUE: Final = frozenset(("true", "1", "yes", "on"))
 _FALSE: Final = frozenset(("false", "0", "no", "off"))
 _DIGITS_MAX: Final = 15
+_SHOWN: Final = re.compile(r"[-+]?[0-9.,]{1,39}|[A-Za-z_-]{1,40}")
+"""A value that an error repeats: a number, or a word; keys and passwords are of both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,22 @@ def configured(
     return Configured(config, sources)
 
 
+def config_of(given: ContextConfig | Configured | str | None) -> ContextConfig:
+    """The settings that a caller means: his own, those that `configured` found, a preset by its name; for None those
+    from outside. `InvalidArgumentError` for anything else."""
+    if given is None:
+        return configured().config
+    if isinstance(given, str):
+        return ContextConfig.preset(given)
+    config = given.config if isinstance(given, Configured) else given
+    if not isinstance(config, ContextConfig):
+        raise InvalidArgumentError(
+            f"config is a ContextConfig, what configured() gives, or one of {', '.join(PRESETS)}: "
+            f"type={type(config).__name__}"
+        )
+    return config
+
+
 def _check_together(chosen: Mapping[str, _Found]) -> None:
     kept, short = chosen.get("messages_to_keep"), chosen.get("short_term_size")
     if kept is not None and short is not None and kept.value != short.value:
@@ -213,4 +233,5 @@ def _read(variable: Variable, text: str, where: str) -> Any:
         return variable.read(text.strip())
     except ValueError:
         pass
-    raise InvalidArgumentError(f"{variable.name} accepts {variable.accepts}: length={len(text)}{where}")
+    given = f"given={text.strip()!r}" if _SHOWN.fullmatch(text.strip()) else f"length={len(text)}"
+    raise InvalidArgumentError(f"{variable.name} accepts {variable.accepts}: {given}{where}")

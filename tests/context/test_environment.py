@@ -95,6 +95,29 @@ def test_settings_that_are_given_are_not_touched_from_outside(monkeypatch: pytes
         Conversation(Backpack())
 
 
+def test_a_preset_by_its_name_and_what_was_configured_are_settings() -> None:
+    for config in ("balanced", configured(environ={"MEMORY_COMPRESSION_THRESHOLD": "40000"}, messages_to_keep=20)):
+        assert Conversation(Backpack(), config=config, counter=words).config.trigger(10**6) == 40_000
+    for wrong in ("balance", 7, {}):
+        with pytest.raises(InvalidArgumentError, match="balanced"):
+            Conversation(Backpack(), config=wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("1e", "length=2"),
+        ("-12.5", "given='-12.5'"),
+        ("fast", "given='fast'"),
+        ("sk-4f2", "length=6"),
+        ("x " * 3, "=6"),
+    ],
+)
+def test_a_wrong_value_is_shown_when_it_is_no_secret(text: str, shown: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=shown):
+        configured(environ={"MEMORY_COMPRESSION_THRESHOLD": text})
+
+
 def test_two_that_mean_the_same_must_not_differ() -> None:
     both = {"MEMORY_COMPRESSION_MESSAGES_TO_KEEP": "5", "MEMORY_SHORT_TERM_SIZE": "6"}
     with pytest.raises(InvalidArgumentError, match="MEMORY_SHORT_TERM_SIZE=6"):
