@@ -174,7 +174,7 @@ class Preparing:
         made = self.finisher().finish(job, said, str(name)[:80])
         usage = self._paid(job, said)
         if made.error is not None:
-            self._tell(made.error)
+            self._tell(made.error, said.cause if isinstance(said, SummaryFailed) else None)
         if made.after >= job.before:
             self._close("compress")
             return []
@@ -285,7 +285,7 @@ class Preparing:
     def _replace(self, shorter: Mapping[int, Part], what: str, cause: str, shortener: Shortener) -> list[Compression]:
         """Have these parts instead of those of their places, in one commit."""
         if shortener.error is not None:
-            self._tell(f"offloading failed: {type(shortener.error).__name__}")
+            self._tell(f"offloading failed: {type(shortener.error).__name__}", shortener.error)
         if not shorter:
             return []
         following = self._following
@@ -309,10 +309,10 @@ class Preparing:
         tracker = self._following.tracker
         return Shortener(self._memory(), tracker.count_message, tracker.count_text)
 
-    def _tell(self, error: str) -> None:
+    def _tell(self, error: str, cause: BaseException | None = None) -> None:
         """Something went wrong, nothing is lost by it, and it has to be seen."""
         self.error = error
-        _logger.warning("compressing a conversation: %s", error)
+        _logger.warning("compressing a conversation: %s", error, exc_info=cause)
         self._following.storage.bp._events.publish(
             Event("error", (self._following.storage.keys.messages,), detail=error)
         )
