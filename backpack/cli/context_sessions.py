@@ -8,6 +8,7 @@ from backpack.cli.codes import FINE
 from backpack.cli.console import Console
 from backpack.cli.options import add_json_option, add_quiet_option, add_store_option, add_wait_option
 from backpack.cli.stores import opened
+from backpack.context.cost import usd_text
 from backpack.context.sessions import Sessions
 from backpack.terminal.tables import WIDTH_MAX, table, terminal_width
 from backpack.terminal.values import json_text
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
                 printable(one.title),
                 f"{one.messages:,}",
                 f"{one.tokens:,}",
-                f"${one.cost:,.4f}",
+                usd_text(one.cost),
                 f"{one.last_activity:%Y-%m-%d %H:%M}",
             )
             for one in found

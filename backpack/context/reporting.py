@@ -22,6 +22,7 @@ def stats_of(following: Following, sizes: Sizes, model: str, window: int, last_e
         messages=present.count,
         context_messages=len(list(present.parts())),
         current_tokens=sizes.current,
+        overhead_tokens=sizes.overhead,
         full_tokens=present.full_tokens + sizes.overhead,
         unseen_tokens=sizes.unseen,
         calls=calls.calls,
@@ -59,6 +60,7 @@ def preview_of(following: Following, sizes: Sizes, job: Job | None, *, is_needed
             original=0,
             summary=0,
             cost=tracker.cost_of(0).usd,
+            overhead=sizes.overhead,
         )
     summary = job.plan.summary_tokens if job.wants_summary or job.previous_tokens else 0
     if job.is_leaving and not summary:
@@ -76,4 +78,5 @@ def preview_of(following: Following, sizes: Sizes, job: Job | None, *, is_needed
         original=sum(job.parts[at].tokens for at in job.gone),
         summary=summary,
         cost=cost.usd,
+        overhead=sizes.overhead,
     )

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from backpack.context.cost import usd_of
+from backpack.context.cost import usd_of, usd_text
 
 _PERCENT: Final = 100
 
@@ -31,6 +31,8 @@ class Stats:
     context_messages: int
     current_tokens: int
     """What would be sent now: messages, tools, and what a reply is primed with."""
+    overhead_tokens: int
+    """What of it is no message: tools, notes, and what a reply is primed with."""
     full_tokens: int
     """The same without any compression."""
     unseen_tokens: int
@@ -105,6 +107,7 @@ class Stats:
             ("model", f"{self.model}, window {self.window:,}"),
             ("messages", f"{self.messages:,}, in the context {self.context_messages:,}"),
             ("context", f"{self.current_tokens:,} tokens of {self.limit:,}, compressed {threshold}"),
+            ("tools", f"{self.overhead_tokens:,} tokens of these, with notes and what a reply is primed with"),
             ("without", f"{self.full_tokens:,} tokens without compression"),
             ("calls", f"{self.calls:,}, of which {self.estimated_calls:,} estimated"),
             ("input", f"{self.input_tokens:,} tokens, {self.cached_tokens:,} of them cached"),
@@ -112,7 +115,7 @@ class Stats:
             ("compressions", f"{self.compressions:,}{by}, with {self.failed_summaries:,} failed summaries"),
             ("saved", f"{self.tokens_saved:,} tokens ({self.percent_saved:.1f} %)"),
             ("less the cost", f"{self.tokens_saved_net:,} tokens, compressing took {self.compression_tokens:,}"),
-            ("cost", f"${self.cost:,.4f}, of which compressing ${self.compression_cost:,.4f}{guess}"),
+            ("cost", f"{usd_text(self.cost)}, of which compressing {usd_text(self.compression_cost)}{guess}"),
         ]
         if self.last_error is not None:
             rows.append(("last error", self.last_error))
@@ -128,6 +131,7 @@ class Preview:
     """Would it run by itself, before the next call?"""
     strategy: str
     before: int
+    """Messages and summary alone: `overhead` goes with every call besides."""
     after: int
     """Estimated by the size that the summary aims at, where a summarizer of the caller's would be asked."""
     messages_kept: int
@@ -138,6 +142,8 @@ class Preview:
     summary: int
     cost: Decimal
     """What asking the summarizer would cost, in USD; 0 for the built-in one."""
+    overhead: int = 0
+    """Tools, notes, and what a reply is primed with, which `stats()` counts in."""
 
     @property
     def saved(self) -> int:
@@ -155,9 +161,10 @@ class Preview:
                 f"needed      {when}",
                 f"strategy    {self.strategy}",
                 f"context     {self.before:,} tokens to {self.after:,}: {self.saved:,} less",
+                f"tools       {self.overhead:,} tokens besides, with notes and what a reply is primed with",
                 f"messages    {self.messages_kept:,} kept, {self.messages_summarized:,} summarized, "
                 f"{self.messages_dropped:,} dropped",
                 f"summary     {self.original:,} tokens to {self.summary:,}",
-                f"cost        ${self.cost:,.4f}",
+                f"cost        {usd_text(self.cost)}",
             )
         )

@@ -123,6 +123,15 @@ def test_an_empty_conversation_is_one_and_says_what_it_is() -> None:
     assert repr(conversation) == f"<Conversation key='trip' model='gpt-4o' messages=1 tokens={2 + FRAME}>"
 
 
+def test_a_preview_and_stats_differ_by_what_is_said_of_tools() -> None:
+    conversation = talk(tools=[{"type": "function", "function": {"name": "look_up", "parameters": {}}}])
+    conversation.add(user("three nights"))
+    preview, stats = conversation.preview(), conversation.stats()
+    assert preview.overhead == stats.overhead_tokens > 3
+    assert stats.current_tokens == preview.before + preview.overhead
+    assert f"tools       {preview.overhead} tokens besides" in str(preview)
+
+
 # -- what is counted -----------------------------------------------------------------------------------------------
 
 
