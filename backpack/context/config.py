@@ -197,10 +197,6 @@ class ContextConfig:
         """All that one call may have, answer included: `max_context_tokens`, or else what the model has."""
         return model_window if self.max_context_tokens is None else self.max_context_tokens
 
-    def limit(self, window: int) -> int:
-        """What may be sent of a window, so that the answer finds room."""
-        return max(0, window - self.answer_reserve)
-
     def trigger(self, window: int) -> int | None:
         """The tokens above which compression runs; None is never, by threshold."""
         tokens, percent = self.compression_threshold, self.threshold_percent

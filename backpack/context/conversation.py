@@ -9,7 +9,7 @@ No lock is held while a summarizer runs. Who needs a compression that is under w
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from backpack.context.budget import Budget
 from backpack.context.config import ContextConfig
@@ -44,8 +44,8 @@ _LONG: Final = 64 * 1024
 """Bytes of a message that a task doesn't count, and of a context that it doesn't decode, in the thread of its loop."""
 
 _RECALLED: Final = 10
-_Prepared = tuple[Stored, Record, Cost | None, Sequence[Record], dict[str, Any] | None]
-"""A message on its way in: what its call cost, records that are to be written before its own, and `about`."""
+_Prepared = tuple[Stored, Record, Cost | None, dict[str, Any] | None]
+"""A message on its way in: what its call cost, and `about`."""
 
 
 _Looked = tuple[list[Part] | None, int, list[str], bool]
@@ -173,6 +173,16 @@ class Conversation:
             self._memory = Memory(self.bp)
         return self._memory
 
+    def close(self) -> None:
+        """Let go what `recall` has indexed. Idempotent; the store stays open, and the conversation goes on."""
+        self._recalling.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def __len__(self) -> int:
         with self._following.lock:
             self._following.keep_up()
@@ -204,7 +214,9 @@ class Conversation:
 
         `InvalidArgumentError` for what is no message, `UnstorableValueError`, `UsageError`: nothing has happened then.
         """
-        item, record, cost, before, about = self._prepared(message, usage)
+        item, record, cost, about = self._prepared(message, usage)
+        with self._following.lock:
+            before = self._following.claim()
         try:
             commit = self._storage.add(item, record, node, before, about)
         except BaseException:
@@ -217,9 +229,10 @@ class Conversation:
         """As `add`, for tasks: neither counting a long message nor waiting for durability blocks the loop."""
         readers = self.bp._readers
         if self._is_at_hand() and _size_of(message) <= _LONG:
-            item, record, cost, before, about = self._prepared(message, usage)
+            item, record, cost, about = self._prepared(message, usage)
         else:
-            item, record, cost, before, about = await readers.run(self._prepared, message, usage)
+            item, record, cost, about = await readers.run(self._prepared, message, usage)
+        before = self._claimed()
         try:
             commit = await self._storage.aadd(item, record, node, before, about)
         except BaseException:
@@ -256,9 +269,7 @@ class Conversation:
             cost = self.tracker.cost_of(Usage(expected, tokens))
             spent = spent_of(cost, is_estimated=True, expected=expected)
         record = Record(tokens, len(item.packed), check_of(item.packed), item.role, item.kind, spent)
-        with following.lock:
-            before = following.claim()
-        return item, record, cost, before, about
+        return item, record, cost, about
 
     def _used(self, item: Stored, usage: Any, brought: Any) -> Any:
         """The usage that was given, checked; else the one that a message or a response of the assistant's brings."""
@@ -286,6 +297,15 @@ class Conversation:
             if about is not None:
                 self._following.about = about
             self._following.adopt(commit, item.packed, record, cost)
+
+    def _claimed(self) -> Sequence[Record]:
+        """Records of others that a task writes before its own; none while a thread has the lock: loops do not wait."""
+        if not self._following.lock.acquire(blocking=False):
+            return ()
+        try:
+            return self._following.claim()
+        finally:
+            self._following.lock.release()
 
     def _unsettled(self, before: Sequence[Record]) -> None:
         """Committing has failed, or was cancelled: then it may have happened."""
@@ -410,12 +430,13 @@ class Conversation:
         """Messages that the context doesn't have, best first, that have words of a question. Fresh objects.
 
         Those with more of the words, and with rarer ones, come first. `"..."` are words in a row, `wor*` is how a word
-        begins. `limit=None`: all of them. Cost: what left the context since the last time is indexed, then some ms.
+        begins. `limit=None`: all of them. Cost: some ms, O(messages), the bytes of the list, and indexing what has left
+        the context since the last time: all of it, when the conversation was read anew.
         """
         return self._recalling.recall(query, limit)
 
     def preview(self) -> Preview:
-        """What a compression would take and save if it ran now. Changes nothing."""
+        """What a compression now would take and save; nothing changes. `ContextOverflowError` as of `context`."""
         following = self._following
         with following.lock:
             following.keep_up()

@@ -37,11 +37,6 @@ def fit(views: Sequence[View], tokens: Sequence[int], kept: Sequence[int], room_
     raise overflow(views, tokens, kept, room_tokens)
 
 
-def capped(views: Sequence[View], tokens: Sequence[int], kept: Sequence[int], tokens_max: int) -> dict[int, int]:
-    """The messages that are larger than one may be, system messages not counted."""
-    return {place: tokens_max for place in kept if tokens[place] > tokens_max and views[place].role != "system"}
-
-
 def overflow(
     views: Sequence[View], tokens: Sequence[int], kept: Sequence[int], room_tokens: int
 ) -> ContextOverflowError:

@@ -19,7 +19,7 @@ class Keys:
         """The list of all messages, as they came."""
         beside = self.messages + _BESIDE
         self.records = checked_key(f"{beside}.records")
-        """A list: a record a message (tokens, size, role, kind, usage)."""
+        """A list: a record a message (tokens, size, check, role, kind, usage)."""
         self.present = checked_key(f"{beside}.present")
         """The compression in force: what stays, what is summarized, the summary."""
         self.replaced = checked_key(f"{beside}.replaced")
@@ -27,7 +27,8 @@ class Keys:
         self.log = checked_key(f"{beside}.log")
         """A list: the figures of each compression."""
         self.about = checked_key(f"{beside}.about")
-        """The model, its window and the tools, as of the last time they were others."""
+        """The model, its window, and above which figures of the governor the context is, as of the last time they were
+        others."""
 
     def __iter__(self) -> Iterator[str]:
         return iter((self.messages, self.records, self.present, self.replaced, self.log, self.about))

@@ -12,7 +12,7 @@ copied but its texts, nothing is changed, nothing is imported because a message 
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -317,8 +317,3 @@ def _refs(fields: Mapping[Any, Any], text: str) -> tuple[str, ...]:
             found[match[0]] = None
         at = text.find("mem://", at + 1)
     return tuple(found)
-
-
-def views_of(messages: Sequence[Any]) -> list[View]:
-    """The views of messages, in order."""
-    return [view(message) for message in messages]

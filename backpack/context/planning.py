@@ -95,13 +95,6 @@ def plan(
     )
 
 
-def arranged(views: Sequence[View], places: Sequence[int]) -> tuple[list[int], list[int]]:
-    """These places as they are sent: the system messages, identical ones once, and all others. Both in order."""
-    repeats = _repeated_systems([views[place] for place in places])
-    systems = [place for number, place in enumerate(places) if views[place].role == "system" and number not in repeats]
-    return systems, [place for place in places if views[place].role != "system"]
-
-
 def _repeated_systems(views: Sequence[View]) -> frozenset[int]:
     """System messages whose text an earlier one has."""
     seen: set[str] = set()

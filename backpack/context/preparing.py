@@ -67,12 +67,16 @@ class Preparing:
         self._memory = memory
         self._tried: dict[str, tuple[int, ...]] = {}
         """By step, how things stood when it was over."""
-        self._stuck_in = -1
+        self._halted_in = -1
         """The generation in which the governor could not bring the context down to its margin."""
-        self._stuck_at = 0
+        self._halted_at = 0
         """How many messages there were then, or were looked at since."""
         self._large = 0
         """What of these it could take."""
+        self._stuck: dict[tuple[int, int], int] = {}
+        """Of messages (place, tokens) that couldn't be made smaller, to what they were to be."""
+        self._stuck_in = 0
+        """The generation of these."""
         self.error: str | None = None
         """What went wrong last without losing anything."""
 
@@ -94,10 +98,10 @@ class Preparing:
         governor, following = self._config.governing, self._following
         if governor is None or sizes.current <= governor.pointer or not self._is_open("governor"):
             return False
-        if self._stuck_in != following.generation:
+        if self._halted_in != following.generation:
             return True
-        added = following.present.tokens[self._stuck_at :]
-        self._stuck_at += len(added)
+        added = following.present.tokens[self._halted_at :]
+        self._halted_at += len(added)
         self._large += sum(max(0, tokens - FLOORS[-1]) for tokens in added)
         return self._large >= max(1, governor.pointer // _LARGE_PART)
 
@@ -190,8 +194,8 @@ class Preparing:
                 made += self._cap(caps, "governor", generation)
                 self._close("governor", generation)
                 with following.lock:
-                    self._stuck_in = generation if sizes().current > margin else -1
-                    self._stuck_at, self._large = following.present.count, 0
+                    self._halted_in = generation if sizes().current > margin else -1
+                    self._halted_at, self._large = following.present.count, 0
         return made
 
     def _governed(self, margin: int, pointer: int) -> dict[int, int]:
@@ -384,16 +388,27 @@ class Preparing:
         return {
             part.place: most
             for part in self._following.present.rest
-            if part.tokens > most and self._role(part) != SYSTEM
+            if part.tokens > most and self._role(part) != SYSTEM and not self._is_stuck(part, most)
         }
+
+    def _is_stuck(self, part: Part, tokens_max: int) -> bool:
+        """Is it known that nothing makes it smaller?"""
+        if self._stuck_in != self._following.generation:
+            self._stuck, self._stuck_in = {}, self._following.generation
+        tried = self._stuck.get((part.place, part.tokens))
+        return tried is not None and tried <= tokens_max
 
     def _cap(self, caps: Mapping[int, int], cause: str, generation: int) -> list[Compression]:
         if not caps:
             return []
         shortener = self._shortener()
         with self._following.lock:
-            parts = self._parts()
+            parts = [one for one in self._parts() if one.place in caps and not self._is_stuck(one, caps[one.place])]
         shorter = shortener.all_to(parts, caps, self._originals)
+        with self._following.lock:
+            if shortener.error is None and self._following.generation == generation:
+                stuck = [one for one in parts if one.place not in shorter]
+                self._stuck.update({(one.place, one.tokens): caps[one.place] for one in stuck})
         return self._replace(shorter, "offload", cause, shortener, generation)
 
     def _originals(self, places: Iterable[int]) -> Mapping[int, bytes]:

@@ -20,6 +20,10 @@ from backpack.errors import InvalidArgumentError
 DEFAULT: Final = Price(Decimal(3), Decimal(15), Decimal("0.3"), Decimal("3.75"))
 """For a model that nobody knows: what large models of several providers cost. Rather too much than too little."""
 
+_QUARTER_S: Final = 15 * 60
+_KNOWN_MAX: Final = 256
+"""Names of models whose prices are kept: responses say them, so there may be any number."""
+
 _PROVIDER_IDS: Final = {"xai": "x-ai", "moonshot": "moonshotai", "zhipu": "zhipuai", "amazon": "aws"}
 """What genai-prices calls a provider, where `models.py` calls it otherwise."""
 
@@ -34,28 +38,36 @@ class FoundPrice:
 
 
 class Prices:
-    """The prices of models, with the caller's own first. Never changes."""
+    """The prices of models, with the caller's own first. They never change, but by the time of day."""
 
-    __slots__ = ("_own",)
+    __slots__ = ("_known", "_own")
 
     def __init__(self, own: Mapping[str, Price | Mapping[str, Any]] | None = None) -> None:
         if own is not None and not isinstance(own, Mapping):
             raise InvalidArgumentError(f"prices are a mapping of models to prices: type={type(own).__name__}")
         self._own = {checked_name(name): price_of(price, name) for name, price in (own or {}).items()}
+        self._known: tuple[int, dict[tuple[str, ...], FoundPrice]] = 0, {}
+        """A quarter of an hour (prices by the time of day begin at none within one), and what was found in it for any
+        usage."""
 
     def find(self, models: tuple[str, ...], usage: Usage, at: datetime) -> FoundPrice:
         """The price of a model that goes by these names, the best known first. At the time `at`, with so much input:
-        some prices differ by the hour or rise with long prompts. 0.2 ms.
+        some prices differ by the hour or rise with long prompts. 0.7 ms; asked again 2 us, where they don't rise.
         """
         for name in models:
             matched = longest_match(name, self._own)
             if matched is not None:
                 return FoundPrice(self._own[matched], matched, "own")
-        for name in models:
-            found = _published(name, usage, at)
-            if found is not None:
-                return found
-        return FoundPrice(DEFAULT, "", "default")
+        quarter = int(at.timestamp()) // _QUARTER_S
+        known = self._known
+        if quarter != known[0] or len(known[1]) >= _KNOWN_MAX:
+            known = self._known = quarter, {}
+        found = known[1].get(models)
+        if found is None:
+            found, is_rising = _found(models, usage, at)
+            if not is_rising:
+                known[1][models] = found
+        return found
 
 
 def has_published_prices() -> bool:
@@ -67,7 +79,16 @@ def has_published_prices() -> bool:
     return True
 
 
-def _published(name: str, usage: Usage, at: datetime) -> FoundPrice | None:
+def _found(models: tuple[str, ...], usage: Usage, at: datetime) -> tuple[FoundPrice, bool]:
+    """The price that isn't the caller's own, and whether another usage may have another one."""
+    for name in models:
+        found = _published(name, usage, at)
+        if found is not None:
+            return found
+    return FoundPrice(DEFAULT, "", "default"), False
+
+
+def _published(name: str, usage: Usage, at: datetime) -> tuple[FoundPrice, bool] | None:
     """What genai-prices knows of that name."""
     try:
         from genai_prices import Usage as TheirUsage
@@ -92,7 +113,9 @@ def _published(name: str, usage: Usage, at: datetime) -> FoundPrice | None:
             _at(prices.cache_read_mtok, usage),
             _at(prices.cache_write_mtok, usage),
         )
-        return FoundPrice(price, found.model.id, "genai-prices")
+        given_by_usage = (prices.input_mtok, prices.output_mtok, prices.cache_read_mtok, prices.cache_write_mtok)
+        is_rising = any(one is not None and not isinstance(one, Decimal) for one in given_by_usage)
+        return FoundPrice(price, found.model.id, "genai-prices"), is_rising
     return None
 
 

@@ -52,6 +52,14 @@ class Recalling:
                 parts = [Part(place, found[place], 0, kinds.get(place, PLAIN)) for place in places if place in found]
         return messages_of(parts)
 
+    def close(self) -> None:
+        """Let the index go; who asks again has another one made. Idempotent."""
+        with self._lock:
+            if self._index is not None:
+                self._index.close()
+            self._index, self._known = None, set()
+            self._generation = -1
+
     def _keep_up(self, generation: int, packed: dict[int, bytes]) -> None:
         if generation != self._generation or self._index is None:
             if self._index is not None:

@@ -114,7 +114,7 @@ class Sessions:
 
     def list(self) -> builtins.list[Session]:
         """All sessions, the one that was active last first. Cost: reading what stands beside their messages."""
-        found = [self.session(id) for id in self._ids()]
+        found = [self._session(id) for id in self._ids()]
         return sorted(found, key=lambda one: (one.last_activity, one.id), reverse=True)
 
     def others(self) -> builtins.list[Session]:
@@ -130,7 +130,9 @@ class Sessions:
 
     def session(self, id: str) -> Session:
         """What is known of a session."""
-        id = self.whole_id(id)
+        return self._session(self.whole_id(id))
+
+    def _session(self, id: str) -> Session:
         about = self.bp.item(self._key(id, "about"))
         value = about.value if isinstance(about.value, dict) else {}
         storage = Storage(self.bp, self._key(id, "messages"))

@@ -1,11 +1,12 @@
 """Conversations for tests: plain ones, and any that Hypothesis can think of."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
 
-from backpack.context.message import View
+from backpack.context.message import View, view
 
 IDS = st.sampled_from(["", "1", "2", "3", "call_a"])
 TEXTS = st.sampled_from(
@@ -14,6 +15,10 @@ TEXTS = st.sampled_from(
 STRANGE = st.sampled_from(
     [None, 0, 1.5, True, b"\xff", (), [], {}, [[]], {"type": 7}, {"type": []}, [None, 3], object()]
 )
+
+
+def views_of(messages: Sequence[Any]) -> list[View]:
+    return [view(message) for message in messages]
 
 
 def user(text: str) -> dict[str, Any]:

@@ -10,6 +10,8 @@ import pytest
 import backpack
 from backpack import Backpack
 from backpack.context import ContextConfig, Conversation, Usage
+from backpack.context.present import Part
+from backpack.context.shortening import Shortener
 from backpack.errors import (
     BudgetExceededError,
     ContextOverflowError,
@@ -483,3 +485,31 @@ def test_calls_whose_results_are_still_to_come_stay_and_find_them() -> None:
     assert conversation.context()[1:3] == said[1:3]
     fill(conversation, 80, start=40)
     assert call(999, ids=2) not in conversation.context()
+
+
+def test_a_message_that_nothing_makes_smaller_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    make = Shortener.to
+
+    def counting(self: Shortener, part: Part, *rest: Any) -> Part | None:
+        tried.append(part.place)
+        return make(self, part, *rest)
+
+    monkeypatch.setattr(Shortener, "to", counting)
+    conversation = talk(window=100_000, config={"recent_message_tokens_max": 60})
+    blocks = [{"type": "text", "text": f"short text of a block, number {number}"} for number in range(60)]
+    conversation.add({"role": "user", "content": blocks})
+    for number in range(20):
+        conversation.add(user(f"ok {number}"))
+        assert len(conversation.context()) == number + 2
+    assert tried == [0]
+
+
+def test_a_conversation_that_was_closed_goes_on() -> None:
+    with talk(window=2_000) as conversation:
+        fill(conversation, 60)
+        conversation.context()
+        found = conversation.recall("BX0003", limit=1)
+    conversation.close()
+    assert conversation.recall("BX0003", limit=1) == found != []
+    conversation.close()

@@ -2,7 +2,7 @@
 
 import socket
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 from typing import Any
 
@@ -181,3 +181,33 @@ def test_an_amount_has_the_digits_that_it_needs(picodollars: int, plain: str, te
         context.prec = 3
         usd = usd_of(picodollars)
     assert (str(usd), usd_text(usd)) == (plain, text)
+
+
+def test_a_published_price_is_asked_for_once_a_quarter_of_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    genai_prices = pytest.importorskip("genai_prices")
+    asked: list[Any] = []
+    ask = genai_prices.calc_price
+    monkeypatch.setattr(
+        genai_prices, "calc_price", lambda *given, **named: asked.append(given[1]) or ask(*given, **named)
+    )
+    prices = Prices()
+    begin = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+    found = {prices.find(("gpt-4o",), Usage(size, 1), begin + timedelta(minutes=size)) for size in range(15)}
+    assert len(found) == len(asked) == 1
+    prices.find(("gpt-4o",), Usage(1, 1), begin + timedelta(minutes=15))
+    assert len(asked) == 2
+
+
+def test_a_price_that_rises_with_the_prompt_is_asked_for_each_time() -> None:
+    prices = Prices()
+    small, large, again = (
+        prices.find(("gemini-2.5-pro",), Usage(size, 1), AT).price.input for size in (1_000, 300_000, 1_000)
+    )
+    assert small == again < large
+
+
+def test_any_number_of_names_is_asked_for() -> None:
+    prices = Prices()
+    for number in range(600):
+        assert prices.find((f"of nobody {number}",), Usage(1, 1), AT).source == "default"
+    assert len(prices._known[1]) < 300

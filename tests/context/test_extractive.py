@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backpack.context.extractive import summarize_extractive
-from backpack.context.message import views_of
 from backpack.context.sentences import SENTENCE_SIZE_MAX, sentences, weight
 
-from .conversations import CONVERSATIONS, calls, count, result, said, user
+from .conversations import CONVERSATIONS, calls, count, result, said, user, views_of
 
 MEM = "mem://mem-20261121-151102-0af31c77"
 OTHER = "mem://mem-20261121-151102-0af31c78"

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from backpack.context.fitting import capped, fit, overflow
-from backpack.context.message import views_of
+from backpack.context.fitting import fit, overflow
 from backpack.errors import ContextOverflowError
 
-from .conversations import result, said, system, user
+from .conversations import result, said, system, user, views_of
 
 MESSAGES = [system("s"), user("old"), said("a"), result("1", "r"), result("2", "r"), user("new")]
 
@@ -48,7 +47,3 @@ def test_what_cannot_fit_is_said_with_its_sizes() -> None:
 
 def test_an_overflow_can_be_told_without_raising() -> None:
     assert overflow(views_of(MESSAGES), [1] * 6, [], -5).limit == 0
-
-
-def test_one_message_may_have_so_much() -> None:
-    assert capped(views_of(MESSAGES), [900, 10, 10, 900, 10, 10], range(6), 500) == {3: 500}

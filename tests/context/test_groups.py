@@ -5,9 +5,8 @@ from typing import Any
 from hypothesis import given
 
 from backpack.context.groups import Group, groups
-from backpack.context.message import views_of
 
-from .conversations import CONVERSATIONS, calls, result, said, user
+from .conversations import CONVERSATIONS, calls, result, said, user, views_of
 
 
 def grouped(*messages: Any) -> list[Group]:

@@ -103,3 +103,14 @@ def test_sessions_of_two_prefixes_know_nothing_of_one_another() -> None:
     Sessions(bp, "one").create(**SETTINGS)
     assert Sessions(bp, "other").list() == []
     assert len(Sessions(bp, "one").list()) == 1
+
+
+def test_a_list_looks_at_the_keys_of_all_sessions_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions = numbered(*range(20))
+    for _ in range(20):
+        sessions.create(**SETTINGS)
+    looked: list[str] = []
+    below = sessions.bp._keys_below
+    monkeypatch.setattr(sessions.bp, "_keys_below", lambda prefix: looked.append(prefix) or below(prefix))
+    assert len(sessions.list()) == 20
+    assert looked == ["sessions."]

@@ -31,7 +31,8 @@ def test_any_message_that_is_taken_comes_out_again(messages: list[Any], window: 
     else:
         assert conversation.tracker.count_messages(said) <= window
     assert conversation.full() == taken
-    conversation.preview()
+    with suppress(ContextOverflowError):
+        conversation.preview()
     conversation.recall("word late")
     with suppress(ContextOverflowError):
         conversation.compress()

@@ -64,3 +64,23 @@ def test_a_summarizer_that_stops_an_iteration_has_failed_like_any_other() -> Non
     fill(conversation, 30)
     asyncio.run(run())
     assert conversation.was_compressed_last and "StopIteration" in str(conversation.last_error)
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_wherever_an_add_is_cancelled_records_of_others_are_written(tmp_path: Path, turns: int) -> None:
+    async def run() -> None:
+        conversation = talk(bp, window=4_000)
+        await conversation.aadd(user("one"))
+        bp.append("messages", user("by others"))
+        await conversation.acontext()
+        task = asyncio.ensure_future(conversation.aadd(user("x" * 100_000)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await conversation.aadd(user("two"))
+        assert len(bp["messages.context.records"]) == len(bp["messages"])
+        assert conversation.stats() == talk(bp, window=4_000).stats()
+
+    with backpack.open(tmp_path / "store", durability="power") as bp:
+        asyncio.run(run())
