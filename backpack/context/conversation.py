@@ -378,7 +378,8 @@ class Conversation:
             sizes = self._sizes(self._tools)
             is_needed = self._preparing.is_due(sizes)
             job = self._preparing.planned(sizes, "asked")
-            return preview_of(following, sizes, job, is_needed=is_needed, is_asked=self._summarizer is not None)
+            kept = self.config.messages_to_keep
+            return preview_of(following, sizes, job, kept, is_needed=is_needed, is_asked=self._summarizer is not None)
 
     def stats(self) -> Stats:
         """The figures of the conversation. O(compressions)."""

@@ -100,13 +100,19 @@ class Stats:
         return json.dumps(self.to_dict(), indent=2)
 
     def __str__(self) -> str:
-        threshold = "never" if self.threshold is None else f"above {self.threshold:,}"
+        return self.text()
+
+    def text(self, settings: str = "") -> str:
+        """The figures as a block. `settings`: whose they are, said beside the threshold."""
         guess = " (a guess: the price is not known)" if self.is_default_price else ""
         by = "" if self.last_strategy is None else f", the last one by {self.last_strategy}"
         rows = [
             ("model", f"{self.model}, window {self.window:,}"),
             ("messages", f"{self.messages:,}, in the context {self.context_messages:,}"),
-            ("context", f"{self.current_tokens:,} tokens of {self.limit:,}, compressed {threshold}"),
+            (
+                "context",
+                f"{self.current_tokens:,} tokens of {self.limit:,}, {_threshold_text(self.threshold, settings)}",
+            ),
             ("tools", f"{self.overhead_tokens:,} tokens of these, with notes and what a reply is primed with"),
             ("without", f"{self.full_tokens:,} tokens without compression"),
             ("calls", f"{self.calls:,}, of which {self.estimated_calls:,} estimated"),
@@ -142,6 +148,10 @@ class Preview:
     summary: int
     cost: Decimal
     """What asking the summarizer would cost, in USD; 0 for the built-in one."""
+    threshold: int | None = None
+    """Above it a compression runs; None is never."""
+    why: str = ""
+    """Why nothing may go, where nothing may."""
     overhead: int = 0
     """Tools, notes, and what a reply is primed with, which `stats()` counts in."""
 
@@ -155,11 +165,15 @@ class Preview:
         return {**asdict(self), "cost": float(self.cost), "saved": self.saved}
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, settings: str = "") -> str:
+        """The figures as a block. `settings`: whose they are, said beside the threshold."""
         when = "now" if self.is_needed else "not yet"
         return "\n".join(
             (
-                f"needed      {when}",
-                f"strategy    {self.strategy}",
+                f"needed      {when}, {_threshold_text(self.threshold, settings)}",
+                f"strategy    {self.strategy or 'none'}{self.why and f': {self.why}'}",
                 f"context     {self.before:,} tokens to {self.after:,}: {self.saved:,} less",
                 f"tools       {self.overhead:,} tokens besides, with notes and what a reply is primed with",
                 f"messages    {self.messages_kept:,} kept, {self.messages_summarized:,} summarized, "
@@ -168,3 +182,8 @@ class Preview:
                 f"cost        {usd_text(self.cost)}",
             )
         )
+
+
+def _threshold_text(threshold: int | None, settings: str) -> str:
+    """When a compression runs, in words."""
+    return f"compressed {'never' if threshold is None else f'above {threshold:,}'}{settings and f' ({settings})'}"
