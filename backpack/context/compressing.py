@@ -203,8 +203,6 @@ class Finisher:
         kept = [job.parts[at] for at in job.plan.kept]
         kept_tokens = sum(part.tokens for part in kept)
         most = max(job.room - kept_tokens, job.reserved)
-        if job.before > job.room:  # what is said must be less than what goes, or nothing would go
-            most = min(most, job.before - kept_tokens - 1)
         room = most
         summary = self._summary(job, text, reference, room)
         tokens = self._tokens(summary, job)

@@ -164,7 +164,7 @@ class Sessions:
                 tx.delete(key)
 
     def whole_id(self, id: str | Session) -> str:
-        """The id that begins so, or of a session. `SessionNotFoundError`: none, or several, which it names."""
+        """The id that begins so, or of a session. `SessionNotFoundError` when there is none, or several, with names."""
         if isinstance(id, Session):
             id = id.id
         if not isinstance(id, str):

@@ -89,6 +89,36 @@ def test_long_results_that_fill_the_room_leave_some_for_a_summary(window: int, s
     assert asked and min(asked) >= 64
 
 
+@pytest.mark.parametrize("strategy", ["auto", "sliding_window", "deletion"])
+@pytest.mark.parametrize("is_asking", [True, False])
+def test_where_the_last_messages_are_more_than_the_window_something_is_said_of_the_rest(
+    is_asking: bool, strategy: str
+) -> None:
+    asked: list[int] = []
+
+    def summarizer(messages: list[Any], target_tokens: int) -> str:
+        asked.append(target_tokens)
+        return "the flight is BX0001"
+
+    given = summarizer if is_asking else None
+    conversation = talk(window=1_500, summarizer=given, config={"strategy": strategy, "messages_to_keep": 10})
+    conversation.add(user("Which flight is mine? It is BX0001."))
+    conversation.add(assistant("Let me see. " + filler(300)))
+    conversation.add(user("And the seat?"))
+    for number in range(6):
+        conversation.add(call(number))
+        conversation.add(result(number, filler(300, f"seat{number}")))
+    said = conversation.context()
+    assert conversation.tracker.count_messages(said) <= 1_500
+    assert conversation.log[0].cause == "limit"
+    if strategy == "deletion":
+        assert left_count(str(said[0]["content"])) == conversation.log[0].messages_dropped > 0
+        assert not asked
+    else:
+        assert "BX0001" in str(said[0]["content"])
+        assert asked == ([149] if is_asking else [])  # a tenth of the room
+
+
 def test_where_a_line_would_be_more_than_what_goes_it_does_not_stop_the_rest() -> None:
     conversation = talk(window=40, config={"strategy": "deletion", "messages_to_keep": 1, "threshold_percent": 99})
     for text in ("a", "b", filler(28)):

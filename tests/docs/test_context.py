@@ -1,5 +1,6 @@
 """What the page about the context shows is what happens, and its tables are what the code has."""
 
+import inspect
 import json
 import re
 from dataclasses import fields
@@ -10,7 +11,7 @@ from typing import Any
 import pydantic
 import pytest
 
-from backpack.context import ContextConfig
+from backpack.context import ContextConfig, Conversation
 from backpack.context.environment import VARIABLES
 
 from .blocks import document, run
@@ -93,3 +94,13 @@ def test_every_setting_and_every_variable_is_on_the_page() -> None:
     assert {field.name for field in fields(ContextConfig)} <= named
     for variable in VARIABLES:
         assert re.search(rf"\| `{variable.name}` \| `{variable.field}`", text), variable.name
+
+
+def test_every_parameter_and_every_method_of_a_conversation_is_on_the_page() -> None:
+    text = document("docs/context.md")
+    tables = text[text.index("## Conversation") : text.index("## Whole loops")]
+    named = set(re.findall(r"`(\w+)(?:\(\))?`", tables))
+    parameters = set(inspect.signature(Conversation).parameters)
+    assert parameters <= named
+    public = {name for name in dir(Conversation) if not name.startswith("_")}
+    assert public <= named
