@@ -8,6 +8,6 @@ VERBS: Final = {
     "preview": ("context_preview", "what a compression would take and save, changing nothing"),
     "compress": ("context_compress", "compress now"),
     "config": ("context_config", "each setting, and where it comes from"),
-    "sessions": ("context_sessions", "the sessions of the store, or one of them deleted"),
+    "sessions": ("context_sessions", "the conversations of the store, or a session deleted"),
 }
 """By name: the module in `backpack.cli`, and what it is for."""

@@ -6,13 +6,15 @@ from typing import Final
 
 from backpack.cli.codes import FINE
 from backpack.cli.console import Console
-from backpack.cli.conversations import add_conversation_options, conversation_of
+from backpack.cli.conversations import SETTINGS, add_conversation_options, conversation_of
 from backpack.cli.options import add_json_option, add_store_option
 from backpack.cli.stores import opened
 from backpack.terminal.values import json_text, value_lines
 
 _DESCRIPTION: Final = """\
-What a compression would take and save if it ran now. Nothing is changed."""
+What a compression would take and save if it ran now, by the
+settings of this environment: those that a program gives in its code are not in
+the store. Nothing is changed."""
 
 _INDENT: Final = 2
 
@@ -34,5 +36,5 @@ def run(args: argparse.Namespace) -> int:
     if args.as_json:
         console.line(json_text(found.to_dict(), indent=_INDENT))
     else:
-        console.lines(value_lines(str(found)))
+        console.lines(value_lines(found.text(SETTINGS)))
     return FINE

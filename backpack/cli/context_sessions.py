@@ -8,14 +8,16 @@ from backpack.cli.codes import FINE
 from backpack.cli.console import Console
 from backpack.cli.options import add_json_option, add_quiet_option, add_store_option, add_wait_option
 from backpack.cli.stores import opened
+from backpack.context.cost import usd_text
 from backpack.context.sessions import Sessions
 from backpack.terminal.tables import WIDTH_MAX, table, terminal_width
 from backpack.terminal.values import json_text
 from backpack.terminal.words import printable
 
 _DESCRIPTION: Final = """\
-The sessions, the one that was active last first, with their counters. With
---delete one is taken out; history still has it."""
+The sessions, the one that was active last first, with their counters; behind
+them the conversations at keys of their own, for --key. -q prints ids of sessions.
+With --delete one is taken out; history still has it."""
 
 _INDENT: Final = 2
 
@@ -42,24 +44,26 @@ def run(args: argparse.Namespace) -> int:
         console.line(json_text({"deleted": id}, indent=_INDENT) if args.as_json else f"deleted {id}")
         return FINE
     with opened(args) as bp:
-        found = Sessions(bp).list()
+        sessions = Sessions(bp)
+        found = sessions.list()
+        others = [] if args.ids_only else sessions.others()
     if args.as_json:
-        console.line(json_text([session.to_dict() for session in found], indent=_INDENT))
+        console.line(json_text([session.to_dict() for session in (*found, *others)], indent=_INDENT))
     elif args.ids_only:
         console.lines(session.id for session in found)
-    elif found:
+    elif found or others:
         rows = [
             (
-                one.id,
+                one.id or one.key,
                 printable(one.title),
                 f"{one.messages:,}",
                 f"{one.tokens:,}",
-                f"${one.cost:,.4f}",
+                usd_text(one.cost),
                 f"{one.last_activity:%Y-%m-%d %H:%M}",
             )
-            for one in found
+            for one in (*found, *others)
         ]
-        head = ("id", "title", "messages", "tokens", "cost", "active")
+        head = ("id or key", "title", "messages", "tokens", "cost", "active")
         width = terminal_width(elsewhere=WIDTH_MAX)
-        console.lines(table(head, rows, width, right="messages tokens cost", whole="id"))
+        console.lines(table(head, rows, width, right="messages tokens cost", whole="id or key"))
     return FINE

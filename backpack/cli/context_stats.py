@@ -6,7 +6,7 @@ from typing import Final
 
 from backpack.cli.codes import FINE
 from backpack.cli.console import Console
-from backpack.cli.conversations import add_conversation_options, conversation_of
+from backpack.cli.conversations import SETTINGS, add_conversation_options, conversation_of
 from backpack.cli.options import add_json_option, add_store_option
 from backpack.cli.stores import opened
 from backpack.terminal.tables import WIDTH_MAX, table, terminal_width
@@ -14,7 +14,9 @@ from backpack.terminal.values import json_text, value_lines
 
 _DESCRIPTION: Final = """\
 What the conversation is and has cost: the context and its limit, calls, tokens
-in and out, and what compressing saved and took. With --log each compression."""
+in and out, and what compressing saved and took. With --log each compression.
+The threshold is by the settings of this environment: those that a program gives
+in its code are not in the store."""
 
 _INDENT: Final = 2
 
@@ -41,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
             facts["log"] = [{**one.to_dict(), "saved": one.saved} for one in log]
         console.line(json_text(facts, indent=_INDENT))
         return FINE
-    console.lines(value_lines(str(stats)))
+    console.lines(value_lines(stats.text(SETTINGS)))
     if log:
         head = ("what", "cause", "strategy", "before", "after", "kept", "saved", "summarizer", "error")
         rows = [

@@ -1,13 +1,19 @@
 """The conversation that a command works on."""
 
 import argparse
+from typing import Final
 
 from backpack import Backpack
 from backpack.cli.options import count_above_zero
 from backpack.context import Conversation
-from backpack.context.keys import KEY_DEFAULT
+from backpack.context.keys import KEY_DEFAULT, conversations_among
 from backpack.context.sessions import Sessions
 from backpack.errors import InvalidArgumentError, KeyNotFoundError
+
+SETTINGS: Final = "settings of this environment"
+"""Whose settings a command goes by: those that a program gives in its code are not in the store."""
+
+_SHOWN_KEYS: Final = 5
 
 
 def add_conversation_options(parser: argparse.ArgumentParser) -> None:
@@ -30,5 +36,16 @@ def conversation_of(bp: Backpack, args: argparse.Namespace) -> Conversation:
         raise InvalidArgumentError("--key names no key")
     key = args.key or KEY_DEFAULT
     if key not in bp:
-        raise KeyNotFoundError(f"there is no conversation: key={key!r}; name one with --key or --session", key=key)
+        raise KeyNotFoundError(f"there is no conversation: key={key!r}; {_others(bp)}", key=key)
     return Conversation(bp, key, **settings)
+
+
+def _others(bp: Backpack) -> str:
+    """Which conversations there are, or how to begin one."""
+    keys = conversations_among(bp)
+    if not keys:
+        return "there is none in this store; Conversation(bp).add(message) begins one"
+    more = ", ..." if len(keys) > _SHOWN_KEYS else ""
+    return (
+        f"there are {', '.join(keys[:_SHOWN_KEYS])}{more}; name one with --key, `backpack context sessions` lists them"
+    )

@@ -12,10 +12,9 @@ _MARGIN_PERCENT: Final = 125
 _LEAST_PART: Final = 4
 
 
-def adapted(threshold: int | None, limit: int, growths: Sequence[int]) -> int | None:
+def adapted(threshold: int, limit: int, growths: Sequence[int]) -> int:
     """The threshold, in tokens, with room for one more turn like those; as it is when none was observed."""
     if not growths:
         return threshold
     room = limit - max(growths) * _MARGIN_PERCENT // 100
-    moved = max(room, limit // _LEAST_PART)
-    return moved if threshold is None else min(threshold, moved)
+    return min(threshold, max(room, limit // _LEAST_PART))

@@ -6,20 +6,26 @@ says what the context is then. Only that is written down, as one commit. So a su
 never ends leaves everything as it was.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from backpack.context.config import ContextConfig
+from backpack.context.digest import REPEATED as REPEATED_CALLS
+from backpack.context.digest import Digest, names, references_line
 from backpack.context.extractive import summarize_extractive
 from backpack.context.fitting import fit
+from backpack.context.leaving import LINE_TOKENS, left_count, left_line
 from backpack.context.message import View, view
+from backpack.context.planning import REPEATED, SUMMARY_TOKENS_MIN
 from backpack.context.planning import plan as plan_of
 from backpack.context.present import Part, Present, messages_of, values_of
 from backpack.context.record import InForce
 from backpack.context.storable import LANGCHAIN
 from backpack.context.strategy import Plan
 from backpack.context.summarizing import Said, SummaryFailed, transcript
+from backpack.errors import ContextOverflowError
 from backpack.memory.memory import Memory
 
 _TRANSCRIPT: Final = "transcript"
@@ -27,7 +33,13 @@ _TAGS: Final = ("context",)
 _TIGHTER: Final = 3
 """How often a summary that doesn't fit is made anew, each time of half the size."""
 
-_HEAD: Final = "[Summary of {count} earlier message{s} of this conversation.{exact}]\n\n"
+_SUMMARY_PART: Final = 10
+"""Where what stays takes all the room, a summary has this part of it all the same."""
+
+_HEAD: Final = "[Summary of {count} earlier message{s} of this conversation.{exact}]"
+_OWN_HEAD: Final = re.compile(
+    r"\A\[Summary of \d{1,12} earlier messages? of this conversation\.[^\]\n]*\](?:\nReferences\b[^\n]*)?\s*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +61,24 @@ class Job:
     """Tokens of the context: messages and summary."""
     room: int
     """What messages and summary may come to."""
+    reserved: int
+    """What of it is free for the summary whatever stays: contents of what stays are shortened for it."""
 
     @property
     def gone(self) -> tuple[int, ...]:
         """At: what is summarized or dropped."""
         return tuple(sorted((*self.plan.summarized, *self.plan.dropped)))
+
+    @property
+    def gone_count(self) -> int:
+        """How many messages are no longer sent, those that left before included."""
+        return len(self.gone) + (0 if self.previous is None else self.previous.summarized)
+
+    @property
+    def is_leaving(self) -> bool:
+        """Do messages go of which no summary says anything? A system message that is there twice is no such one."""
+        is_said = self.wants_summary or bool(self.plan.notes)
+        return not is_said and any(self.plan.reasons.get(at) != REPEATED for at in self.gone)
 
     @property
     def original(self) -> int:
@@ -64,6 +89,11 @@ class Job:
     def wants_summary(self) -> bool:
         """Is there anything to summarize? A summary of nothing but a summary is made when it doesn't fit."""
         return bool(self.plan.summarized) and self.plan.summary_tokens > 0
+
+    @property
+    def saving(self) -> int:
+        """What the context will have less, with a summary of the size that is aimed at."""
+        return self.before - self.plan.kept_tokens - self.plan.summary_tokens
 
     def asked(self) -> tuple[list[Any], list[View]]:
         """The messages for the summarizer, as fresh objects in their shapes, and views of them."""
@@ -98,8 +128,9 @@ def planned(
 ) -> Job | None:
     """The job for a context; None when nothing of it may go. O(the context and its text).
 
-    Messages and summary should come to `target`, and to `soft_room` so that no compression is due at once; they may
-    come to `room`. Where what has to stay is more than the soft one, the summary still has its size.
+    Messages and summary should come to `target`, and to `soft_room` so that no compression is due soon; they may
+    come to `room`. Where what has to stay is more than the soft one, the summary still has its size; where it is more
+    than `room`, a part of that.
     """
     parts = tuple(sorted((*present.system, *present.rest), key=lambda part: part.place))
     views = tuple(view(value) for value in values_of(parts))
@@ -109,11 +140,14 @@ def planned(
     plan = plan_of(views, tokens, config, soft, target_tokens=target, previous_tokens=previous)
     if plan.is_empty:
         return None
+    least = LINE_TOKENS
     if plan.summarized and plan.kept_tokens + plan.summary_tokens >= soft:
-        wanted = config.summary_tokens(previous + sum(tokens[at] for at in plan.summarized))
-        size = max(0, min(wanted, room - plan.kept_tokens))
-        plan = replace(plan, summary_tokens=max(plan.summary_tokens, size))
-    fit(views, tokens, plan.kept, room)  # raises where nothing would make it fit, before anybody is asked
+        wanted = max(SUMMARY_TOKENS_MIN, config.summary_tokens(previous + sum(tokens[at] for at in plan.summarized)))
+        least = min(wanted, max(SUMMARY_TOKENS_MIN, room // _SUMMARY_PART))
+        plan = replace(plan, summary_tokens=max(plan.summary_tokens, min(wanted, room - plan.kept_tokens), least))
+    reserved = _reserved(views, tokens, plan.kept, room, least)
+    if plan.kept_tokens + plan.summary_tokens > room:
+        plan = replace(plan, summary_tokens=max(reserved, room - plan.kept_tokens))
     return Job(
         cause,
         generation,
@@ -126,7 +160,23 @@ def planned(
         present.digest,
         present.context_tokens,
         room,
+        reserved,
     )
+
+
+def _reserved(views: Sequence[View], tokens: Sequence[int], kept: Sequence[int], room: int, least: int) -> int:
+    """What of the room stays free for the summary: `least`, or a line, or nothing, whichever first lets the rest fit.
+
+    `ContextOverflowError` where nothing does: before anybody is asked.
+    """
+    for reserved in (least, LINE_TOKENS):
+        try:
+            fit(views, tokens, kept, room - reserved)
+        except ContextOverflowError:
+            continue
+        return reserved
+    fit(views, tokens, kept, room)
+    return 0
 
 
 class Finisher:
@@ -152,7 +202,8 @@ class Finisher:
         reference = self._kept(job)
         kept = [job.parts[at] for at in job.plan.kept]
         kept_tokens = sum(part.tokens for part in kept)
-        room = job.room - kept_tokens
+        most = max(job.room - kept_tokens, job.reserved)
+        room = most
         summary = self._summary(job, text, reference, room)
         tokens = self._tokens(summary, job)
         if text is not None and tokens > room:  # a second pass, by rule: what the caller's said, and the facts
@@ -165,10 +216,9 @@ class Finisher:
             summary = self._summary(job, None, reference, room)
             tokens = self._tokens(summary, job)
         else:
-            if tokens > max(room, 0) and summary:
-                summary = self._head(job, reference).rstrip()
-                tokens = self._tokens(summary, job)
-        summarized = len(job.gone) + (0 if job.previous is None else job.previous.summarized)
+            for shorter in (left_line(job.gone_count, reference), ""):  # the line, unless even that can't fit
+                if tokens > max(most, 0):
+                    summary, tokens = shorter, self._tokens(shorter, job)
         in_force = InForce(
             job.covers,
             job.digest,
@@ -176,36 +226,63 @@ class Finisher:
             summary,
             tokens,
             self._kind(job),
-            min(summarized, job.covers),
+            min(job.gone_count, job.covers),
             reference,
         )
-        used = name if text is not None else "extractive"
-        return Made(in_force, kept_tokens + tokens, tokens, used if summary else "", error)
+        is_summary = bool(summary) and left_count(summary) is None
+        used = ("extractive" if text is None else name) if is_summary else ""
+        return Made(in_force, kept_tokens + tokens, tokens, used, error)
 
     def _summary(self, job: Job, text: str | None, reference: str, room: int, said: str | None = None) -> str:
-        """The text of the summary: the caller's under a head, or one by rule. Empty where nothing is to be said."""
-        if not (job.wants_summary or job.previous_tokens or job.plan.notes):
-            return ""
-        if text is not None:
-            notes = "".join(f"\n- {note}" for note in job.plan.notes)
-            return self._head(job, reference) + text + (f"\n\nRepeated calls:{notes}" if notes else "")
+        """The text of the summary: the caller's under a head, or one by rule; of messages that just leave, a line."""
         previous = said
         if previous is None and job.previous is not None:
             previous = job.previous.summary
             if job.previous.reference:  # the text that is kept now names it
                 previous = previous.replace(f" Their exact words: {job.previous.reference}", "")
+        left = left_count(previous or "")
+        known = self._names(job)
+        line = "\n".join((left_line(job.gone_count, reference), *references_line(known, [reference])))
+        if not (job.wants_summary or job.plan.notes) and (not previous or left is not None):
+            return line if job.is_leaving or previous else ""
+        if left is not None:
+            previous = None
+        notes = "".join(f"\n- {note}" for note in job.plan.notes)
+        if text is not None:
+            head = "\n".join((self._head(job, reference), *references_line(known, [reference])))
+            return f"{head}\n\n{text}" + (f"\n\n{REPEATED_CALLS}:{notes}" if notes else "")
         if room <= 0:
-            return self._head(job, reference).rstrip()
+            return line
         frame = self._tokens("", job, is_frame=True)
         views = [job.views[at] for at in job.plan.summarized]
-        target = max(1, min(job.plan.summary_tokens, room) - frame)
+        size = job.plan.summary_tokens + (self._count_text(f"{REPEATED_CALLS}:{notes}") if notes else 0)
+        target = max(1, min(size, room) - frame)
         references = [reference] if reference else []
-        return summarize_extractive(
-            views, target, self._count_text, previous, references=references, notes=job.plan.notes
+        last = f"\n{left_line(job.gone_count, reference)}" if job.is_leaving else ""
+        if last:
+            target = max(1, target - self._count_text(last))
+        made = summarize_extractive(
+            views,
+            target,
+            self._count_text,
+            previous and _OWN_HEAD.sub("", previous),
+            references=references,
+            notes=job.plan.notes,
+            names=known,
         )
+        return made + last
+
+    def _names(self, job: Job) -> Digest:
+        """How many messages have left, and what they refer to."""
+        previous = ""
+        if job.previous is not None:
+            previous = job.previous.summary
+            if job.previous.reference:
+                previous = previous.replace(job.previous.reference, "")
+        return names(job.gone_count, previous, [job.views[at] for at in job.gone])
 
     def _head(self, job: Job, reference: str) -> str:
-        count = len(job.gone) + (0 if job.previous is None else job.previous.summarized)
+        count = job.gone_count
         exact = f" Their exact words: {reference}" if reference else ""
         return _HEAD.format(count=count, s="" if count == 1 else "s", exact=exact)
 

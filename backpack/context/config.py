@@ -3,7 +3,7 @@
 Some settings weigh differently when somebody set them: of `compression_threshold` and `threshold_percent` those that
 were set count, the lower one when both were, and both defaults when none was. `messages_to_keep` is what
 `short_term_size` is unless it was set. So a default is an int of a class of its own, which `dataclasses.replace` hands
-on as what it is.
+on as what it is; and so is the one of these two that was set, so that in a copy the other one can take its place.
 """
 
 import math
@@ -45,6 +45,12 @@ _COUNT_MAX: Final = 1 << 53
 
 class _Default(int):
     """A figure that nobody set."""
+
+    __slots__ = ()
+
+
+class _Settled(int):
+    """A figure that was set and settled: in a copy it gives way to one that is set anew."""
 
     __slots__ = ()
 
@@ -153,9 +159,13 @@ class ContextConfig:
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> "ContextConfig":
-        """The settings of that name, some of them changed: `aggressive`, `balanced`, `conservative`."""
+        """The settings of that name, some of them changed: `aggressive`, `balanced`, `conservative`.
+
+        >>> ContextConfig.preset("balanced", compression_threshold=2_000).messages_to_keep
+        20
+        """
         if name not in PRESETS:
-            raise InvalidArgumentError(f"there is no such preset: name={name!r}; there are {', '.join(PRESETS)}")
+            raise InvalidArgumentError(f"there is no such preset: name={name[:40]!r}; there are {', '.join(PRESETS)}")
         settings = dict(PRESETS[name])
         if "short_term_size" in changes:
             del settings["messages_to_keep"]
@@ -214,15 +224,17 @@ class ContextConfig:
     def _settle_counts(self) -> None:
         kept, short = self.messages_to_keep, self.short_term_size
         is_kept_set, is_short_set = is_set(kept), is_set(short)
+        is_anew = not isinstance(kept, _Settled), not isinstance(short, _Settled)
+        if is_kept_set and is_short_set and kept != short and any(is_anew):
+            is_kept_set, is_short_set = is_anew  # in a copy the one that was there before gives way
         if is_kept_set and is_short_set and kept != short:
             raise InvalidArgumentError(
                 "messages_to_keep and short_term_size mean the same, set one of them: "
                 f"messages_to_keep={kept}, short_term_size={short}"
             )
-        if is_short_set and not is_kept_set:
-            object.__setattr__(self, "messages_to_keep", _Default(short))
-        elif is_kept_set and not is_short_set:
-            object.__setattr__(self, "short_term_size", _Default(kept))
+        figure = kept if is_kept_set else short
+        for name, is_this_set in (("messages_to_keep", is_kept_set), ("short_term_size", is_short_set)):
+            object.__setattr__(self, name, _Settled(figure) if is_this_set else _Default(figure))
 
     def _settle_rules(self) -> None:
         given = self.preserve

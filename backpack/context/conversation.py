@@ -15,7 +15,7 @@ from backpack.context.budget import Budget
 from backpack.context.config import ContextConfig
 from backpack.context.cost import Cost, Price
 from backpack.context.counting import Counter
-from backpack.context.environment import configured
+from backpack.context.environment import Configured, config_of
 from backpack.context.following import Following
 from backpack.context.framing import REPLY_TOKENS
 from backpack.context.governor import Governing
@@ -25,6 +25,7 @@ from backpack.context.present import Part, messages_of, values_of
 from backpack.context.recalling import Recalling
 from backpack.context.record import Compression, Record, Spent, check_of, spent_of
 from backpack.context.reporting import preview_of, stats_of
+from backpack.context.responses import input_of
 from backpack.context.running import Running
 from backpack.context.sizing import Sizes, sizes_of
 from backpack.context.statistics import Preview, Stats
@@ -67,7 +68,7 @@ class Conversation:
         *,
         model: str | None = None,
         window: int | None = None,
-        config: ContextConfig | None = None,
+        config: ContextConfig | Configured | str | None = None,
         summarizer: Summarizer | None = None,
         memory: Memory | None = None,
         tools: Sequence[Any] = (),
@@ -79,7 +80,8 @@ class Conversation:
         """The conversation at `key`, begun or resumed.
 
         model, window -- of the model; unless given those of last time, else gpt-4o and what its window is
-        config -- the settings; unless given those of the environment (`environment.py`)
+        config -- the settings, what `configured()` gives, or the name of a preset; unless given those of the
+            environment (`environment.py`)
         summarizer -- called with messages and a size, sync or async; unless given the built-in extractive one
         memory -- where large contents go; unless given `Memory(bp)`, made when it is needed
         tools -- definitions that go with every call, so that they are counted
@@ -90,14 +92,12 @@ class Conversation:
             raise InvalidArgumentError(
                 f"a conversation is kept in a store, not in a {type(bp).__name__}: Conversation(backpack.open(path))"
             )
-        if config is not None and not isinstance(config, ContextConfig):
-            raise InvalidArgumentError(f"config is a ContextConfig: type={type(config).__name__}")
         if memory is not None and not isinstance(memory, Memory):
             raise InvalidArgumentError(f"memory is a backpack.memory.Memory: type={type(memory).__name__}")
         if window is not None and (isinstance(window, bool) or not isinstance(window, int) or window < 1):
             raise InvalidArgumentError("window is a whole number of tokens, 1 or more")
         self.bp = bp
-        self.config = configured().config if config is None else config
+        self.config = config_of(config)
         self._storage = Storage(bp, key)
         about = self._storage.about()
         given = about.get("window")
@@ -188,12 +188,26 @@ class Conversation:
             self._following.keep_up()
             return self._following.present.count
 
+    def __bool__(self) -> bool:
+        """An empty one is a conversation, too."""
+        return True
+
+    def __repr__(self) -> str:
+        with self._following.lock:
+            self._following.keep_up()
+            present = self._following.present
+            return (
+                f"<Conversation key={self.key!r} model={self.model!r} messages={present.count} "
+                f"tokens={present.context_tokens}>"
+            )
+
     # -- adding --------------------------------------------------------------------------------------------------
 
     def add(self, message: Any, usage: Any = None, *, node: str | None = None) -> Commit:
         """Commit a message; the store's durability is that of the message. Cost: that of the message.
 
-        message -- of OpenAI's, Anthropic's or LangChain's shape; it is copied
+        message -- of OpenAI's, Anthropic's or LangChain's shape, or Anthropic's response, of which role and content
+            are kept; it is copied
         usage -- what the call took that it answers, as the provider says it, or the response; without it a message of
             the assistant counts as a call by what was to be sent then and what came
         node -- who it is by; unless given the node that the task acts for, else the role
@@ -235,8 +249,9 @@ class Conversation:
 
     def _prepared(self, message: Any, usage: Any) -> _Prepared:
         """A message and what will be noted of it. Nothing is recorded before it is committed."""
-        item = stored(message)
-        used = self._used(item, usage)
+        given = input_of(message)
+        item = stored(given)
+        used = self._used(item, usage, item.value if given is message else message)
         tokens = self.tracker.count_message(item.value)
         following = self._following
         with following.lock:
@@ -256,14 +271,14 @@ class Conversation:
         record = Record(tokens, len(item.packed), check_of(item.packed), item.role, item.kind, spent)
         return item, record, cost, about
 
-    def _used(self, item: Stored, usage: Any) -> Any:
-        """The usage that was given, checked; else the one that a message of a response brings along."""
+    def _used(self, item: Stored, usage: Any, brought: Any) -> Any:
+        """The usage that was given, checked; else the one that a message or a response of the assistant's brings."""
         if usage is not None:
             usage_of(usage)
             return usage
-        if item.role == ASSISTANT and any(item.value.get(name) for name in ("usage_metadata", "usage")):
+        if item.role == ASSISTANT and (brought is not item.value or item.value.keys() & {"usage_metadata", "usage"}):
             try:
-                return usage_of(item.value)
+                return usage_of(brought)
             except UsageError:
                 return None
         return None
@@ -428,7 +443,8 @@ class Conversation:
             sizes = self._sizes(self._tools)
             is_needed = self._preparing.is_due(sizes)
             job = self._preparing.planned(sizes, "asked")
-            return preview_of(following, sizes, job, is_needed=is_needed, is_asked=self._summarizer is not None)
+            kept = self.config.messages_to_keep
+            return preview_of(following, sizes, job, kept, is_needed=is_needed, is_asked=self._summarizer is not None)
 
     def stats(self) -> Stats:
         """The figures of the conversation. O(compressions)."""

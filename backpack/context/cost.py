@@ -18,6 +18,8 @@ PICODOLLARS: Final = 10**12
 PRICE_MAX: Final = Decimal(1_000_000)
 """USD for a million tokens: a dollar a token. More is a price in another unit."""
 
+_TEN_CENTS: Final = Decimal("0.1")
+
 Source = Literal["own", "genai-prices", "default"]
 
 
@@ -105,8 +107,24 @@ def picodollars_of(usage: Usage, price: Price) -> int:
 
 
 def usd_of(picodollars: int) -> Decimal:
-    """Picodollars in USD, exactly."""
-    return Decimal(picodollars).scaleb(-12)
+    """Picodollars in USD, exactly; no more digits than cents and what is below them take."""
+    places = 12
+    while places > 2 and picodollars % 10 == 0:
+        picodollars //= 10
+        places -= 1
+    return Decimal(f"{picodollars}E-{places}")
+
+
+def usd_text(usd: Decimal) -> str:
+    """An amount for people: `$1,234.56`; below ten cents with two digits that count, so never rounded to nothing.
+
+    >>> usd_text(Decimal("0.0000213")), usd_text(Decimal(0))
+    ('$0.000021', '$0.00')
+    """
+    if usd == 0:
+        return "$0.00"
+    digits = max(2, 1 - usd.adjusted()) if abs(usd) < _TEN_CENTS else 2
+    return f"{'-' if usd < 0 else ''}${abs(usd):,.{digits}f}"
 
 
 def picodollars_in(usd: Any, what: str) -> int:

@@ -1,4 +1,4 @@
-"""`deletion` keeps what must stay; all that is older goes, without a summary."""
+"""`deletion` keeps what must stay; all that is older goes, and one line says that it did."""
 
 from typing import Final
 

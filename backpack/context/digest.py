@@ -2,6 +2,8 @@
 
     Summary of 980 earlier messages. Their exact words: mem://mem-20261121-151102-0af31c77
     References (582 more in the exact words): mem://..., mem://...
+    Repeated calls:
+    - poll({"id":7}) (called 60 times, same result)
     Errors:
     - Error: no seats on flight HAT290 (x2)
     Codes from user: BX1; ...
@@ -16,11 +18,12 @@ text that has the exact words names the others, and the text before it, in which
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from backpack.context.facts import KINDS, facts_in
+from backpack.context.message import View
 from backpack.context.sentences import sentences
 
 SOURCES: Final = ("user", "assistant", "tools")
@@ -34,7 +37,8 @@ _REFERENCES: Final = re.compile(r"References(?: \((\d{1,12}) more in the exact w
 _REFERENCES_MAX: Final = 16
 """A summary names so many of those that messages have named. All of them would crowd out what was said."""
 
-_SECTIONS: Final = ("Errors", "Calls", "Talk")
+REPEATED: Final = "Repeated calls"
+_SECTIONS: Final = (REPEATED, "Errors", "Calls", "Talk")
 
 
 @dataclass(slots=True)
@@ -76,6 +80,23 @@ class Digest:
         """All references to the memory that a text names."""
         for found in _REFERENCE.finditer(text):
             self.add_reference(found[0])
+
+    def add_names(self, summary: str) -> None:
+        """All references that a summary names, and the number of those that it doesn't."""
+        self.add_references(summary)
+        for line in summary.splitlines():
+            if others := _REFERENCES.fullmatch(line):
+                self.references_left += int(others[1] or 0)
+
+
+def names(count: int, previous: str, gone: Iterable[View]) -> Digest:
+    """So many messages have left: what these of them, and the summary before, refer to."""
+    digest = Digest(count)
+    digest.add_names(previous)
+    for one in gone:
+        for id in one.refs:
+            digest.add_reference(f"mem://{id}")
+    return digest
 
 
 def read(summary: str, digest: Digest) -> None:
@@ -129,11 +150,15 @@ def head(digest: Digest, exact: Iterable[str]) -> list[str]:
     all of them where no exact words are kept."""
     named = dict.fromkeys(exact)
     first = f"Summary of {digest.message_count} earlier message{'' if digest.message_count == 1 else 's'}."
-    lines = [f"{first} Their exact words: {', '.join(named)}" if named else first]
+    return [f"{first} Their exact words: {', '.join(named)}" if named else first, *references_line(digest, named)]
+
+
+def references_line(digest: Digest, named: Collection[str]) -> list[str]:
+    """The line of references besides those that `named` says; no line where there are none."""
     others = [reference for reference in digest.references if reference not in named]
     left = digest.references_left
     if named and len(others) > _REFERENCES_MAX:
         left += len(others) - _REFERENCES_MAX
         others = others[-_REFERENCES_MAX:]
     more = f" ({left} more in the exact words)" if left and named else ""
-    return [*lines, f"References{more}: {', '.join(others)}"] if others else lines
+    return [f"References{more}: {', '.join(others)}"] if others else []

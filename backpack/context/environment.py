@@ -10,18 +10,26 @@ The file has the variables as an environment file does, one `NAME=value` a line:
 
 It is the one named by `BACKPACK_CONTEXT_FILE`, else `.env` in the working directory if there is one. Other names in it
 are none of ours and left alone. A wrong value is an `InvalidArgumentError` that names the variable, the file and the
-line where it stands there, and what is accepted; the value itself is not repeated.
+line where it stands there, and what is accepted. It shows a value that is a number or a word of letters; of anything
+else its length, for it may be a secret that came to the wrong place.
 """
 
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from backpack.context.config import STRATEGIES, ContextConfig
+from backpack.context.config import PRESETS, STRATEGIES, ContextConfig, is_set
 from backpack.errors import InvalidArgumentError, MissingFileError
 
+DEFAULT: Final = "default"
+UNUSED: Final = "default, not in force"
+"""Of a threshold: the other one was set."""
+
+_SAME: Final = frozenset(("messages_to_keep", "short_term_size"))
+_THRESHOLDS: Final = ("compression_threshold", "threshold_percent")
 FILE_VARIABLE: Final = "BACKPACK_CONTEXT_FILE"
 FILE_DEFAULT: Final = ".env"
 FILE_SIZE_MAX: Final = 1 << 20
@@ -30,6 +38,8 @@ FILE_SIZE_MAX: Final = 1 << 20
 _TRUE: Final = frozenset(("true", "1", "yes", "on"))
 _FALSE: Final = frozenset(("false", "0", "no", "off"))
 _DIGITS_MAX: Final = 15
+_SHOWN: Final = re.compile(r"[-+]?[0-9.,]{1,39}|[A-Za-z_-]{1,40}")
+"""A value that an error repeats: a number, or a word; keys and passwords are of both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +111,8 @@ VARIABLES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """Settings, and where each field has its value from: `code`, a variable, a variable of a file, or `default`."""
+    """Settings, and where each field has its value from: `code`, a variable, a variable of a file, or `default`; of a
+    threshold that the other one has put out of force `default, not in force`."""
 
     config: ContextConfig
     sources: Mapping[str, str]
@@ -125,18 +136,44 @@ def configured(
     that the environment names. `InvalidArgumentError`; `MissingFileError` when a file that was named is not there.
     """
     environ = os.environ if environ is None else environ
-    outside = {**_from_file(_file_of(environ, file)), **_from_environment(environ)}
-    if "messages_to_keep" in code or "short_term_size" in code:  # the two mean the same
-        outside.pop("messages_to_keep", None)
-        outside.pop("short_term_size", None)
+    outside = _from_file(_file_of(environ, file))
+    for nearer in (_from_environment(environ), code):
+        if not _SAME.isdisjoint(nearer):  # what is farther says neither of them
+            outside = {name: found for name, found in outside.items() if name not in _SAME}
+        if nearer is not code:
+            outside |= nearer
     chosen = {name: found for name, found in outside.items() if name not in code}
     _check_together(chosen)
     config = ContextConfig(**{name: found.value for name, found in chosen.items()}, **code)
-    sources = {
-        field.name: "code" if field.name in code else chosen[field.name].source if field.name in chosen else "default"
-        for field in fields(ContextConfig)
-    }
-    return Configured(config, sources)
+    return Configured(config, _sources(config, {name: found.source for name, found in chosen.items()}, code))
+
+
+def config_of(given: ContextConfig | Configured | str | None) -> ContextConfig:
+    """The settings that a caller means: his own, those that `configured` found, a preset by its name; for None those
+    from outside. `InvalidArgumentError` for anything else."""
+    if given is None:
+        return configured().config
+    if isinstance(given, str):
+        return ContextConfig.preset(given)
+    config = given.config if isinstance(given, Configured) else given
+    if not isinstance(config, ContextConfig):
+        raise InvalidArgumentError(
+            f"config is a ContextConfig, what configured() gives, or one of {', '.join(PRESETS)}: "
+            f"type={type(config).__name__}"
+        )
+    return config
+
+
+def _sources(config: ContextConfig, outside: Mapping[str, str], code: Collection[str]) -> dict[str, str]:
+    """Where each field has its value from. Of the two that mean the same, one that wasn't set follows the other; a
+    default threshold says nothing beside one that was set."""
+    given = {**outside, **dict.fromkeys(code, "code")}
+    sources = {field.name: given.get(field.name, DEFAULT) for field in fields(ContextConfig)}
+    source = next((given[name] for name in _SAME if name in given), DEFAULT)
+    sources.update({name: source for name in _SAME if name not in given})
+    if any(is_set(getattr(config, name)) for name in _THRESHOLDS):
+        sources.update({name: UNUSED for name in _THRESHOLDS if name not in given})
+    return sources
 
 
 def _check_together(chosen: Mapping[str, _Found]) -> None:
@@ -213,4 +250,5 @@ def _read(variable: Variable, text: str, where: str) -> Any:
         return variable.read(text.strip())
     except ValueError:
         pass
-    raise InvalidArgumentError(f"{variable.name} accepts {variable.accepts}: length={len(text)}{where}")
+    given = f"given={text.strip()!r}" if _SHOWN.fullmatch(text.strip()) else f"length={len(text)}"
+    raise InvalidArgumentError(f"{variable.name} accepts {variable.accepts}: {given}{where}")

@@ -1,10 +1,10 @@
 """The summarizer that needs no model: what was said exactly, in lists, and the sentences that weigh most.
 
 Of the size that it aims at: first the head, that names where the exact words are and the newest references, and is
-never left out; then errors, up to a part; then facts by kind, each kind with a share of its own, and what kinds leave
-is taken by others; then calls; then sentences of users and assistants fill the rest, in the order in which they were
-said. Within a kind the facts that users or assistants said come before those that only tools said, and late ones before
-early ones.
+never left out, and calls that were repeated; then errors, up to a part; then facts by kind, each kind with a share of
+its own, and what kinds leave is taken by others; then calls; then sentences of users and assistants fill the rest, in
+the order in which they were said. Within a kind the facts that users or assistants said come before those that only
+tools said, and late ones before early ones.
 
 The same input gives the same text, always. What a summary before says is read again and has its place among the rest.
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from backpack.context.collapsing import shortened
-from backpack.context.digest import SOURCES, Digest, counted, head, read
+from backpack.context.digest import REPEATED, SOURCES, Digest, counted, head, read
 from backpack.context.facts import KINDS
 from backpack.context.message import View
 from backpack.context.sentences import sentences, weight
@@ -48,13 +48,15 @@ def summarize_extractive(
     previous: str | None = None,
     *,
     references: Iterable[str] = (),
-    notes: Iterable[str] = (),
+    notes: Sequence[str] = (),
+    names: Digest | None = None,
 ) -> str:
     """A summary of messages and of the summary before, of at most `target_tokens` by `count`, a counter of text.
 
     Only when the head alone is more it is longer: the head, and nothing else. It names `references` (where the exact
     words are) and the newest 16 of those that messages and the summary before name, with how many more there are; all
-    of them where there are no exact words. `notes` are calls that were dropped as repeated. O(text).
+    of them where there are no exact words. `names` says in their place how many messages it is of, and what they refer
+    to. `notes`, calls that were dropped as repeated, come before all that has a share. O(text).
     """
     digest = Digest()
     if previous:
@@ -62,9 +64,7 @@ def summarize_extractive(
     exact = list(references)
     digest.message_count += len(views)
     _gather(views, digest)
-    for note in notes:
-        digest.add_line(digest.calls, note)
-    return _written(digest, exact, target_tokens, count)
+    return _written(digest, head(names or digest, exact), notes, target_tokens, count)
 
 
 def _gather(views: Sequence[View], digest: Digest) -> None:
@@ -89,13 +89,16 @@ def _gather(views: Sequence[View], digest: Digest) -> None:
                 digest.talk[line] = weight(sentence, one.role, number == 0, place / len(views))
 
 
-def _written(digest: Digest, exact: Sequence[str], target_tokens: int, count: Count) -> str:
+def _written(digest: Digest, first: list[str], notes: Sequence[str], target_tokens: int, count: Count) -> str:
     """The text: the head, and of each section as much as there is room for."""
-    first = head(digest, exact)
     room = target_tokens - count("\n".join(first))
     if room <= 0:
         return "\n".join(first)
     costs = _Costs(count)
+    repeated = costs.latest([f"- {note}" for note in notes], room)
+    if repeated:
+        first = [*first, *_section(REPEATED, repeated)]
+        room = max(0, target_tokens - count("\n".join(first)))
     errors = costs.latest([counted(line, times) for line, times in digest.errors.items()], int(room * _ERRORS_PART))
     left = room - costs.of_lines(errors)
     facts = _fact_lines(digest, int(left * _FACTS_PART), costs)

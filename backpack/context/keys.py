@@ -1,6 +1,6 @@
 """The keys of one conversation: its messages, and beside them what is known of each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from backpack.store.names import checked_key
@@ -32,3 +32,10 @@ class Keys:
 
     def __iter__(self) -> Iterator[str]:
         return iter((self.messages, self.records, self.present, self.replaced, self.log, self.about))
+
+
+def conversations_among(keys: Iterable[str]) -> list[str]:
+    """The keys at which conversations are: those beside which records stand. In order. O(keys)."""
+    known = set(keys)
+    end = f"{_BESIDE}.records"
+    return sorted(key.removesuffix(end) for key in known if key.endswith(end) and key.removesuffix(end) in known)

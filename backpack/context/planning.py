@@ -14,7 +14,7 @@ A plan is made of views and counts alone: nothing is read, written or sent. O(n 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from backpack.context.auto import SUMMARY_TOKENS_MIN, Auto
+from backpack.context.auto import Auto
 from backpack.context.collapsing import call_text, reason_of, repeated
 from backpack.context.config import ContextConfig
 from backpack.context.deletion import Deletion
@@ -28,7 +28,11 @@ from backpack.errors import InvalidArgumentError
 _BUILT_IN: Final[Mapping[str, Strategy]] = {
     strategy.name: strategy for strategy in (SlidingWindow(), Selective(), Deletion(), Auto())
 }
-_REPEATED: Final = "identical"
+SUMMARY_TOKENS_MIN: Final = 64
+"""Less than this says nothing."""
+
+REPEATED: Final = "identical"
+"""Why a system message goes whose text an earlier one has."""
 
 
 def plan(
@@ -70,11 +74,12 @@ def plan(
     made = strategy.plan(request)
     kept, summarized, dropped = _checked(made, request, strategy)
     reasons.update({place: made.reasons[place] for place in (*kept, *dropped) if place in made.reasons})
-    reasons.update({place: _REPEATED for place in repeats})
+    reasons.update({place: REPEATED for place in repeats})
     reasons.update({place: reason for group, reason in gone.items() for place in group})
     kept = sorted({*kept, *protected})
     kept_tokens = sum(tokens[place] for place in kept)
-    notes = () if dropped else tuple(f"{call_text(views, run[-1])} ({reason_of(run)})" for run in runs)
+    said = [run for run in runs if not set(run[-1]) <= set(dropped)]
+    notes = tuple(f"{call_text(views, run[-1])} ({reason_of(run)})" for run in said)
     is_summary = bool(summarized or previous_tokens or notes)
     size = request.summary_of(sum(tokens[place] for place in summarized)) if is_summary else 0
     room = limit_tokens - kept_tokens
@@ -131,9 +136,11 @@ def _is_unanswered(members: Sequence[View]) -> bool:
 
 def _checked(made: Plan, request: Request, strategy: Strategy) -> tuple[list[int], list[int], list[int]]:
     """What a strategy said of each open place; what it said nothing of is summarized."""
+    name = str(getattr(strategy, "name", type(strategy).__name__))[:40]
+    if not isinstance(made, Plan):
+        raise InvalidArgumentError(f"a strategy gives a Plan: strategy={name!r}, type={type(made).__name__}")
     kept, dropped = set(made.kept), set(made.dropped)
     open = {place for group in request.open for place in group}
-    name = str(getattr(strategy, "name", type(strategy).__name__))[:40]
     if kept & dropped or (kept | dropped) & set(made.summarized):
         raise InvalidArgumentError(f"a strategy says of a message that it is kept and that it goes: strategy={name!r}")
     if not (kept | dropped | set(made.summarized)) <= open | request.protected:

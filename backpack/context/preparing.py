@@ -19,20 +19,29 @@ from typing import Any, Final
 from backpack.context.compressing import Finisher, Job, planned, shorter_than
 from backpack.context.config import ContextConfig
 from backpack.context.cost import Cost
-from backpack.context.fitting import overflow
+from backpack.context.fitting import FLOORS, overflow
 from backpack.context.following import Following
 from backpack.context.message import View, view
 from backpack.context.present import Part, values_of
 from backpack.context.record import Compression
 from backpack.context.shortening import Shortener
-from backpack.context.sizing import Sizes, next_at
+from backpack.context.sizing import Sizes
 from backpack.context.storable import SYSTEM, TOOL
 from backpack.context.summarizing import Said, Summarizer, SummaryFailed
-from backpack.errors import ContextOverflowError, UsageError
+from backpack.errors import BudgetExceededError, ContextOverflowError, UsageError
 from backpack.memory.memory import Memory
 from backpack.store.events import Event
 
 _logger: Final = logging.getLogger("backpack.context")
+
+_MARGIN_PERCENT: Final = 75
+"""The governor brings the context down to this part of its second figure, so that it isn't crossed again at once."""
+
+_LARGE_PART: Final = 20
+"""Where it could not, it tries again when this part of the figure came that it could take."""
+
+_WORTH_PART: Final = 50
+"""Above the threshold, and below the limit, a compression runs that saves this part of the threshold, or more."""
 
 _CAP_PART: Final = 10
 """Where what stays is above the threshold, each message of it may have this part of the threshold."""
@@ -58,8 +67,12 @@ class Preparing:
         self._memory = memory
         self._tried: dict[str, tuple[int, ...]] = {}
         """By step, how things stood when it was over."""
-        self._floor = 0
-        """No compression by threshold before the total is above it."""
+        self._halted_in = -1
+        """The generation in which the governor could not bring the context down to its margin."""
+        self._halted_at = 0
+        """How many messages there were then, or were looked at since."""
+        self._large = 0
+        """What of these it could take."""
         self._stuck: dict[tuple[int, int], int] = {}
         """Of messages (place, tokens) that couldn't be made smaller, to what they were to be."""
         self._stuck_in = 0
@@ -78,16 +91,24 @@ class Preparing:
             return True
         if config.recent_message_tokens_max is not None and self._is_open("caps") and self._caps():
             return True
-        governor = config.governing
-        return governor is not None and sizes.current > governor.pointer and self._is_open("governor")
+        return self._is_governor_due(sizes)
+
+    def _is_governor_due(self, sizes: Sizes) -> bool:
+        """Is it above the second figure, and is there anything to do about it? O(messages since it was asked last)."""
+        governor, following = self._config.governing, self._following
+        if governor is None or sizes.current <= governor.pointer or not self._is_open("governor"):
+            return False
+        if self._halted_in != following.generation:
+            return True
+        added = following.present.tokens[self._halted_at :]
+        self._halted_at += len(added)
+        self._large += sum(max(0, tokens - FLOORS[-1]) for tokens in added)
+        return self._large >= max(1, governor.pointer // _LARGE_PART)
 
     def _is_compression_due(self, sizes: Sizes) -> bool:
         if sizes.threshold is None:
             return False
-        return sizes.total > max(sizes.threshold, self._floor_of(sizes)) and self._is_open("compress")
-
-    def _floor_of(self, sizes: Sizes) -> int:
-        return min(self._floor, sizes.limit)
+        return sizes.total > sizes.threshold and self._is_open("compress")
 
     def _is_open(self, step: str) -> bool:
         return self._tried.get(step) != self._standing()
@@ -117,13 +138,29 @@ class Preparing:
             job = self._job(sizes(), is_asked=is_asked)
         if job is not None:
             said: Said | SummaryFailed | None = None
-            if self._summarizer is not None and job.wants_summary:
+            if self._summarizer is not None and job.wants_summary and not self._is_refused(job, sizes):
                 said = yield (*job.asked(), job.plan.summary_tokens)
-            finished = self._finish(job, said, sizes)
+            finished = self._finish(job, said)
             if finished is None:
                 return made
             made += finished
         return [*made, *self._fit(sizes)]
+
+    def _is_refused(self, job: Job, sizes: SizesNow) -> bool:
+        """Does the budget refuse the summarizer, or the call that comes after it? Then nobody is asked."""
+        tracker = self._following.tracker
+        if tracker.budget is None or tracker.budget.on_exceed != "refuse":
+            return False
+        after = 0
+        if job.cause != "asked":
+            with self._following.lock:
+                after = job.plan.kept_tokens + job.plan.summary_tokens + sizes().overhead
+        try:
+            tracker.check(tracker.cost_of(job.original + after, output=job.plan.summary_tokens))
+        except BudgetExceededError:
+            self._tell("the budget refuses the summarizer: the summary is made by rule")
+            return True
+        return False
 
     def _shorten(self, sizes: SizesNow) -> list[Compression]:
         made: list[Compression] = []
@@ -149,28 +186,40 @@ class Preparing:
         if governor is not None:
             with following.lock:
                 generation, now, caps = following.generation, sizes(), {}
-                is_due = now.current > governor.pointer and self._is_open("governor")
+                is_due = self._is_governor_due(now)
+                margin = governor.pointer * _MARGIN_PERCENT // 100
                 if is_due:
-                    room = governor.pointer - now.overhead - self._summary_tokens()
-                    try:
-                        caps = shorter_than(self._parts(), room)
-                    except ContextOverflowError:
-                        caps = {part.place: 1 for part in self._parts() if self._role(part) != SYSTEM}
+                    caps = self._governed(margin - now.overhead, governor.pointer - now.overhead)
             if is_due:
                 made += self._cap(caps, "governor", generation)
                 self._close("governor", generation)
+                with following.lock:
+                    self._halted_in = generation if sizes().current > margin else -1
+                    self._halted_at, self._large = following.present.count, 0
         return made
 
+    def _governed(self, margin: int, pointer: int) -> dict[int, int]:
+        """What each message may have, system messages not counted, so that all comes to the margin; or to the figure;
+        or as near as it gets."""
+        parts = [part for part in self._parts() if self._role(part) != SYSTEM]
+        others = self._following.present.context_tokens - sum(part.tokens for part in parts)
+        for figure in (margin, pointer):
+            try:
+                return shorter_than(parts, figure - others)
+            except ContextOverflowError:
+                continue
+        return {part.place: FLOORS[-1] for part in parts if part.tokens > FLOORS[-1]}
+
     def _job(self, sizes: Sizes, *, is_asked: bool) -> Job | None:
-        """What is to be compressed; None when nothing is, or nothing may be."""
+        """What is to be compressed; None when nothing is, nothing may be, or it isn't worth a summary."""
         is_due = self._is_compression_due(sizes)
         if not (is_asked or is_due or (sizes.is_over_limit and sizes.threshold is not None)):
             return None
         cause = "asked" if is_asked else "limit" if sizes.is_over_limit else "threshold"
         job = self.planned(sizes, cause)
-        if job is None:
+        if job is None or (cause == "threshold" and job.saving < (sizes.threshold or 0) // _WORTH_PART):
             self._close("compress", self._following.generation)
-            self._floor = next_at(sizes.threshold or sizes.limit, sizes.total)
+            return None
         return job
 
     def planned(self, sizes: Sizes, cause: str) -> Job | None:
@@ -187,7 +236,7 @@ class Preparing:
             generation=following.generation,
         )
 
-    def _finish(self, job: Job, said: Said | SummaryFailed | None, sizes: SizesNow) -> list[Compression] | None:
+    def _finish(self, job: Job, said: Said | SummaryFailed | None) -> list[Compression] | None:
         """Work in what was said, and commit it. None: all was read anew since the job was planned."""
         following = self._following
         paid, fault = self._paid(job, said)
@@ -200,7 +249,7 @@ class Preparing:
         made = self.finisher().finish(job, said, self._name())
         error = made.error or fault
         if error is not None:
-            self._tell(error)
+            self._tell(error, said.cause if isinstance(said, SummaryFailed) else None)
         if made.after >= job.before:
             self._close("compress", job.generation)
             self._note_failed(job, paid, error or "the summary is no smaller than what it stands for")
@@ -231,11 +280,8 @@ class Preparing:
         replaced = list({part.place: part for part in short}.values())
         commit = following.storage.compress(made.in_force, replaced, compression)
         with following.lock:
-            since = following.present.context_tokens - job.before
             if following.adopt_compression(commit, compression, job.generation):
                 following.present.show(made.in_force, kept)
-            now = sizes()
-            self._floor = next_at(now.threshold or now.limit, now.with_messages(made.after + since).total)
             self._close("compress", job.generation)
         return [compression]
 
@@ -374,7 +420,7 @@ class Preparing:
     ) -> list[Compression]:
         """Have these parts instead of those of their places, in one commit."""
         if shortener.error is not None:
-            self._tell(f"offloading failed: {type(shortener.error).__name__}")
+            self._tell(f"offloading failed: {type(shortener.error).__name__}", shortener.error)
         if not shorter:
             return []
         following = self._following
@@ -403,10 +449,10 @@ class Preparing:
         tracker = self._following.tracker
         return Shortener(self._memory(), tracker.count_message, tracker.count_text)
 
-    def _tell(self, error: str) -> None:
+    def _tell(self, error: str, cause: BaseException | None = None) -> None:
         """Something went wrong, nothing is lost by it, and it has to be seen."""
         self.error = error
-        _logger.warning("compressing a conversation: %s", error)
+        _logger.warning("compressing a conversation: %s", error, exc_info=cause)
         self._following.storage.bp._events.publish(
             Event("error", (self._following.storage.keys.messages,), detail=error)
         )

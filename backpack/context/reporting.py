@@ -1,10 +1,18 @@
 """The figures of a conversation, put together from what is known of it."""
 
+from typing import Final
+
 from backpack.context.compressing import Job
 from backpack.context.following import Following
+from backpack.context.leaving import LINE_TOKENS
 from backpack.context.sizing import Sizes
 from backpack.context.statistics import Preview, Stats
 from backpack.context.totals import Totals
+
+_KEPT: Final = (
+    "nothing may go: system messages stay, the latest question, the last {kept:,} messages (messages_to_keep), and "
+    "calls with their results"
+)
 
 
 def stats_of(following: Following, sizes: Sizes, model: str, window: int, last_error: str | None) -> Stats:
@@ -21,6 +29,7 @@ def stats_of(following: Following, sizes: Sizes, model: str, window: int, last_e
         messages=present.count,
         context_messages=len(list(present.parts())),
         current_tokens=sizes.current,
+        overhead_tokens=sizes.overhead,
         full_tokens=present.full_tokens + sizes.overhead,
         unseen_tokens=sizes.unseen,
         calls=calls.calls,
@@ -31,6 +40,7 @@ def stats_of(following: Following, sizes: Sizes, model: str, window: int, last_e
         cache_written_tokens=calls.cache_written,
         reasoning_tokens=calls.reasoning,
         compressions=len(compressions),
+        last_strategy=compressions[-1].strategy if compressions else None,
         failed_summaries=sum(one.error is not None for one in log if one.what in ("compression", "failed")),
         tokens_saved=sum(one.saved for one in log),
         compression_tokens=asked.tokens,
@@ -41,8 +51,11 @@ def stats_of(following: Following, sizes: Sizes, model: str, window: int, last_e
     )
 
 
-def preview_of(following: Following, sizes: Sizes, job: Job | None, *, is_needed: bool, is_asked: bool) -> Preview:
-    """What this job would take and save. `is_asked`: a summarizer of the caller's would be. Wants the lock."""
+def preview_of(
+    following: Following, sizes: Sizes, job: Job | None, kept: int, *, is_needed: bool, is_asked: bool
+) -> Preview:
+    """What this job would take and save. `kept`: the last messages that stay. `is_asked`: a summarizer of the caller's
+    would be. Wants the lock."""
     tracker = following.tracker
     if job is None:
         shown = len(following.present.system) + len(following.present.rest)
@@ -57,8 +70,13 @@ def preview_of(following: Following, sizes: Sizes, job: Job | None, *, is_needed
             original=0,
             summary=0,
             cost=tracker.cost_of(0).usd,
+            threshold=sizes.threshold,
+            why=_KEPT.format(kept=kept) if following.present.count else "there are no messages",
+            overhead=sizes.overhead,
         )
     summary = job.plan.summary_tokens if job.wants_summary or job.previous_tokens else 0
+    if job.is_leaving and not summary:
+        summary = LINE_TOKENS
     is_paid = is_asked and job.wants_summary
     cost = tracker.cost_of(job.original if is_paid else 0, output=summary if is_paid else 0)
     return Preview(
@@ -72,4 +90,6 @@ def preview_of(following: Following, sizes: Sizes, job: Job | None, *, is_needed
         original=sum(job.parts[at].tokens for at in job.gone),
         summary=summary,
         cost=cost.usd,
+        threshold=sizes.threshold,
+        overhead=sizes.overhead,
     )

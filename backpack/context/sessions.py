@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from backpack.context.conversation import Conversation
 from backpack.context.cost import usd_of
+from backpack.context.keys import conversations_among
 from backpack.context.message import view
 from backpack.context.storing import Storage
 from backpack.errors import CorruptionError, InvalidArgumentError, SessionNotFoundError
@@ -37,6 +38,7 @@ class Session:
     """One session: what it is about, and its counters. Tokens are input and output of its calls."""
 
     id: str
+    """Empty for a conversation at a key of its own, which is no session."""
     title: str
     messages: int
     input_tokens: int
@@ -46,6 +48,8 @@ class Session:
     """In USD."""
     begun: datetime
     last_activity: datetime
+    key: str
+    """Where its messages are."""
 
     @property
     def tokens(self) -> int:
@@ -55,7 +59,8 @@ class Session:
     def to_dict(self) -> dict[str, Any]:
         """Every figure by name; times as ISO 8601, the cost as a number."""
         return {
-            "id": self.id,
+            "id": self.id or None,
+            "key": self.key,
             "title": self.title,
             "messages": self.messages,
             "tokens": self.tokens,
@@ -95,8 +100,9 @@ class Sessions:
         self.bp.pack(self._key(id, "about"), {"title": title})
         return Conversation(self.bp, self._key(id, "messages"), **settings)
 
-    def resume(self, id: str, **settings: Any) -> Conversation:
-        """The session of that id, or the only one whose id begins so. `SessionNotFoundError` names candidates."""
+    def resume(self, id: str | Session, **settings: Any) -> Conversation:
+        """The session of that id, or the only one whose id begins so, or one of the list. `SessionNotFoundError` names
+        candidates."""
         return Conversation(self.bp, self._key(self.whole_id(id), "messages"), **settings)
 
     def id_of(self, conversation: Conversation) -> str:
@@ -111,6 +117,17 @@ class Sessions:
         found = [self._session(id) for id in self._ids()]
         return sorted(found, key=lambda one: (one.last_activity, one.id), reverse=True)
 
+    def others(self) -> builtins.list[Session]:
+        """The same of the conversations at keys of their own, which are no sessions here. O(keys of the store) more."""
+        keys = [key for key in conversations_among(self.bp) if not key.startswith(self._prefix)]
+        return sorted(map(self._other, keys), key=lambda one: (one.last_activity, one.key), reverse=True)
+
+    def _other(self, key: str) -> Session:
+        storage = Storage(self.bp, key)
+        assert self.bp.head is not None  # there is a value, so there was a commit
+        times = storage.times() or [self.bp.head.time]
+        return self._told("", self._first_words(storage), storage, min(times))
+
     def session(self, id: str) -> Session:
         """What is known of a session."""
         return self._session(self.whole_id(id))
@@ -119,12 +136,15 @@ class Sessions:
         about = self.bp.item(self._key(id, "about"))
         value = about.value if isinstance(about.value, dict) else {}
         storage = Storage(self.bp, self._key(id, "messages"))
-        account = storage.account()
         assert self.bp.head is not None  # there is a value, so there was a commit
-        begun = about.time or self.bp.head.time
+        title = str(value.get("title") or "") or self._first_words(storage)
+        return self._told(id, title, storage, about.time or self.bp.head.time)
+
+    def _told(self, id: str, title: str, storage: Storage, begun: datetime) -> Session:
+        account = storage.account()
         return Session(
             id,
-            str(value.get("title") or "") or self._first_words(storage),
+            title,
             account.messages,
             account.input,
             account.output,
@@ -132,6 +152,7 @@ class Sessions:
             usd_of(account.picodollars),
             begun,
             max([begun, *storage.times()]),
+            storage.keys.messages,
         )
 
     def delete(self, id: str) -> None:
@@ -142,10 +163,12 @@ class Sessions:
             for key in self.bp._keys_below(start):
                 tx.delete(key)
 
-    def whole_id(self, id: str) -> str:
-        """The id that begins so. `SessionNotFoundError` when there is none, or several: then it names them."""
+    def whole_id(self, id: str | Session) -> str:
+        """The id that begins so, or of a session. `SessionNotFoundError` when there is none, or several, with names."""
+        if isinstance(id, Session):
+            id = id.id
         if not isinstance(id, str):
-            raise InvalidArgumentError(f"an id is a str: type={type(id).__name__}")
+            raise InvalidArgumentError(f"an id is a str, or a Session has it: type={type(id).__name__}")
         ids = [one for one in self._ids() if one.startswith(id)] if id else []
         if id in ids:
             return id

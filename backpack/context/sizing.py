@@ -16,7 +16,8 @@ from backpack.context.config import ContextConfig
 
 _UNSEEN_PART: Final = 4
 _STEP_PART: Final = 10
-"""After a compression the context has to grow by this part of the threshold before the next one."""
+"""A compression ends below the threshold by this part of it, where what stays allows that: the next one is not due at
+once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,11 @@ class Sizes:
 
     @property
     def soft_room(self) -> int:
-        """What messages may come to so that no compression is due."""
+        """What messages should come to so that no compression is due soon."""
         if self.threshold is None:
             return self.room
-        return min(self.room, self.threshold - self.overhead - self.unseen - self.reserve)
+        aim = self.threshold - self.threshold // _STEP_PART
+        return min(self.room, aim - self.overhead - self.unseen - self.reserve)
 
     def with_messages(self, messages: int) -> "Sizes":
         """The same with a context of another size."""
@@ -71,13 +73,6 @@ def sizes_of(
     """The sizes of a call with these settings."""
     limit = config.window(model_window)
     threshold = config.trigger(limit) if config.enable_compression else None
-    if config.adaptive:
-        threshold = adapted(threshold, limit, growths)
-    if threshold is not None:
-        threshold = min(threshold, limit)
+    if threshold is not None:  # never is never
+        threshold = min(adapted(threshold, limit, growths) if config.adaptive else threshold, limit)
     return Sizes(messages, overhead, min(unseen, limit // _UNSEEN_PART), config.answer_reserve, limit, threshold)
-
-
-def next_at(threshold: int, total_after: int) -> int:
-    """The total above which the next compression is due: the threshold, or more where one ended close to it."""
-    return max(threshold, total_after + threshold // _STEP_PART)

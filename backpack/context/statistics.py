@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from backpack.context.cost import usd_of
+from backpack.context.cost import usd_of, usd_text
 
 _PERCENT: Final = 100
 
@@ -31,6 +31,8 @@ class Stats:
     context_messages: int
     current_tokens: int
     """What would be sent now: messages, tools, and what a reply is primed with."""
+    overhead_tokens: int
+    """What of it is no message: tools, notes, and what a reply is primed with."""
     full_tokens: int
     """The same without any compression."""
     unseen_tokens: int
@@ -54,6 +56,8 @@ class Stats:
     is_default_price: bool
     """Is a price among those that is a guess?"""
     last_error: str | None = None
+    last_strategy: str | None = None
+    """Of the last compression; of `auto` the one it chose."""
 
     @property
     def tokens_saved_net(self) -> int:
@@ -96,20 +100,28 @@ class Stats:
         return json.dumps(self.to_dict(), indent=2)
 
     def __str__(self) -> str:
-        threshold = "never" if self.threshold is None else f"above {self.threshold:,}"
+        return self.text()
+
+    def text(self, settings: str = "") -> str:
+        """The figures as a block. `settings`: whose they are, said beside the threshold."""
         guess = " (a guess: the price is not known)" if self.is_default_price else ""
+        by = "" if self.last_strategy is None else f", the last one by {self.last_strategy}"
         rows = [
             ("model", f"{self.model}, window {self.window:,}"),
             ("messages", f"{self.messages:,}, in the context {self.context_messages:,}"),
-            ("context", f"{self.current_tokens:,} tokens of {self.limit:,}, compressed {threshold}"),
+            (
+                "context",
+                f"{self.current_tokens:,} tokens of {self.limit:,}, {_threshold_text(self.threshold, settings)}",
+            ),
+            ("tools", f"{self.overhead_tokens:,} tokens of these, with notes and what a reply is primed with"),
             ("without", f"{self.full_tokens:,} tokens without compression"),
             ("calls", f"{self.calls:,}, of which {self.estimated_calls:,} estimated"),
             ("input", f"{self.input_tokens:,} tokens, {self.cached_tokens:,} of them cached"),
             ("output", f"{self.output_tokens:,} tokens"),
-            ("compressions", f"{self.compressions:,}, with {self.failed_summaries:,} failed summaries"),
+            ("compressions", f"{self.compressions:,}{by}, with {self.failed_summaries:,} failed summaries"),
             ("saved", f"{self.tokens_saved:,} tokens ({self.percent_saved:.1f} %)"),
             ("less the cost", f"{self.tokens_saved_net:,} tokens, compressing took {self.compression_tokens:,}"),
-            ("cost", f"${self.cost:,.4f}, of which compressing ${self.compression_cost:,.4f}{guess}"),
+            ("cost", f"{usd_text(self.cost)}, of which compressing {usd_text(self.compression_cost)}{guess}"),
         ]
         if self.last_error is not None:
             rows.append(("last error", self.last_error))
@@ -125,6 +137,7 @@ class Preview:
     """Would it run by itself, before the next call?"""
     strategy: str
     before: int
+    """Messages and summary alone: `overhead` goes with every call besides."""
     after: int
     """Estimated by the size that the summary aims at, where a summarizer of the caller's would be asked."""
     messages_kept: int
@@ -135,6 +148,12 @@ class Preview:
     summary: int
     cost: Decimal
     """What asking the summarizer would cost, in USD; 0 for the built-in one."""
+    threshold: int | None = None
+    """Above it a compression runs; None is never."""
+    why: str = ""
+    """Why nothing may go, where nothing may."""
+    overhead: int = 0
+    """Tools, notes, and what a reply is primed with, which `stats()` counts in."""
 
     @property
     def saved(self) -> int:
@@ -146,15 +165,25 @@ class Preview:
         return {**asdict(self), "cost": float(self.cost), "saved": self.saved}
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, settings: str = "") -> str:
+        """The figures as a block. `settings`: whose they are, said beside the threshold."""
         when = "now" if self.is_needed else "not yet"
         return "\n".join(
             (
-                f"needed      {when}",
-                f"strategy    {self.strategy}",
+                f"needed      {when}, {_threshold_text(self.threshold, settings)}",
+                f"strategy    {self.strategy or 'none'}{self.why and f': {self.why}'}",
                 f"context     {self.before:,} tokens to {self.after:,}: {self.saved:,} less",
+                f"tools       {self.overhead:,} tokens besides, with notes and what a reply is primed with",
                 f"messages    {self.messages_kept:,} kept, {self.messages_summarized:,} summarized, "
                 f"{self.messages_dropped:,} dropped",
                 f"summary     {self.original:,} tokens to {self.summary:,}",
-                f"cost        ${self.cost:,.4f}",
+                f"cost        {usd_text(self.cost)}",
             )
         )
+
+
+def _threshold_text(threshold: int | None, settings: str) -> str:
+    """When a compression runs, in words."""
+    return f"compressed {'never' if threshold is None else f'above {threshold:,}'}{settings and f' ({settings})'}"

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
+from traceback import format_exception_only
 from typing import Any, Final
 
 from backpack.context.message import View
@@ -25,6 +26,9 @@ Summarizer = Callable[..., Any]
 """Called with messages and a target size; gives back a text, `(text, usage)`, or an awaitable of either."""
 
 _TEXT_NAMES: Final = frozenset(("text", "transcript", "prompt", "conversation_text", "content"))
+_SHOWN_MAX: Final = 200
+"""Characters of an exception that `last_error` has; the logger is given the exception itself."""
+
 _SIZE_NAMES: Final = ("target_tokens", "target", "target_size", "max_tokens", "size")
 
 inside: ContextVar[frozenset[int]] = ContextVar("backpack_summarizing", default=frozenset())
@@ -76,7 +80,7 @@ def summarize(summarizer: Summarizer, messages: list[Any], views: Sequence[View]
         if inspect.isawaitable(found):
             found = _run(found)
     except Exception as error:
-        failure = SummaryFailed(f"the summarizer raised {type(error).__name__}", error)
+        failure = SummaryFailed(f"the summarizer raised {shown(error)}", error)
     else:
         return said(found)
     raise failure
@@ -86,14 +90,30 @@ async def asummarize(summarizer: Summarizer, messages: list[Any], views: Sequenc
     """The same for a task: an async one is awaited, a sync one runs in a thread. `SummaryFailed`."""
     call = call_of(summarizer, messages, views, target_tokens)
     try:
-        found = call() if is_async(summarizer) else await asyncio.to_thread(call)
+        found = call() if is_async(summarizer) else await asyncio.to_thread(_without_stop, call)
         if inspect.isawaitable(found):
             found = await found
+    except SummaryFailed:
+        raise
     except Exception as error:
-        failure = SummaryFailed(f"the summarizer raised {type(error).__name__}", error)
+        failure = SummaryFailed(f"the summarizer raised {shown(error)}", error)
     else:
         return said(found)
     raise failure
+
+
+def _without_stop(call: Callable[[], Any]) -> Any:
+    """What the call gives, for a thread whose task waits: a future can't carry StopIteration, and would never end."""
+    try:
+        return call()
+    except StopIteration as stop:
+        raise SummaryFailed(f"the summarizer raised {shown(stop)}", stop) from stop
+
+
+def shown(error: BaseException) -> str:
+    """An exception of the caller's code in one line, its type and the beginning of its text."""
+    text = " ".join("".join(format_exception_only(error)).split()).encode("utf-8", "replace").decode()
+    return text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 3].rstrip() + "..."
 
 
 def call_of(

@@ -7,7 +7,7 @@ provider.
 >>> tracker = TokenTracker("gpt-4o", prices={"gpt-4o": {"input": 2.5, "output": 10, "cached_input": 1.25}})
 >>> usage = {"prompt_tokens": 1000, "completion_tokens": 100, "prompt_tokens_details": {"cached_tokens": 400}}
 >>> print(tracker.record(usage).usd)
-0.003000000000
+0.003
 >>> tracker.totals.input, tracker.totals.cached
 (1000, 400)
 """
@@ -122,7 +122,7 @@ class TokenTracker:
 
         >>> cost = TokenTracker("mine").cost_of(1_000_000)
         >>> print(cost.usd, cost.is_default_price)
-        3.000000000000 True
+        3.00 True
         """
         if isinstance(usage, int):
             return self._cost(Usage(usage, output), self._names(None, model))

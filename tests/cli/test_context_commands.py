@@ -17,7 +17,12 @@ SETTINGS = {"counter": words, "prices": {"gpt-4o": {"input": 2, "output": 10}}}
 def nothing_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("BACKPACK_CONTEXT_FILE", raising=False)
-    for name in ("MEMORY_ENABLED", "MEMORY_COMPRESSION_THRESHOLD", "MEMORY_COMPRESSION_RATIO"):
+    for name in (
+        "MEMORY_ENABLED",
+        "MEMORY_COMPRESSION_THRESHOLD",
+        "MEMORY_COMPRESSION_RATIO",
+        "MEMORY_SHORT_TERM_SIZE",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -58,13 +63,25 @@ def test_a_preview_changes_no_byte_and_compress_does_what_it_says(calls: Calls) 
     made = calls.json("context compress")
     assert (made["before"], made["messages_kept"]) == (preview["before"], preview["messages_kept"])
     assert made["saved"] > 0
-    assert calls("context compress", code=1) == "nothing to compress\n"
+    said = calls("context compress", code=1)
+    assert said.startswith("nothing to compress: ") and said.endswith("(settings of this environment)\n")
     shown = calls.json("context show")
     assert len(shown) == made["messages_kept"] + 1
     assert len(calls.json("context show --full")) == 160
     (logged,) = calls.json("context stats --log")["log"]
     assert logged["before"] == made["before"]
     assert "asked" in calls("context stats --log")
+
+
+def test_figures_say_whose_settings_they_go_by(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMORY_COMPRESSION_THRESHOLD", "5734")
+    monkeypatch.setenv("MEMORY_SHORT_TERM_SIZE", "1000")
+    for verb in ("stats", "preview"):
+        assert "compressed above 5,734 (settings of this environment)" in calls(f"context {verb}")
+    assert "strategy    none: nothing may go" in calls("context preview")
+    assert "the last 1,000 messages (messages_to_keep)" in calls("context preview")
+    assert calls.json("context preview")["threshold"] == 5_734
+    assert "(messages_to_keep)" in calls("context compress", code=1)
 
 
 def test_config_shows_each_setting_and_where_it_comes_from(
@@ -95,14 +112,19 @@ def test_config_shows_each_setting_and_where_it_comes_from(
 
 def test_sessions_are_listed_and_deleted(calls: Calls) -> None:
     assert "a trip" in calls("context sessions")
-    (session,) = calls.json("context sessions")
+    session, other = calls.json("context sessions")
     assert (session["title"], session["messages"]) == ("a trip", 1)
+    assert (other["id"], other["key"], other["messages"]) == (None, "messages", 160)
+    assert "id or key" in calls("context sessions")
     assert calls(["context", "sessions", "--delete", session["id"][:5]]) == f"deleted {session['id']}\n"
-    assert calls("context sessions") == ""
+    assert calls("context sessions -q") == ""
+    assert [one["key"] for one in calls.json("context sessions")] == ["messages"]
     assert "no session" in calls.refused("context sessions --delete abc", code=1)
 
 
 def test_what_is_not_there_is_told(calls: Calls) -> None:
     assert "there is no conversation: key='other'" in calls.refused("context show --key other", code=1)
+    (session,) = [one["key"] for one in calls.json("context sessions") if one["id"]]
+    assert f"there are messages, {session}; name one" in calls.refused("context show --key other", code=1)
     assert "no session" in calls.refused("context stats --session abc", code=1)
     calls("context show --key a --session b", code=2)

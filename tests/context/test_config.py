@@ -67,6 +67,26 @@ def test_what_nobody_set_stays_unset_in_a_changed_copy() -> None:
     assert pickle.loads(pickle.dumps(ContextConfig())).changed(threshold_percent=50).trigger(100_000) == 50_000
 
 
+@pytest.mark.parametrize("name", ["messages_to_keep", "short_term_size"])
+@pytest.mark.parametrize(
+    "config",
+    [
+        ContextConfig.balanced(),
+        ContextConfig(short_term_size=7),
+        ContextConfig(),
+        ContextConfig(messages_to_keep=30, short_term_size=30),
+    ],
+)
+def test_in_a_copy_either_name_of_what_stays_can_be_set(config: ContextConfig, name: str) -> None:
+    for one in (config, pickle.loads(pickle.dumps(config)), dataclasses.replace(config, compression_ratio=0.5)):
+        made: Any = dataclasses.replace(one, **{name: 9})  # type: ignore[arg-type]
+        assert (made.messages_to_keep, made.short_term_size) == (9, 9)
+    with pytest.raises(InvalidArgumentError, match="mean the same"):
+        dataclasses.replace(config, messages_to_keep=8, short_term_size=9)
+    kept = dataclasses.replace(config, compression_ratio=0.5).messages_to_keep
+    assert kept == config.messages_to_keep
+
+
 @pytest.mark.parametrize(
     ("name", "threshold", "ratio", "kept", "strategy"),
     [

@@ -118,6 +118,22 @@ def test_objects_of_sdks_come_out_as_their_dicts() -> None:
     assert conversation.context() == [{"role": "assistant", "content": [{"type": "text", "text": "hi"}]}] * 2
 
 
+def test_an_empty_conversation_is_one_and_says_what_it_is() -> None:
+    conversation = talk(key="trip")
+    assert conversation and len(conversation) == 0
+    conversation.add(user("three nights"))
+    assert repr(conversation) == f"<Conversation key='trip' model='gpt-4o' messages=1 tokens={2 + FRAME}>"
+
+
+def test_a_preview_and_stats_differ_by_what_is_said_of_tools() -> None:
+    conversation = talk(tools=[{"type": "function", "function": {"name": "look_up", "parameters": {}}}])
+    conversation.add(user("three nights"))
+    preview, stats = conversation.preview(), conversation.stats()
+    assert preview.overhead == stats.overhead_tokens > 3
+    assert stats.current_tokens == preview.before + preview.overhead
+    assert f"tools       {preview.overhead} tokens besides" in str(preview)
+
+
 # -- what is counted -----------------------------------------------------------------------------------------------
 
 
@@ -366,7 +382,7 @@ def test_a_compression_of_other_messages_counts_for_nothing() -> None:
     conversation = talk(window=2_000)
     fill(conversation, 60)
     conversation.context()
-    conversation.bp["messages"] = [user(f"other {number}") for number in range(300)]
+    conversation.bp["messages"] = [user(f"other{number}") for number in range(250)]
     assert conversation.context() == conversation.bp["messages"]
 
 

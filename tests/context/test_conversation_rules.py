@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from backpack.context import ContextConfig, Conversation, view
 from backpack.context.groups import groups
+from backpack.context.leaving import left_count
 from backpack.errors import ContextOverflowError
 
 from . import conversations
@@ -79,8 +80,11 @@ def check(conversation: Conversation, said: list[Any], all: list[Any]) -> None:
     tokens = conversation.tracker.count_messages(said)
     assert tokens + config.answer_reserve <= conversation.window
     assert tokens <= conversation.stats().current_tokens
+    starts = ("[Summary", "Summary of", "[Note")
     own = [
-        message for message in said if not str(message.get("content")).startswith(("[Summary", "Summary of", "[Note"))
+        message
+        for message in said
+        if not str(message.get("content")).startswith(starts) and left_count(str(message.get("content"))) is None
     ]
     kept = places(own, all)
     rest = [place for place in kept if all[place].get("role") != "system"]

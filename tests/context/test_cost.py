@@ -3,7 +3,7 @@
 import socket
 import sys
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backpack.context import Price, Usage
-from backpack.context.cost import PICODOLLARS, picodollars_of, price_of, usd_of
+from backpack.context.cost import PICODOLLARS, picodollars_of, price_of, usd_of, usd_text
 from backpack.context.prices import DEFAULT, Prices, has_published_prices
 from backpack.errors import InvalidArgumentError
 
@@ -161,6 +161,26 @@ def test_what_are_no_prices_is_refused() -> None:
 def test_a_picodollar_is_a_token_at_a_millionth_of_a_dollar_a_million() -> None:
     assert picodollars_of(Usage(1, 0), Price("0.000001", 0)) == 1
     assert usd_of(PICODOLLARS) == 1
+
+
+@pytest.mark.parametrize(
+    ("picodollars", "plain", "text"),
+    [
+        (0, "0.00", "$0.00"),
+        (21_300_000, "0.0000213", "$0.000021"),
+        (1, "1E-12", "$0.0000000000010"),
+        (9_750_000_000, "0.00975", "$0.0098"),
+        (150_000_000_000, "0.15", "$0.15"),
+        (1_234_567_800_000_000, "1234.5678", "$1,234.57"),
+        (3 * PICODOLLARS, "3.00", "$3.00"),
+        (-50_000_000_000, "-0.05", "-$0.050"),
+    ],
+)
+def test_an_amount_has_the_digits_that_it_needs(picodollars: int, plain: str, text: str) -> None:
+    with localcontext() as context:
+        context.prec = 3
+        usd = usd_of(picodollars)
+    assert (str(usd), usd_text(usd)) == (plain, text)
 
 
 def test_a_published_price_is_asked_for_once_a_quarter_of_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:

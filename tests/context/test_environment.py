@@ -95,6 +95,29 @@ def test_settings_that_are_given_are_not_touched_from_outside(monkeypatch: pytes
         Conversation(Backpack())
 
 
+def test_a_preset_by_its_name_and_what_was_configured_are_settings() -> None:
+    for config in ("balanced", configured(environ={"MEMORY_COMPRESSION_THRESHOLD": "40000"}, messages_to_keep=20)):
+        assert Conversation(Backpack(), config=config, counter=words).config.trigger(10**6) == 40_000
+    for wrong in ("balance", 7, {}):
+        with pytest.raises(InvalidArgumentError, match="balanced"):
+            Conversation(Backpack(), config=wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("1e", "length=2"),
+        ("-12.5", "given='-12.5'"),
+        ("fast", "given='fast'"),
+        ("sk-4f2", "length=6"),
+        ("x " * 3, "=6"),
+    ],
+)
+def test_a_wrong_value_is_shown_when_it_is_no_secret(text: str, shown: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=shown):
+        configured(environ={"MEMORY_COMPRESSION_THRESHOLD": text})
+
+
 def test_two_that_mean_the_same_must_not_differ() -> None:
     both = {"MEMORY_COMPRESSION_MESSAGES_TO_KEEP": "5", "MEMORY_SHORT_TERM_SIZE": "6"}
     with pytest.raises(InvalidArgumentError, match="MEMORY_SHORT_TERM_SIZE=6"):
@@ -102,6 +125,37 @@ def test_two_that_mean_the_same_must_not_differ() -> None:
     assert configured(environ={**both, "MEMORY_SHORT_TERM_SIZE": "5"}).config.messages_to_keep == 5
     assert configured(environ={"MEMORY_SHORT_TERM_SIZE": "6"}).config.messages_to_keep == 6
     assert configured(environ=both, messages_to_keep=3).config.messages_to_keep == 3
+
+
+def test_of_two_that_mean_the_same_the_nearer_one_counts(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MEMORY_SHORT_TERM_SIZE=8\n")
+    found = configured(environ={"MEMORY_COMPRESSION_MESSAGES_TO_KEEP": "7"})
+    assert found.config.messages_to_keep == found.config.short_term_size == 7
+    names = ("messages_to_keep", "short_term_size")
+    assert {found.sources[name] for name in names} == {"MEMORY_COMPRESSION_MESSAGES_TO_KEEP"}
+    assert {configured(environ={}).sources[name] for name in names} == {"MEMORY_SHORT_TERM_SIZE in .env"}
+    code = configured(environ={"MEMORY_COMPRESSION_MESSAGES_TO_KEEP": "7"}, short_term_size=6)
+    assert code.config.messages_to_keep == 6 and {code.sources[name] for name in names} == {"code"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "sources"),
+    [
+        ({}, ["default", "default"]),
+        (
+            {"MEMORY_COMPRESSION_THRESHOLD_PCT": "90"},
+            ["default, not in force", "MEMORY_COMPRESSION_THRESHOLD_PCT"],
+        ),
+        ({"MEMORY_COMPRESSION_THRESHOLD": "90"}, ["MEMORY_COMPRESSION_THRESHOLD", "default, not in force"]),
+        (
+            {"MEMORY_COMPRESSION_THRESHOLD": "90", "MEMORY_COMPRESSION_THRESHOLD_PCT": "9"},
+            ["MEMORY_COMPRESSION_THRESHOLD", "MEMORY_COMPRESSION_THRESHOLD_PCT"],
+        ),
+    ],
+)
+def test_a_threshold_that_the_other_one_put_out_of_force_says_so(environ: dict[str, str], sources: list[str]) -> None:
+    found = configured(environ=environ).sources
+    assert [found["compression_threshold"], found["threshold_percent"]] == sources
 
 
 def test_an_empty_variable_says_nothing(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_a_compression_that_counts_for_nothing_is_told(caplog: pytest.LogCapture
     fill(conversation, 60)
     conversation.context()
     assert conversation.last_error is None
-    others: list[Any] = [user(f"other {number}") for number in range(300)]
+    others: list[Any] = [user(f"other{number}") for number in range(250)]
     with caplog.at_level(logging.WARNING, "backpack.context"):
         conversation.bp["messages"] = others
         assert conversation.context() == others

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from .talks import assistant, fill, talk, user
+from backpack.context import Budget
+
+from .talks import assistant, fill, filler, talk, user
 
 PRICES = {"gpt-4o": {"input": 2, "output": 10}, "small": {"input": 1, "output": 1}}
 
@@ -67,3 +69,22 @@ def test_who_summarized_and_by_a_guessed_price_is_known_after_reopening() -> Non
     assert [one.is_default_price for one in again.log] == [False, True]
     assert again.tracker.totals == conversation.tracker.totals
     assert again.tracker.totals.by_model["small"].input == 1_000
+
+
+@pytest.mark.parametrize(("limit", "is_asked"), [(0.004, False), (0.0065, False), (0.02, True)])
+def test_nobody_is_asked_whom_the_budget_would_not_pay(limit: float, is_asked: bool) -> None:
+    asked: list[int] = []
+
+    def summarize(messages: list[Any], target_tokens: int) -> str:
+        asked.append(target_tokens)
+        return "they talked"
+
+    config = {"compression_target_tokens": 100, "strategy": "sliding_window"}
+    conversation = talk(window=4_000, config=config, summarizer=summarize, budget=Budget(limit, "refuse"))
+    for number in range(40):
+        conversation.add(user(f"question {number} {filler(70)}"))
+    conversation.context()
+    assert bool(asked) == is_asked == conversation.context()[0]["content"].endswith("they talked")
+    assert conversation.stats().compressions == 1
+    assert (conversation.stats().compression_tokens > 0) == is_asked
+    assert is_asked or "the budget refuses the summarizer" in str(conversation.last_error)

@@ -119,7 +119,7 @@ def test_selective_lets_the_oldest_go_when_there_is_no_room() -> None:
     [
         ([*talk(40)], 10_000, "selective"),
         ([calls("1"), result("1", "word " * 600), *talk(4)], 1_000, "sliding_window"),
-        ([said("word " * 600), *talk(4)], 70, "deletion"),
+        ([said("word " * 600), *talk(4)], 70, "sliding_window"),
     ],
 )
 def test_auto_chooses_by_what_would_be_left(messages: list[Any], limit: int, chosen: str) -> None:
@@ -204,6 +204,18 @@ def test_an_own_strategy_cannot_take_what_must_stay() -> None:
 def test_an_own_strategy_that_breaks_the_rules_is_refused(strategy: Own, fault: str) -> None:
     with pytest.raises(InvalidArgumentError, match=fault):
         planned([calls("1"), result("1", "x"), *talk(4)], strategy=strategy)
+
+
+@pytest.mark.parametrize("given", [None, (), "kept"])
+def test_an_own_strategy_that_gives_no_plan_is_named(given: Any) -> None:
+    class Nothing:
+        name = "nothing"
+
+        def plan(self, request: Request) -> Any:
+            return given
+
+    with pytest.raises(InvalidArgumentError, match="gives a Plan: strategy='nothing'"):
+        planned(talk(8), strategy=Nothing())
 
 
 def test_each_message_needs_its_tokens() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 import backpack
 from backpack import Backpack
-from backpack.context import Sessions
+from backpack.context import Conversation, Sessions
 from backpack.errors import InvalidArgumentError, SessionNotFoundError
 
 from .talks import assistant, fill, user, words
@@ -49,6 +49,18 @@ def test_a_session_is_resumed_by_its_id_or_the_beginning_of_it() -> None:
     assert ids[:2] == ["100000000000", "200000000000"]
     assert sessions.resume("2", **SETTINGS).key == made[1].key
     assert sessions.resume(ids[0], **SETTINGS).key == made[0].key
+
+
+def test_a_session_of_the_list_is_resumed_and_other_conversations_are_listed_apart() -> None:
+    sessions = numbered(1)
+    made = sessions.create("trip", **SETTINGS)
+    Conversation(sessions.bp, "talk.of.others", **SETTINGS).add(user("hello"))
+    (session,) = sessions.list()
+    assert session.key == made.key == sessions.resume(session, **SETTINGS).key
+    (other,) = sessions.others()
+    assert (other.id, other.key, other.title, other.messages) == ("", "talk.of.others", "hello", 1)
+    with pytest.raises(SessionNotFoundError):
+        sessions.resume(other)
 
 
 def test_a_prefix_of_several_names_them() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from backpack.context import ContextConfig, Governor, GovernorWarning
+from backpack.context.preparing import Preparing
 from backpack.context.shortening import with_results
 from backpack.errors import ContextOverflowError
 
@@ -155,6 +156,45 @@ def test_above_the_second_figure_only_pointers_to_large_contents_stay() -> None:
     assert conversation.full()[2]["content"] == lines(700, "file0")
     conversation.context()
     assert len(told) == 2
+
+
+def test_the_governor_leaves_room_below_its_second_figure() -> None:
+    told: list[str] = []
+    config = ContextConfig(enable_compression=False, governor=Governor(4_000, 8_000))
+    conversation = talk(window=200_000, config=config, on_warning=told.append)
+    conversation.add(system(filler(3_000)))
+    ran = 0
+    for number in range(24):
+        conversation.add(call(number))
+        conversation.add(result(number, lines(200, f"file{number}")))
+        before = conversation.stats().current_tokens
+        said = conversation.context()
+        after = conversation.stats().current_tokens
+        if conversation.was_compressed_last:
+            ran += 1
+            assert before > 8_000 >= 6_000 >= after
+        if before <= 8_000:
+            assert after == before
+    assert 2 <= ran < 12
+    assert said[0] == system(filler(3_000))
+    assert sum("large contents" in one for one in told) == ran
+
+
+def test_where_nothing_is_large_the_governor_looks_and_leaves_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    config = ContextConfig(enable_compression=False, governor=Governor(500, 1_000))
+    conversation = talk(window=200_000, config=config, on_warning=lambda said: None)
+    governed = Preparing._governed
+    monkeypatch.setattr(
+        Preparing, "_governed", lambda self, *figures: (looked.append(len(conversation)), governed(self, *figures))[1]
+    )
+    for number in range(1_200):
+        conversation.add(user(f"note {number} {filler(8)}"))
+        conversation.context()
+    assert len(looked) == 1
+    conversation.add(assistant(filler(600)))
+    conversation.context()
+    assert looked[1:] == [1_201] and "mem://" in str(conversation.context()[-1])
 
 
 def test_when_the_memory_refuses_messages_stay_and_it_is_seen() -> None:

@@ -11,6 +11,7 @@ import pytest
 import backpack
 from backpack import Backpack
 from backpack.context import Conversation
+from backpack.context.summarizing import shown
 from backpack.errors import ReentryError
 from backpack.store.events import Event
 
@@ -114,24 +115,31 @@ def test_what_it_took_is_what_it_says_or_else_an_estimate() -> None:
 
 
 def raising(messages: list[Any], target: int) -> str:
-    raise RuntimeError("a secret of the messages")
+    raise RuntimeError("the quota\nis used up")
 
 
 async def raising_later(messages: list[Any], target: int) -> str:
     await asyncio.sleep(0)
-    raise ValueError("a secret of the messages")
+    raise ValueError("the quota\nis used up")
+
+
+def takes_nothing() -> str:
+    return "nothing"
 
 
 @pytest.mark.parametrize(
     ("summarizer", "reason"),
     [
-        (raising, "the summarizer raised RuntimeError"),
-        (raising_later, "the summarizer raised ValueError"),
+        (raising, "the summarizer raised RuntimeError: the quota is used up"),
+        (raising_later, "the summarizer raised ValueError: the quota is used up"),
         (lambda messages, target: None, "the summarizer returned nothing"),
         (lambda messages, target: " \n", "the summarizer returned nothing"),
         (lambda messages, target: ["text"], "the summarizer returned no text: type=list"),
         (lambda messages, target: filler(5_000), "the summarizer returned more than it got"),
-        (lambda: "takes nothing", "the summarizer raised TypeError"),
+        (
+            takes_nothing,
+            "the summarizer raised TypeError: takes_nothing() takes 0 positional arguments but 1 was given",
+        ),
     ],
 )
 def test_when_it_fails_nothing_is_lost_and_it_is_seen(summarizer: Callable[..., Any], reason: str) -> None:
@@ -148,6 +156,22 @@ def test_when_it_fails_nothing_is_lost_and_it_is_seen(summarizer: Callable[..., 
     assert "BX0001" in said[0]["content"]
     assert conversation.tracker.count_messages(said) <= 1_400
     assert talk(bp, window=2_000).last_error == reason
+
+
+def test_the_logger_is_given_the_exception_itself(caplog: pytest.LogCaptureFixture) -> None:
+    compressed(raising)
+    (record,) = [one for one in caplog.records if one.name == "backpack.context"]
+    assert record.exc_info is not None and isinstance(record.exc_info[1], RuntimeError)
+
+
+def test_a_long_or_odd_exception_is_shown_in_part() -> None:
+    class Odd(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    assert shown(ValueError("x" * 500)) == "ValueError: " + "x" * 185 + "..."
+    assert shown(ValueError("\ud800")) == "ValueError: ?"
+    assert "Odd" in shown(Odd())
 
 
 def test_one_that_is_too_long_to_fit_is_tightened() -> None:

@@ -8,7 +8,7 @@ import pytest
 import backpack
 from backpack.context import Usage
 
-from .talks import assistant, filler, talk, user
+from .talks import assistant, fill, filler, talk, user
 
 
 def test_tasks_add_at_once_and_each_message_counts_once(tmp_path: Path) -> None:
@@ -54,6 +54,16 @@ def test_wherever_an_add_is_cancelled_the_account_is_that_of_the_store(tmp_path:
 
     with backpack.open(tmp_path / "store", durability="power") as bp:
         asyncio.run(run())
+
+
+def test_a_summarizer_that_stops_an_iteration_has_failed_like_any_other() -> None:
+    async def run() -> None:
+        await asyncio.wait_for(conversation.acontext(), 5)
+
+    conversation = talk(window=1_000, summarizer=lambda messages, target: next(iter(())))
+    fill(conversation, 30)
+    asyncio.run(run())
+    assert conversation.was_compressed_last and "StopIteration" in str(conversation.last_error)
 
 
 @pytest.mark.parametrize("turns", range(6))
