@@ -1,7 +1,8 @@
 """Which checkpoints of a thread stay.
 
 Checkpoints of subgraphs belong to the checkpoint of the root namespace that their metadata name as a parent, and stay
-with it. Three things stay whatever is asked for:
+with it; those whose root checkpoint is still on its way stay (it may come after them). Three things stay whatever is
+asked for:
 
 the newest      of each namespace: a graph goes on from there. Not that of a subgraph's call whose root checkpoint goes.
 interrupts      a checkpoint with an interrupt and no child: nobody has resumed it.
@@ -97,6 +98,7 @@ def within(known: Known, rule: Retention, now_s: float) -> Selection:
     kept = _kept_of(roots, known, rule, now_s)
     names = {row.id for row in kept}
     all_names = {row.id for row in roots}
+    newest = roots[0].id if roots else ""
     stays = set(kept)
     loose: dict[str, list[Row]] = {}
     for row in known.rows:
@@ -105,7 +107,7 @@ def within(known: Known, rule: Retention, now_s: float) -> Selection:
         root = known.root_of(row)
         if root is None or (root not in all_names and not roots):
             loose.setdefault(row.namespace, []).append(row)
-        elif root in names:
+        elif root in names or root > newest:  # ids are in the order of time: such a root is on its way
             stays.add(row)
     for rows in loose.values():
         stays.update(_kept_of(rows, known, rule, now_s))

@@ -13,7 +13,7 @@ from backpack import Backpack
 from backpack.errors import InvalidArgumentError
 from backpack.integrations.langgraph import BackpackSaver, Retention
 
-from .graphs import ALL, INPUTS, Config, Graph, asking, comparable, config_of, conversation, deltas, nesting
+from .graphs import ALL, INPUTS, Config, Graph, asking, calling, comparable, config_of, conversation, deltas, nesting
 
 PRUNINGS: list[dict[str, Any]] = [
     {},
@@ -180,6 +180,41 @@ def test_what_left_by_retention_leaves_history_in_the_end(
     early = saver.bp.snapshot(1)
     assert [early.unpack(key).reason for key in early] == ["purged"]
     assert len(keeping.bp) < 4
+
+
+def test_a_subgraph_whose_root_checkpoint_comes_after_it_stays() -> None:
+    saver = BackpackSaver(Backpack(), retention=Retention(keep_last=2))
+    names = [f"{number:08}" for number in range(20)]
+    called = config_of(checkpoint_ns="call:1")
+
+    def put(config: Config, name: str, **metadata: Any) -> Config:
+        metadata = {"source": "loop", "step": 0, **metadata}
+        return dict(saver.put(config, {**empty_checkpoint(), "id": name}, metadata, {}))
+
+    root = config_of(checkpoint_ns="")
+    for name in names[:12]:
+        root = put(root, name)
+    put(called, f"{names[16]}-inner", parents={"": names[16]})
+    for name in names[12:17]:
+        assert saver.get_tuple(called) is not None
+        root = put(root, name)
+        saver.prune(["t1"], keep_last=1)
+    assert saver.get_tuple(called) is not None
+    put(root, names[17])
+    saver.prune(["t1"], keep_last=1)
+    assert saver.get_tuple(called) is None
+
+
+@pytest.mark.parametrize("durability", ["sync", "async", "exit"])
+@pytest.mark.parametrize("rule", [Retention(keep_last=1), Retention(max_bytes=1), Retention(keep_last=5)], ids=str)
+def test_retention_makes_no_finished_node_of_a_subgraph_run_again(durability: Any, rule: Retention) -> None:
+    saver = BackpackSaver(Backpack(), retention=rule)
+    graph, ran = calling(saver)
+    for number in range(12):
+        graph.invoke({"notes": []}, config_of(), durability=durability)
+        graph.invoke(Command(resume=f"answer {number}"), config_of(), durability=durability)
+    assert graph.get_state(config_of()).values["notes"] == [f"asked, answer {number}" for number in range(12)]
+    assert len(ran) == 12
 
 
 def disk_size(path: Path) -> int:
