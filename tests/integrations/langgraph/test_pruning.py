@@ -297,6 +297,85 @@ def test_a_copy_onto_a_thread_adds_to_it(saver: BackpackSaver) -> None:
     assert {one.checkpoint["id"]: one.checkpoint["channel_values"] for one in saver.list(config_of("t2"))} == values
 
 
+def put_counted(
+    saver: BackpackSaver, thread: str, name: str, value: str | None, version: int | None, parent: str | None = None
+) -> None:
+    """A checkpoint whose versions are whole numbers, as those of savers that leave `get_next_version` as it is."""
+    versions = {} if version is None else {"m": version}
+    checkpoint = {**empty_checkpoint(), "id": name, "channel_versions": versions}
+    checkpoint["channel_values"] = {} if value is None else {"m": value}
+    config = config_of(thread, checkpoint_ns="") if parent is None else at(thread, parent)
+    saver.put(config, checkpoint, {"source": "loop", "step": 0}, versions)
+
+
+def at(thread: str, name: str) -> Config:
+    return config_of(thread, checkpoint_ns="", checkpoint_id=name)
+
+
+def value_of(saver: BackpackSaver, thread: str, name: str) -> Any:
+    found = saver.get_tuple(at(thread, name))
+    assert found is not None
+    return found.checkpoint["channel_values"].get("m")
+
+
+def test_branches_that_count_alike_keep_their_values_when_they_are_pruned(saver: BackpackSaver) -> None:
+    put_counted(saver, "t1", "01", "root", 1)
+    put_counted(saver, "t1", "02", "left", 2, "01")
+    put_counted(saver, "t1", "03", "right", 2, "01")
+    put_counted(saver, "t1", "04", None, 2, "01")
+    put_counted(saver, "t1", "05", "right", 2, "03")
+    saver.prune(["t1"], keep_last=4)
+    reopened(saver)
+    assert [value_of(saver, "t1", name) for name in ("02", "03", "04", "05")] == ["left", "right", None, "right"]
+
+
+def test_a_waiting_branch_keeps_its_values_beside_one_that_counts_alike(saver: BackpackSaver) -> None:
+    put_counted(saver, "t1", "01", "root", 1)
+    put_counted(saver, "t1", "02", "left", 2, "01")
+    saver.put_writes(at("t1", "02"), [("__interrupt__", ["?"])], "task")
+    put_counted(saver, "t1", "03", "right", 2, "01")
+    saver.prune(["t1"])
+    assert [value_of(reopened(saver), "t1", name) for name in ("02", "03")] == ["left", "right"]
+
+
+def test_a_copy_onto_a_thread_that_counts_alike_keeps_the_values_of_both(saver: BackpackSaver) -> None:
+    for thread, first, second in (("t1", "01", "02"), ("t2", "03", "04")):
+        put_counted(saver, thread, first, f"first of {thread}", 1)
+        put_counted(saver, thread, second, f"second of {thread}", 2, first)
+    put_counted(saver, "t2", "01", "of another", 1)
+    put_counted(saver, "t2", "05", "after another", 2, "01")
+    put_counted(saver, "t3", "06", "of t3", 2)
+    saver.copy_thread("t1", "t2")
+    saver.copy_thread("t3", "t2")
+    reopened(saver)
+    assert value_of(saver, "t2", "06") == "of t3"
+    assert [value_of(saver, "t2", name) for name in ("01", "02", "03", "04", "05")] == [
+        "first of t1",
+        "second of t1",
+        "first of t2",
+        "second of t2",
+        "after another",
+    ]
+
+
+def test_a_checkpoint_whose_parent_is_unknown_has_the_values_it_was_put_with(saver: BackpackSaver) -> None:
+    put_counted(saver, "t1", "01", "one", 1)
+    checkpoint = {**empty_checkpoint(), "id": "02", "channel_values": {"m": "two"}, "channel_versions": {"m": 1}}
+    saver.put(at("t1", "00"), checkpoint, {"source": "loop", "step": 0}, {})
+    checkpoint = {**empty_checkpoint(), "id": "03", "channel_values": {}, "channel_versions": {"m": 1}}
+    saver.put(at("t1", "00"), checkpoint, {"source": "loop", "step": 0}, {})
+    assert [value_of(reopened(saver), "t1", name) for name in ("01", "02", "03")] == ["one", "two", None]
+
+
+def test_a_value_without_a_version_stays_from_one_checkpoint_to_the_next(saver: BackpackSaver) -> None:
+    put_counted(saver, "t1", "01", "kept", None)
+    put_counted(saver, "t1", "02", "kept", None, "01")
+    put_counted(saver, "t1", "03", None, None, "02")
+    put_counted(saver, "t1", "04", "kept", None, "02")
+    saver.prune(["t1"], keep_last=3)
+    assert [value_of(reopened(saver), "t1", name) for name in ("02", "03", "04")] == ["kept", None, "kept"]
+
+
 @pytest.mark.parametrize(
     "how",
     [
