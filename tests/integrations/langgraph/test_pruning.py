@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -283,6 +284,20 @@ def test_a_copy_brings_in_no_bytes(saver: BackpackSaver, tmp_path: Path) -> None
     more = saver.bp.memory_usage()
     assert more.live_bytes == usage.live_bytes and more.history_bytes - usage.history_bytes < 500
     assert disk_size(tmp_path) - size < 4_000
+
+
+def test_a_copy_of_long_bytes_just_written_refers_to_them(tmp_path: Path) -> None:
+    with BackpackSaver(tmp_path / "store") as saver:
+        checkpoint = {**empty_checkpoint(), "channel_values": {"m": Random(1).randbytes(40_000)}}
+        checkpoint["channel_versions"] = {"m": "1"}
+        saver.put(config_of(checkpoint_ns=""), checkpoint, {"source": "loop", "step": 0}, {"m": "1"})
+        before = disk_size(tmp_path)
+        saver.copy_thread("t1", "t2")
+        assert disk_size(tmp_path) - before < 1_000
+        assert saver.bp.memory_usage(deep=True).live_bytes == saver.bp.memory_usage().live_bytes < 45_000
+        saver.bp._check()
+        saver.delete_thread("t1")
+        assert value_of(reopened(saver), "t2", checkpoint["id"]) == checkpoint["channel_values"]["m"]
 
 
 def test_a_copy_onto_a_thread_adds_to_it(saver: BackpackSaver) -> None:
