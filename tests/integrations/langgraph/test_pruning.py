@@ -155,6 +155,30 @@ def test_hidden_ancestors_of_a_delta_are_found_by_nothing_else(saver: BackpackSa
     assert graph.get_state(config_of("t2")).values == graph.get_state(config_of()).values
 
 
+@pytest.mark.parametrize("how", [{}, {"keep_last": 2}], ids=str)
+def test_a_delta_that_no_metadata_name_is_known_by_its_writes(saver: BackpackSaver, how: dict[str, Any]) -> None:
+    for number in range(1, 7):
+        name, parent = f"0{number}", f"0{number - 1}" if number > 1 else None
+        versions = {"m": number, "gone": number, "branch:to:work": number}
+        values: dict[str, Any] = {"m": ["seed"], "gone": "once", "branch:to:work": None} if number == 2 else {}
+        checkpoint = {**empty_checkpoint(), "id": name, "channel_values": values, "channel_versions": versions}
+        config = config_of(checkpoint_ns="") if parent is None else at("t1", parent)
+        saver.put(config, checkpoint, {"source": "loop", "step": number}, versions)
+        saver.put_writes(at("t1", name), [("m", [f"write {number}"]), ("branch:to:work", None)], "task")
+
+    def history() -> Any:
+        return saver.get_delta_channel_history(config=at("t1", "06"), channels=["m"])
+
+    before = history()
+    assert before["m"]["seed"] == ["seed"] and len(before["m"]["writes"]) == 4
+    for _ in range(2):
+        saver.prune(["t1"], **how)
+        reopened(saver)
+        assert history() == before
+    hidden = [row for row in saver._threads().thread("t1").spaces[""].rows.values() if row.is_hidden]
+    assert [set(saver._threads().thread("t1").manifest(row.number).versions) for row in hidden] == [{"m"}]
+
+
 def test_retention_applies_itself_while_a_graph_runs(tmp_path: Path) -> None:
     def run(retention: Retention | None) -> tuple[Graph, BackpackSaver]:
         saver = BackpackSaver(Backpack(), retention=retention)
