@@ -73,11 +73,11 @@ class Left(Pattern):
 def drop(threads: Threads, name: str) -> None:
     """Take a thread out: one commit, none when there is nothing. Wants the lock. History still has it: see `erased`.
 
-    Its records are not read, so a thread that is damaged goes too.
+    Its records are not read, so a thread that is damaged goes too. The commit does not say which it was.
     """
     keys = threads.keys(names.segment_of(name))
     if keys:
-        described = words.of_thread(name, "is deleted")
+        described = words.DELETED
         with threads.bp.transaction(node=described.node, message=described.message, tags=described.tags) as transaction:
             for key in keys:
                 transaction.delete(key)

@@ -199,6 +199,10 @@ class BackpackSaver(
     def delete_thread(self, thread_id: str) -> None:
         """Take a thread out for good: gone from the present at once, and from history and the disk when this returns.
 
+        That is said of what it held: states, messages, writes, metadata. The history of commits stays, and with it how
+        those of the thread are called: their keys and labels have its id and namespaces, and the names of nodes. So
+        let an id be no secret.
+
         Cost: that of `Backpack.purge`: on disk, every segment that has something of the thread is written anew.
         """
         threads = self._threads()

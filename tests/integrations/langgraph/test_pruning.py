@@ -284,6 +284,13 @@ def test_what_is_deleted_is_off_the_disk_and_out_of_memory(tmp_path: Path, way: 
             assert not any(b"secret-one" in str(snapshot.unpack(key)).encode() for key in snapshot)
 
 
+def test_the_commit_that_deletes_a_thread_does_not_say_which(saver: BackpackSaver) -> None:
+    conversation(saver).invoke(INPUTS["conversation"], config_of("secret-id"))
+    saver.delete_thread("secret-id")
+    head = saver.bp.head
+    assert head is not None and (head.node, head.message, head.tags) == (None, "a thread is deleted", ())
+
+
 def test_a_copy_outlives_its_origin(saver: BackpackSaver) -> None:
     graph = conversation(saver, turns=30)
     graph.invoke(INPUTS["conversation"], config_of())
