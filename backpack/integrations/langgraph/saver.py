@@ -67,6 +67,8 @@ class BackpackSaver(
     `allowed_types`: classes, or `(module, name)`. Others come back as the plain data they are made of. A `serde` of
     yours has its own way to allow them.
 
+    A store of `mode="r"` shows what its writer has done up to each call, and refuses to be changed.
+
     `retention`: what threads keep, applied as they grow, at O(1) a checkpoint. `clock`: seconds since 1970, for that.
     """
 
@@ -94,6 +96,8 @@ class BackpackSaver(
         self._clock = clock
         self._owns_store = not isinstance(store, Backpack)
         self.bp: Backpack = store if isinstance(store, Backpack) else open_store(store, **options)
+        opened = self.bp._opened
+        self._is_reader = opened is not None and opened.writer is None
 
     @classmethod
     def from_conn_string(cls, conn_string: str, **options: Any) -> Self:
@@ -101,7 +105,11 @@ class BackpackSaver(
 
         The name is that of the other savers of LangGraph, so that only the class changes.
         """
-        return cls(Backpack() if conn_string == ":memory:" else conn_string, **options)
+        if conn_string != ":memory:":
+            return cls(conn_string, **options)
+        made = cls(Backpack(), **options)
+        made._owns_store = True
+        return made
 
     # -- one checkpoint ----------------------------------------------------------------------------------------
 
@@ -117,6 +125,11 @@ class BackpackSaver(
                 return None
             found = gather(threads, thread, row)
         return decoded(self.serde, thread_id, namespace, found, None if name is None else config)
+
+    def get(self, config: RunnableConfig) -> Checkpoint | None:
+        """The checkpoint alone that `get_tuple` finds."""
+        found = self.get_tuple(config)
+        return None if found is None else found.checkpoint
 
     def put(
         self,
@@ -411,7 +424,11 @@ class BackpackSaver(
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _threads(self) -> Threads:
-        return threads_of(self.bp)
+        threads = threads_of(self.bp)
+        if self._is_reader:
+            with threads.lock:
+                self.bp.refresh()  # what the writer has done since
+        return threads
 
     async def _read(self, act: Callable[[], _Result]) -> _Result:
         if self.bp._archive is None:
@@ -474,7 +491,7 @@ class BackpackSaver(
         self, thread_id: Any, namespace: str, name: str, wanted: Mapping[str, Any] | None
     ) -> CheckpointTuple | None:
         """The checkpoint, if it is still there and its metadata fit."""
-        threads = self._threads()
+        threads = threads_of(self.bp)
         with threads.lock:
             thread = threads.thread(str(thread_id))
             row = thread.row(namespace, name)

@@ -349,9 +349,9 @@ def test_a_reader_in_another_process_follows(tmp_path: Path) -> None:
         for number in range(150):
             config = put(saver, config, {"a": os.urandom(600).hex()}, str(number), step=number)
             if number % 50 == 0:
-                reading.refresh()
                 found = reader.get_tuple(config_of())
                 assert found is not None and found.metadata["step"] == number
+                assert next(reader.list(config_of())).metadata["step"] == number
         with pytest.raises(ReadOnlyError):
             put(reader, config)
 
@@ -431,8 +431,17 @@ def test_a_path_is_opened_and_closed_here_and_a_store_of_yours_is_not(tmp_path: 
     assert saver.get_tuple(config_of()) is not None
     with BackpackSaver.from_conn_string(":memory:") as saver:
         assert saver.get_tuple(config_of()) is None
+    with pytest.raises(ClosedError):
+        saver.get_tuple(config_of())
     with pytest.raises(InvalidArgumentError):
         BackpackSaver(bp, durability="power")
+
+
+def test_get_is_the_checkpoint_of_get_tuple_and_both_are_of_the_class(saver: BackpackSaver) -> None:
+    assert {"get", "aget"} <= vars(BackpackSaver).keys() and saver.get(config_of()) is None
+    put(saver, config_of("t1", checkpoint_ns=""), {"a": 1})
+    found = saver.get_tuple(config_of())
+    assert found is not None and saver.get(config_of()) == found.checkpoint
 
 
 CHILD = """
