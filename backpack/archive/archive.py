@@ -283,6 +283,14 @@ class Archive:
             raise
         writer.write(seq, time_ns, label, written)
 
+    def recall(self, key: str, seq: int, payload: bytes) -> None:
+        """Find out where the payload stands that a commit put at a key. Cost: one cold read, if that is not known."""
+        if self.placer.knows(payload):
+            return
+        change = self.find(key, seq)
+        if change is not None and change.seq == seq and change.value is not None and not change.is_purged:
+            self.placer.know(payload, change.value)
+
     def retract(self, seq: int) -> None:
         """Take the commit out again, if it is the last that was written."""
         writer = self.writer

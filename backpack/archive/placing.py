@@ -173,6 +173,10 @@ class Placer:
         else:
             self._payloads[id(source)] = (source, Place.of(value))
 
+    def knows(self, payload: bytes) -> bool:
+        """Is it known where that very payload stands?"""
+        return id(payload) in self._payloads
+
     def blobs_of(self, buffer: Buffer) -> list[tuple[int, int, bytes, int]]:
         """`(start, stop, digest, first)` of the runs of a buffer's bytes that stand in blobs, as far as that is known.
         Any thread may ask."""

@@ -20,6 +20,10 @@ class Journal(Protocol):
         """Any commit. `records`: what the ledger counts the holds of, by identity."""
         ...
 
+    def recall(self, key: str, seq: int, payload: bytes, /) -> None:
+        """Other keys are about to hold the very payload that this commit put at the key: write where it stands."""
+        ...
+
     def retract(self, seq: int, /) -> None:
         """Take the commit out again, if it is the last that was written: it was not adopted."""
         ...

@@ -222,7 +222,7 @@ class Ledger:
 
     def share(self, chain: Chain, form: Form) -> None:
         """Another chain is about to hold the newest form of this one: count it from now on."""
-        if id(form) not in self.records and type(form) is not bytes:
+        if id(form) not in self.records:
             self._first_record(chain, form)
 
     def _record(self, chain: Chain, form: Form, is_new: bool) -> Record | None:

@@ -44,6 +44,9 @@ class Notebook:
             found.append((plan.chain.key, kind_of(plan.entry), form_size(form) if form is not None else 0))  # type: ignore[arg-type]
         self._add((seq, tuple(found)))
 
+    def recall(self, key: str, seq: int, payload: bytes, /) -> None:
+        """Nothing has a place here."""
+
     def retract(self, seq: int, /) -> None:
         if self.written and self.written[-1][0] == seq:
             self.written.pop()

@@ -1,6 +1,7 @@
 """Values under other keys are the same bytes, whatever their form, and live as long as any key has them."""
 
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -11,6 +12,7 @@ from backpack.store.copying import copy_keys
 
 LABEL = (None, None, ())
 VALUES = {"short": "x", "text": "a text " * 40, "long": "a long text " * 20_000}
+VALUES |= {"bytes": Random(1).randbytes(40_000)}
 
 
 def filled(bp: Backpack) -> Backpack:
@@ -49,6 +51,37 @@ def test_copies_bring_in_no_bytes_and_outlive_their_origin(tmp_path: Path, place
         assert bp.select("**") == expected
         assert backpack.verify(tmp_path / "store").ok
     bp.close()
+
+
+@pytest.mark.parametrize("is_reopened", [False, True])
+def test_a_copy_of_a_payload_is_written_as_where_that_stands(tmp_path: Path, is_reopened: bool) -> None:
+    values = {f"from.{number}": Random(number).randbytes(40_000) for number in range(5)}
+    bp = backpack.open(tmp_path / "store")
+    for key, value in values.items():
+        bp.pack(key, value)
+    if is_reopened:
+        bp.close()
+        bp = backpack.open(tmp_path / "store")
+    bp.flush()
+    size = bp.memory_usage().archive_bytes
+    history = bp.memory_usage(deep=True).history_bytes
+    for name in ("to", "again"):
+        copy_keys(bp, {key: key.replace("from", name) for key in values}, LABEL)
+        bp._check()
+    bp.flush()
+    assert bp.memory_usage().archive_bytes - size < 2_000
+    assert is_reopened or bp.memory_usage(deep=True).history_bytes == history
+    bp.pack("to.1", b"another")
+    bp.purge("from.**")
+    bp._check()
+    expected = {key.replace("from", name): value for key, value in values.items() for name in ("to", "again")}
+    expected["to.1"] = b"another"
+    assert bp.select("**") == expected
+    bp.close()
+    assert backpack.verify(tmp_path / "store").ok
+    with backpack.open(tmp_path / "store") as bp:
+        assert bp.select("**") == expected
+        bp._check()
 
 
 def test_a_key_without_a_value_is_not_copied_and_nothing_else_is() -> None:

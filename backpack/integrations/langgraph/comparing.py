@@ -16,6 +16,7 @@ from backpack.integrations.langgraph.contents import Stored, StoredWrite, stored
 from backpack.integrations.langgraph.raw import Raw, is_same
 from backpack.integrations.langgraph.splitting import Parts, as_part, check, split
 from backpack.integrations.langgraph.sqlite_file import Address, CheckpointRow, SqliteFile, WriteRow
+from backpack.integrations.langgraph.sqlite_opening import SqliteFileError
 from backpack.integrations.langgraph.thread import Row, Thread
 from backpack.integrations.langgraph.threads import Threads
 
@@ -47,7 +48,7 @@ def understood(file: SqliteFile, row: CheckpointRow) -> Checkpoint:
         metadata = json.loads(row.metadata)
         if type(metadata) is not dict:
             raise ValueError("metadata that is no object")
-        msgpack.packb(metadata)
+        _check_numbers(metadata, file, row)
         writes = file.writes(row.address)
         for write in writes:
             check(Raw(write.type, write.data))
@@ -58,6 +59,20 @@ def understood(file: SqliteFile, row: CheckpointRow) -> Checkpoint:
     if reason:
         raise file.damaged(row.address, reason)
     return Checkpoint(row, parts, metadata, writes)
+
+
+def _check_numbers(metadata: dict[str, Any], file: SqliteFile, row: CheckpointRow) -> None:
+    """`SqliteFileError` for whole numbers that JSON can have and the serializers of LangGraph can't."""
+    try:
+        msgpack.packb(metadata)
+        return
+    except OverflowError:
+        pass
+    raise SqliteFileError(
+        "metadata with a whole number of more than 64 bits, which no serializer of LangGraph writes, so that no store "
+        f"can take it: make it a text: {row.address} path={file.path!r}",
+        path=file.path,
+    )
 
 
 def _check_rest(rest: dict[str, Any], row: CheckpointRow) -> None:

@@ -29,7 +29,7 @@ STEP: Final = 100_000
 
 
 def segment_of(name: str) -> str:
-    """The name as one segment of a key: letters and digits of any script as they are."""
+    """The name as one segment of a key: ASCII that reads well as it is, all else as `%XX`, cut off where it is long."""
     if _PLAIN.fullmatch(name) and len(name) <= _SEGMENT_SIZE_MAX:
         return name
     if not name:

@@ -13,7 +13,7 @@ from backpack.archive.compacting import keys_of
 from backpack.codec import pack_value
 from backpack.core.patterns import Pattern
 from backpack.integrations.langgraph import names, words
-from backpack.integrations.langgraph.manifest import Manifest, Versions
+from backpack.integrations.langgraph.manifest import EMPTY, Held, Manifest, Versions
 from backpack.integrations.langgraph.reading import metadata_of, typed_of, whole
 from backpack.integrations.langgraph.records import LEAVING, NO_UPDATED, Typed, Value
 from backpack.integrations.langgraph.selecting import Needed, Selection
@@ -26,12 +26,12 @@ from backpack.integrations.langgraph.writing import (
     WriteDraft,
     checkpoint_drafted,
     has_same,
-    known_to,
     writes_drafted,
 )
 from backpack.store.erasing import erase
 
 _EVERY: Final = "checkpoints that have left"
+_NO_VALUE: Final = (None, None)
 
 
 class Left(Pattern):
@@ -73,11 +73,11 @@ class Left(Pattern):
 def drop(threads: Threads, name: str) -> None:
     """Take a thread out: one commit, none when there is nothing. Wants the lock. History still has it: see `erased`.
 
-    Its records are not read, so a thread that is damaged goes too.
+    Its records are not read, so a thread that is damaged goes too. The commit does not say which it was.
     """
     keys = threads.keys(names.segment_of(name))
     if keys:
-        described = words.of_thread(name, "is deleted")
+        described = words.DELETED
         with threads.bp.transaction(node=described.node, message=described.message, tags=described.tags) as transaction:
             for key in keys:
                 transaction.delete(key)
@@ -160,6 +160,8 @@ class Copy:
         self.far: dict[int, bytes] = {}
         self.records: list[list[Any]] = []
         self._source = old
+        self._origins: dict[int, tuple[Thread, Held]] = {}
+        """By the number of a new checkpoint record: where its values are from."""
 
     def read_from(self, thread: Thread) -> None:
         """The rows that come from now on are of this thread."""
@@ -169,7 +171,9 @@ class Copy:
         """A checkpoint and its writes."""
         manifest = self._source.manifest(row.number)
         v, ts, updated, rest = row.record[5]
-        known = known_to(self.new, row.namespace, row.parent)
+        parent = None if row.parent is None else self.new.row(row.namespace, row.parent)
+        known = EMPTY if parent is None else self.new.manifest(parent.number)
+        origin = self._origin_of(parent)
         draft = Draft(
             namespace=row.namespace,
             id=row.id,
@@ -183,11 +187,12 @@ class Copy:
             seen=manifest.seen,
             values={
                 channel: None if value is None else self._typed(channel, value)
-                for channel, (_, value) in manifest.values.items()
-                if not _is_known(known, manifest.versions, channel, value)
+                for channel, value in _values_of(manifest)
+                if not _is_known(known, origin, manifest.versions, channel, value)
             },
             is_hidden=row.is_hidden,
         )
+        self._origins[len(self.new.records)] = (self._source, manifest.values)
         self._take(checkpoint_drafted(self.new, draft, self._fetch))
         self.add_writes(row)
 
@@ -257,6 +262,11 @@ class Copy:
                 number += 1
         threads.forget(old.name)
 
+    def _origin_of(self, row: Row | None) -> Held:
+        """The values that a new checkpoint had in the thread that is read from; none when it is not from there."""
+        thread, held = (None, EMPTY.values) if row is None else self._origins.get(row.number, (None, EMPTY.values))
+        return held if thread is self._source else EMPTY.values
+
     def _take(self, drafted: Drafted) -> None:
         self.records.append(drafted.record)
         self.far.update(drafted.far)
@@ -269,9 +279,24 @@ class Copy:
         return self.far[number]
 
 
-def _is_known(known: Manifest, versions: Versions, channel: str, value: Value | None) -> bool:
-    """Will the new checkpoint have this value from the one it is told from?"""
-    return has_same(known, versions, channel) and (known.values[channel][1] is None) == (value is None)
+def _values_of(manifest: Manifest) -> Iterator[tuple[str, Value | None]]:
+    """By channel, all values; None also for channels that have but a version."""
+    for channel, (_, value) in manifest.values.items():
+        yield channel, value
+    for channel in manifest.versions:
+        if channel not in manifest.values:
+            yield channel, None
+
+
+def _is_known(known: Manifest, origin: Held, versions: Versions, channel: str, value: Value | None) -> bool:
+    """Will the new checkpoint have this very value from its parent?
+
+    `origin`: what the parent had where both come from. The same version alone says little: two branches, and two
+    threads, may count alike.
+    """
+    if value is None:
+        return known.values.get(channel, _NO_VALUE)[1] is None
+    return has_same(known, versions, channel) and origin.get(channel, _NO_VALUE)[1] == value
 
 
 def _chunks(records: list[list[Any]]) -> Iterator[list[list[Any]]]:

@@ -67,6 +67,8 @@ class BackpackSaver(
     `allowed_types`: classes, or `(module, name)`. Others come back as the plain data they are made of, and the log says
     so, once a class. A `serde` of yours has its own way to allow them.
 
+    A store of `mode="r"` shows what its writer has done up to each call, and refuses to be changed.
+
     `retention`: what threads keep, applied as they grow, at O(1) a checkpoint. `clock`: seconds since 1970, for that.
     """
 
@@ -92,6 +94,8 @@ class BackpackSaver(
         self._clock = clock
         self._owns_store = not isinstance(store, Backpack)
         self.bp: Backpack = store_of(store, "BackpackSaver", options)
+        opened = self.bp._opened
+        self._is_reader = opened is not None and opened.writer is None
 
     @classmethod
     def from_conn_string(cls, conn_string: str, **options: Any) -> Self:
@@ -99,7 +103,11 @@ class BackpackSaver(
 
         The name is that of the other savers of LangGraph, so that only the class changes.
         """
-        return cls(Backpack() if conn_string == IN_MEMORY else conn_string, **options)
+        if conn_string != IN_MEMORY:
+            return cls(conn_string, **options)
+        made = cls(Backpack(), **options)
+        made._owns_store = True
+        return made
 
     # -- one checkpoint ----------------------------------------------------------------------------------------
 
@@ -115,6 +123,11 @@ class BackpackSaver(
                 return None
             found = gather(threads, thread, row)
         return decoded(self.serde, thread_id, namespace, found, None if name is None else config)
+
+    def get(self, config: RunnableConfig) -> Checkpoint | None:
+        """The checkpoint alone that `get_tuple` finds."""
+        found = self.get_tuple(config)
+        return None if found is None else found.checkpoint
 
     def put(
         self,
@@ -196,6 +209,10 @@ class BackpackSaver(
 
     def delete_thread(self, thread_id: str) -> None:
         """Take a thread out for good: gone from the present at once, and from history and the disk when this returns.
+
+        That is said of what it held: states, messages, writes, metadata. The history of commits stays, and with it how
+        those of the thread are called: their keys and labels have its id and namespaces, and the names of nodes. So
+        let an id be no secret.
 
         Cost: that of `Backpack.purge`: on disk, every segment that has something of the thread is written anew.
         """
@@ -406,7 +423,11 @@ class BackpackSaver(
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _threads(self) -> Threads:
-        return threads_of(self.bp)
+        threads = threads_of(self.bp)
+        if self._is_reader:
+            with threads.lock:
+                self.bp.refresh()  # what the writer has done since
+        return threads
 
     async def _read(self, act: Callable[[], _Result]) -> _Result:
         if self.bp._archive is None:
@@ -469,7 +490,7 @@ class BackpackSaver(
         self, thread_id: Any, namespace: str, name: str, wanted: Mapping[str, Any] | None
     ) -> CheckpointTuple | None:
         """The checkpoint, if it is still there and its metadata fit."""
-        threads = self._threads()
+        threads = threads_of(self.bp)
         with threads.lock:
             thread = threads.thread(str(thread_id))
             row = thread.row(namespace, name)

@@ -1,7 +1,8 @@
 """Which checkpoints of a thread stay.
 
 Checkpoints of subgraphs belong to the checkpoint of the root namespace that their metadata name as a parent, and stay
-with it. Three things stay whatever is asked for:
+with it; those whose root checkpoint is still on its way stay (it may come after them). Three things stay whatever is
+asked for:
 
 the newest      of each namespace: a graph goes on from there. Not that of a subgraph's call whose root checkpoint goes.
 interrupts      a checkpoint with an interrupt and no child: nobody has resumed it.
@@ -24,6 +25,9 @@ from backpack.integrations.langgraph.sharing import parts_of
 from backpack.integrations.langgraph.thread import Row, Thread
 
 _COUNTERS: Final = "counters_since_delta_snapshot"
+_PASSING: Final = ("__", "branch:")
+"""How LangGraph's own channels begin, whose values are for one step."""
+_NO_VALUE: Final = (None, None)
 _TASK_SEPARATOR: Final = ":"
 _LEVEL_SEPARATOR: Final = "|"
 
@@ -97,6 +101,7 @@ def within(known: Known, rule: Retention, now_s: float) -> Selection:
     kept = _kept_of(roots, known, rule, now_s)
     names = {row.id for row in kept}
     all_names = {row.id for row in roots}
+    newest = roots[0].id if roots else ""
     stays = set(kept)
     loose: dict[str, list[Row]] = {}
     for row in known.rows:
@@ -105,7 +110,7 @@ def within(known: Known, rule: Retention, now_s: float) -> Selection:
         root = known.root_of(row)
         if root is None or (root not in all_names and not roots):
             loose.setdefault(row.namespace, []).append(row)
-        elif root in names:
+        elif root in names or root > newest:  # ids are in the order of time: such a root is on its way
             stays.add(row)
     for rows in loose.values():
         stays.update(_kept_of(rows, known, rule, now_s))
@@ -119,18 +124,41 @@ def within(known: Known, rule: Retention, now_s: float) -> Selection:
 
 
 def completed(known: Known, stays: set[Row]) -> Selection:
-    """With what the delta channels of these are made of."""
+    """With what the delta channels of these are made of.
+
+    A delta channel is one that metadata name as such, or that has a version and no value though older checkpoints have
+    writes to it, back to one that has a value. Cost: the ancestors of those whose parent goes, at most.
+    """
     thread = known.thread
     deltas = {channel for described in known.metadata.values() for channel in described.get(_COUNTERS) or ()}
     open_channels: dict[Row, set[str]] = {}
-    for row in stays if deltas else ():
+    for row in stays:
         parent = None if row.parent is None else thread.row(row.namespace, row.parent)
-        if parent is not None and parent not in stays:
-            values = thread.manifest(row.number).values
-            wanted = {channel for channel in deltas if channel in values and values[channel][1] is None}
-            if wanted:
-                open_channels.setdefault(parent, set()).update(wanted)
+        if parent is None or parent in stays:
+            continue
+        manifest = thread.manifest(row.number)
+        without = {channel for channel in manifest.versions if manifest.values.get(channel, _NO_VALUE)[1] is None}
+        doubted = {channel for channel in without - deltas if not channel.startswith(_PASSING)}
+        wanted = (without & deltas) | _told_by_writes(thread, parent, doubted)
+        if wanted:
+            open_channels.setdefault(parent, set()).update(wanted)
     return Selection(stays, {row: _needed(thread, row, wanted, stays) for row, wanted in open_channels.items()})
+
+
+def _told_by_writes(thread: Thread, row: Row | None, channels: set[str]) -> set[str]:
+    """Those of the channels that this row and its ancestors have writes to, back to one that has a value."""
+    told: set[str] = set()
+    written: set[str] = set()
+    passed: set[Row] = set()
+    while row is not None and channels and row not in passed:
+        passed.add(row)
+        written.update(write.channel for write in row.writes.values())
+        values = thread.manifest(row.number).values
+        seeded = {channel for channel in channels if values.get(channel, _NO_VALUE)[1] is not None}
+        told |= seeded & written
+        channels = channels - seeded
+        row = None if row.parent is None else thread.row(row.namespace, row.parent)
+    return told
 
 
 def _needed(thread: Thread, row: Row | None, channels: set[str], stays: set[Row]) -> Needed:
@@ -141,7 +169,7 @@ def _needed(thread: Thread, row: Row | None, channels: set[str], stays: set[Row]
         passed.add(row)
         needed.append((row, channels))
         values = thread.manifest(row.number).values
-        channels = {one for one in channels if values.get(one, (None, None))[1] is None}
+        channels = {one for one in channels if values.get(one, _NO_VALUE)[1] is None}
         row = None if row.parent is None else thread.row(row.namespace, row.parent)
     return needed
 

@@ -172,6 +172,13 @@ class SqliteFile:
                     path=self.path,
                 )
 
+            if any(row[1] == table and row[4] for row in self._rows(f"PRAGMA table_list({table})")):
+                raise SqliteFileError(
+                    f"not a file of a SqliteSaver: table {table} is WITHOUT ROWID, so that nothing says in which order "
+                    f"its rows were put: path={self.path!r}",
+                    path=self.path,
+                )
+
     def _columns(self, table: str) -> set[str]:
         return {row[1] for row in self._rows(f"PRAGMA table_info({table})")}
 

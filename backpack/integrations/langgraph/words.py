@@ -18,6 +18,10 @@ class Words(NamedTuple):
     tags: tuple[str, ...]
 
 
+DELETED: Final = Words(None, "a thread is deleted", ())
+"""Who has a thread deleted does not want a new commit with its id."""
+
+
 def of_checkpoint(thread: str, namespace: str, metadata: Mapping[str, Any], ran: Iterable[str]) -> Words:
     """`ran`: the nodes that have seen something new. `thread`: as it is shown."""
     step, source = metadata.get("step"), metadata.get("source")

@@ -92,23 +92,17 @@ def put_writes(
 
 def missing_channels(thread: Thread, draft: Draft, values: Mapping[str, Any]) -> list[str]:
     """The channels that have a value here and are neither new nor known under the version they have."""
-    known = known_to(thread, draft.namespace, draft.parent)
+    known = _inherited(thread, draft)
     return [
         channel for channel in values if channel not in draft.values and not has_same(known, draft.versions, channel)
     ]
-
-
-def known_to(thread: Thread, namespace: str, parent: str | None) -> Manifest:
-    """What a new checkpoint is compared with: its parent, or else the newest one there."""
-    row = _base(thread, namespace, parent)
-    return EMPTY if row is None else thread.manifest(row.number)
 
 
 def has_same(manifest: Manifest, versions: Versions, channel: str) -> bool:
     """Does the manifest know the very version of the channel that these name?"""
     known = manifest.values.get(channel)
     version = versions.get(channel)
-    return known is not None and known[0] == version and type(known[0]) is type(version)
+    return version is not None and known is not None and known[0] == version and type(known[0]) is type(version)
 
 
 def checkpoint_drafted(thread: Thread, draft: Draft, fetch: Fetch) -> Drafted:
@@ -122,7 +116,8 @@ def checkpoint_drafted(thread: Thread, draft: Draft, fetch: Fetch) -> Drafted:
     versions = marks.changes(told_from.versions, draft.versions)
     seen = seen_changes(marks, told_from.seen, draft.seen)
     pieces = _Pieces(thread, fetch)
-    held, values = _held(draft, known, base, pieces, is_whole)
+    inherited = EMPTY if parent is None else known
+    held, values = _held(draft, known, inherited, base, pieces, is_whole)
     added, far = pieces.listed()
     record = [
         CHECKPOINT,
@@ -212,8 +207,17 @@ def _base(thread: Thread, namespace: str, parent: str | None) -> Row | None:
     return row or thread.row(namespace, None)
 
 
+def _inherited(thread: Thread, draft: Draft) -> Manifest:
+    """What a new checkpoint has if nothing else is said: only what its very parent has.
+
+    Of other checkpoints the version of a channel says nothing: branches may count alike.
+    """
+    parent = None if draft.parent is None else thread.row(draft.namespace, draft.parent)
+    return EMPTY if parent is None else thread.manifest(parent.number)
+
+
 def _held(
-    draft: Draft, known: Manifest, base: Row | None, pieces: _Pieces, is_whole: bool
+    draft: Draft, known: Manifest, inherited: Manifest, base: Row | None, pieces: _Pieces, is_whole: bool
 ) -> tuple[Held, dict[str, Value | None]]:
     """The values of the checkpoint by channel, and those that its record names."""
     held: Held = {}
@@ -227,8 +231,8 @@ def _held(
     for channel in draft.versions:
         if channel in held:
             continue
-        if has_same(known, draft.versions, channel):
-            held[channel] = known.values[channel]
+        if has_same(inherited, draft.versions, channel):
+            held[channel] = inherited.values[channel]
             if is_whole and held[channel][1] is not None:
                 values[channel] = held[channel][1]
         else:

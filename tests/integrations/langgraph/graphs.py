@@ -139,6 +139,30 @@ def nesting(saver: Saver) -> Graph:
     return outer.compile(checkpointer=saver)
 
 
+def calling(saver: Saver) -> tuple[Graph, list[str]]:
+    """A node that calls a graph which asks, so that its checkpoints are a namespace by itself; and what ran in that."""
+    ran = []
+
+    def before(state: Talk) -> dict[str, Any]:
+        ran.append("before")
+        return {"notes": ["asked"]}
+
+    inner = StateGraph(Talk)
+    inner.add_node("before", before)
+    inner.add_node("ask", lambda state: {"notes": [interrupt("?")]})
+    inner.add_edge(START, "before")
+    inner.add_edge("before", "ask")
+    called = inner.compile()
+
+    def call(state: Talk) -> dict[str, Any]:
+        return {"notes": [", ".join(called.invoke({"notes": []})["notes"])]}
+
+    outer = StateGraph(Talk)
+    outer.add_node("call", call)
+    outer.add_edge(START, "call")
+    return outer.compile(checkpointer=saver), ran
+
+
 def _added(state: list[str], writes: list[list[str]]) -> list[str]:
     return [*(state or []), *(one for write in writes for one in write)]
 

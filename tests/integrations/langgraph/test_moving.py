@@ -396,7 +396,7 @@ def check_any(data: st.DataObject, folder: Path) -> None:
         ("UPDATE checkpoints SET checkpoint_id = 'other'", "another id than its row"),
         ("UPDATE checkpoints SET metadata = '{'", "a damaged row: Expecting"),
         ("UPDATE checkpoints SET metadata = '[]'", "metadata that is no object"),
-        ('UPDATE checkpoints SET metadata = \'{"a": 1' + "0" * 40 + "}'", "a damaged row: "),
+        ('UPDATE checkpoints SET metadata = \'{"a": 1' + "0" * 40 + "}'", "a whole number of more than 64 bits"),
         ("UPDATE checkpoints SET type = 'pickle'", "a checkpoint of type 'pickle', which only its serializer can read"),
         ("UPDATE writes SET value = substr(value, 1, 1) WHERE channel = 'messages'", "not msgpack"),
     ],

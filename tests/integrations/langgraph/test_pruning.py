@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from backpack import Backpack
 from backpack.errors import InvalidArgumentError
 from backpack.integrations.langgraph import BackpackSaver, Retention
 
-from .graphs import ALL, INPUTS, Config, Graph, asking, comparable, config_of, conversation, deltas, nesting
+from .graphs import ALL, INPUTS, Config, Graph, asking, calling, comparable, config_of, conversation, deltas, nesting
 
 PRUNINGS: list[dict[str, Any]] = [
     {},
@@ -154,6 +155,30 @@ def test_hidden_ancestors_of_a_delta_are_found_by_nothing_else(saver: BackpackSa
     assert graph.get_state(config_of("t2")).values == graph.get_state(config_of()).values
 
 
+@pytest.mark.parametrize("how", [{}, {"keep_last": 2}], ids=str)
+def test_a_delta_that_no_metadata_name_is_known_by_its_writes(saver: BackpackSaver, how: dict[str, Any]) -> None:
+    for number in range(1, 7):
+        name, parent = f"0{number}", f"0{number - 1}" if number > 1 else None
+        versions = {"m": number, "gone": number, "branch:to:work": number}
+        values: dict[str, Any] = {"m": ["seed"], "gone": "once", "branch:to:work": None} if number == 2 else {}
+        checkpoint = {**empty_checkpoint(), "id": name, "channel_values": values, "channel_versions": versions}
+        config = config_of(checkpoint_ns="") if parent is None else at("t1", parent)
+        saver.put(config, checkpoint, {"source": "loop", "step": number}, versions)
+        saver.put_writes(at("t1", name), [("m", [f"write {number}"]), ("branch:to:work", None)], "task")
+
+    def history() -> Any:
+        return saver.get_delta_channel_history(config=at("t1", "06"), channels=["m"])
+
+    before = history()
+    assert before["m"]["seed"] == ["seed"] and len(before["m"]["writes"]) == 4
+    for _ in range(2):
+        saver.prune(["t1"], **how)
+        reopened(saver)
+        assert history() == before
+    hidden = [row for row in saver._threads().thread("t1").spaces[""].rows.values() if row.is_hidden]
+    assert [set(saver._threads().thread("t1").manifest(row.number).versions) for row in hidden] == [{"m"}]
+
+
 def test_retention_applies_itself_while_a_graph_runs(tmp_path: Path) -> None:
     def run(retention: Retention | None) -> tuple[Graph, BackpackSaver]:
         saver = BackpackSaver(Backpack(), retention=retention)
@@ -180,6 +205,41 @@ def test_what_left_by_retention_leaves_history_in_the_end(
     early = saver.bp.snapshot(1)
     assert [early.unpack(key).reason for key in early] == ["purged"]
     assert len(keeping.bp) < 4
+
+
+def test_a_subgraph_whose_root_checkpoint_comes_after_it_stays() -> None:
+    saver = BackpackSaver(Backpack(), retention=Retention(keep_last=2))
+    names = [f"{number:08}" for number in range(20)]
+    called = config_of(checkpoint_ns="call:1")
+
+    def put(config: Config, name: str, **metadata: Any) -> Config:
+        metadata = {"source": "loop", "step": 0, **metadata}
+        return dict(saver.put(config, {**empty_checkpoint(), "id": name}, metadata, {}))
+
+    root = config_of(checkpoint_ns="")
+    for name in names[:12]:
+        root = put(root, name)
+    put(called, f"{names[16]}-inner", parents={"": names[16]})
+    for name in names[12:17]:
+        assert saver.get_tuple(called) is not None
+        root = put(root, name)
+        saver.prune(["t1"], keep_last=1)
+    assert saver.get_tuple(called) is not None
+    put(root, names[17])
+    saver.prune(["t1"], keep_last=1)
+    assert saver.get_tuple(called) is None
+
+
+@pytest.mark.parametrize("durability", ["sync", "async", "exit"])
+@pytest.mark.parametrize("rule", [Retention(keep_last=1), Retention(max_bytes=1), Retention(keep_last=5)], ids=str)
+def test_retention_makes_no_finished_node_of_a_subgraph_run_again(durability: Any, rule: Retention) -> None:
+    saver = BackpackSaver(Backpack(), retention=rule)
+    graph, ran = calling(saver)
+    for number in range(12):
+        graph.invoke({"notes": []}, config_of(), durability=durability)
+        graph.invoke(Command(resume=f"answer {number}"), config_of(), durability=durability)
+    assert graph.get_state(config_of()).values["notes"] == [f"asked, answer {number}" for number in range(12)]
+    assert len(ran) == 12
 
 
 def disk_size(path: Path) -> int:
@@ -224,6 +284,13 @@ def test_what_is_deleted_is_off_the_disk_and_out_of_memory(tmp_path: Path, way: 
             assert not any(b"secret-one" in str(snapshot.unpack(key)).encode() for key in snapshot)
 
 
+def test_the_commit_that_deletes_a_thread_does_not_say_which(saver: BackpackSaver) -> None:
+    conversation(saver).invoke(INPUTS["conversation"], config_of("secret-id"))
+    saver.delete_thread("secret-id")
+    head = saver.bp.head
+    assert head is not None and (head.node, head.message, head.tags) == (None, "a thread is deleted", ())
+
+
 def test_a_copy_outlives_its_origin(saver: BackpackSaver) -> None:
     graph = conversation(saver, turns=30)
     graph.invoke(INPUTS["conversation"], config_of())
@@ -250,6 +317,20 @@ def test_a_copy_brings_in_no_bytes(saver: BackpackSaver, tmp_path: Path) -> None
     assert disk_size(tmp_path) - size < 4_000
 
 
+def test_a_copy_of_long_bytes_just_written_refers_to_them(tmp_path: Path) -> None:
+    with BackpackSaver(tmp_path / "store") as saver:
+        checkpoint = {**empty_checkpoint(), "channel_values": {"m": Random(1).randbytes(40_000)}}
+        checkpoint["channel_versions"] = {"m": "1"}
+        saver.put(config_of(checkpoint_ns=""), checkpoint, {"source": "loop", "step": 0}, {"m": "1"})
+        before = disk_size(tmp_path)
+        saver.copy_thread("t1", "t2")
+        assert disk_size(tmp_path) - before < 1_000
+        assert saver.bp.memory_usage(deep=True).live_bytes == saver.bp.memory_usage().live_bytes < 45_000
+        saver.bp._check()
+        saver.delete_thread("t1")
+        assert value_of(reopened(saver), "t2", checkpoint["id"]) == checkpoint["channel_values"]["m"]
+
+
 def test_a_copy_onto_a_thread_adds_to_it(saver: BackpackSaver) -> None:
     graph = conversation(saver)
     graph.invoke(INPUTS["conversation"], config_of())
@@ -260,6 +341,85 @@ def test_a_copy_onto_a_thread_adds_to_it(saver: BackpackSaver) -> None:
     reopened(saver)
     assert ids(saver, config_of("t2")) == both
     assert {one.checkpoint["id"]: one.checkpoint["channel_values"] for one in saver.list(config_of("t2"))} == values
+
+
+def put_counted(
+    saver: BackpackSaver, thread: str, name: str, value: str | None, version: int | None, parent: str | None = None
+) -> None:
+    """A checkpoint whose versions are whole numbers, as those of savers that leave `get_next_version` as it is."""
+    versions = {} if version is None else {"m": version}
+    checkpoint = {**empty_checkpoint(), "id": name, "channel_versions": versions}
+    checkpoint["channel_values"] = {} if value is None else {"m": value}
+    config = config_of(thread, checkpoint_ns="") if parent is None else at(thread, parent)
+    saver.put(config, checkpoint, {"source": "loop", "step": 0}, versions)
+
+
+def at(thread: str, name: str) -> Config:
+    return config_of(thread, checkpoint_ns="", checkpoint_id=name)
+
+
+def value_of(saver: BackpackSaver, thread: str, name: str) -> Any:
+    found = saver.get_tuple(at(thread, name))
+    assert found is not None
+    return found.checkpoint["channel_values"].get("m")
+
+
+def test_branches_that_count_alike_keep_their_values_when_they_are_pruned(saver: BackpackSaver) -> None:
+    put_counted(saver, "t1", "01", "root", 1)
+    put_counted(saver, "t1", "02", "left", 2, "01")
+    put_counted(saver, "t1", "03", "right", 2, "01")
+    put_counted(saver, "t1", "04", None, 2, "01")
+    put_counted(saver, "t1", "05", "right", 2, "03")
+    saver.prune(["t1"], keep_last=4)
+    reopened(saver)
+    assert [value_of(saver, "t1", name) for name in ("02", "03", "04", "05")] == ["left", "right", None, "right"]
+
+
+def test_a_waiting_branch_keeps_its_values_beside_one_that_counts_alike(saver: BackpackSaver) -> None:
+    put_counted(saver, "t1", "01", "root", 1)
+    put_counted(saver, "t1", "02", "left", 2, "01")
+    saver.put_writes(at("t1", "02"), [("__interrupt__", ["?"])], "task")
+    put_counted(saver, "t1", "03", "right", 2, "01")
+    saver.prune(["t1"])
+    assert [value_of(reopened(saver), "t1", name) for name in ("02", "03")] == ["left", "right"]
+
+
+def test_a_copy_onto_a_thread_that_counts_alike_keeps_the_values_of_both(saver: BackpackSaver) -> None:
+    for thread, first, second in (("t1", "01", "02"), ("t2", "03", "04")):
+        put_counted(saver, thread, first, f"first of {thread}", 1)
+        put_counted(saver, thread, second, f"second of {thread}", 2, first)
+    put_counted(saver, "t2", "01", "of another", 1)
+    put_counted(saver, "t2", "05", "after another", 2, "01")
+    put_counted(saver, "t3", "06", "of t3", 2)
+    saver.copy_thread("t1", "t2")
+    saver.copy_thread("t3", "t2")
+    reopened(saver)
+    assert value_of(saver, "t2", "06") == "of t3"
+    assert [value_of(saver, "t2", name) for name in ("01", "02", "03", "04", "05")] == [
+        "first of t1",
+        "second of t1",
+        "first of t2",
+        "second of t2",
+        "after another",
+    ]
+
+
+def test_a_checkpoint_whose_parent_is_unknown_has_the_values_it_was_put_with(saver: BackpackSaver) -> None:
+    put_counted(saver, "t1", "01", "one", 1)
+    checkpoint = {**empty_checkpoint(), "id": "02", "channel_values": {"m": "two"}, "channel_versions": {"m": 1}}
+    saver.put(at("t1", "00"), checkpoint, {"source": "loop", "step": 0}, {})
+    checkpoint = {**empty_checkpoint(), "id": "03", "channel_values": {}, "channel_versions": {"m": 1}}
+    saver.put(at("t1", "00"), checkpoint, {"source": "loop", "step": 0}, {})
+    assert [value_of(reopened(saver), "t1", name) for name in ("01", "02", "03")] == ["one", "two", None]
+
+
+def test_a_value_without_a_version_stays_from_one_checkpoint_to_the_next(saver: BackpackSaver) -> None:
+    put_counted(saver, "t1", "01", "kept", None)
+    put_counted(saver, "t1", "02", "kept", None, "01")
+    put_counted(saver, "t1", "03", None, None, "02")
+    put_counted(saver, "t1", "04", "kept", None, "02")
+    saver.prune(["t1"], keep_last=3)
+    assert [value_of(reopened(saver), "t1", name) for name in ("02", "03", "04")] == ["kept", None, "kept"]
 
 
 @pytest.mark.parametrize(

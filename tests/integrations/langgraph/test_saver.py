@@ -351,9 +351,9 @@ def test_a_reader_in_another_process_follows(tmp_path: Path) -> None:
         for number in range(150):
             config = put(saver, config, {"a": os.urandom(600).hex()}, str(number), step=number)
             if number % 50 == 0:
-                reading.refresh()
                 found = reader.get_tuple(config_of())
                 assert found is not None and found.metadata["step"] == number
+                assert next(reader.list(config_of())).metadata["step"] == number
         with pytest.raises(ReadOnlyError):
             put(reader, config)
 
@@ -433,6 +433,8 @@ def test_a_path_is_opened_and_closed_here_and_a_store_of_yours_is_not(tmp_path: 
     assert saver.get_tuple(config_of()) is not None
     with BackpackSaver.from_conn_string(":memory:") as saver:
         assert saver.get_tuple(config_of()) is None
+    with pytest.raises(ClosedError):
+        saver.get_tuple(config_of())
     with pytest.raises(InvalidArgumentError):
         BackpackSaver(bp, durability="power")
 
@@ -453,6 +455,13 @@ def test_what_other_savers_are_made_of_is_refused_with_what_to_do(
         with pytest.raises(InvalidArgumentError, match="backpack import --langgraph-sqlite"):
             BackpackSaver(path)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["c.db"]
+
+
+def test_get_is_the_checkpoint_of_get_tuple_and_both_are_of_the_class(saver: BackpackSaver) -> None:
+    assert {"get", "aget"} <= vars(BackpackSaver).keys() and saver.get(config_of()) is None
+    put(saver, config_of("t1", checkpoint_ns=""), {"a": 1})
+    found = saver.get_tuple(config_of())
+    assert found is not None and saver.get(config_of()) == found.checkpoint
 
 
 CHILD = """

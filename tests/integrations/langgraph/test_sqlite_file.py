@@ -26,6 +26,13 @@ os._exit(0)
 """
 
 
+WITHOUT_ROWID = """
+CREATE TABLE writes (
+    thread_id TEXT, checkpoint_ns TEXT, checkpoint_id TEXT, task_id TEXT, idx INTEGER, channel TEXT, type TEXT,
+    value BLOB, PRIMARY KEY (thread_id, checkpoint_ns, checkpoint_id, task_id, idx)
+) WITHOUT ROWID"""
+
+
 def entries(path: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in path.iterdir()}
 
@@ -119,6 +126,7 @@ def test_writes_without_a_checkpoint_are_found(tmp_path: Path) -> None:
             "ALTER TABLE checkpoints RENAME COLUMN checkpoint_ns TO thread_ts",
             "older release .* no column checkpoint_ns",
         ),
+        (f"DROP TABLE writes; {WITHOUT_ROWID}", "table writes is WITHOUT ROWID"),
         ("UPDATE checkpoints SET checkpoint = 3", "damaged row: int in the place of bytes: thread='rome'"),
         ("UPDATE checkpoints SET metadata = 4.5", "damaged row: float in the place of bytes"),
         ("UPDATE checkpoints SET type = NULL", "damaged row: NoneType in the place of str"),
@@ -132,7 +140,7 @@ def test_what_no_saver_of_today_writes_is_refused(tmp_path: Path, statement: str
     path = made(tmp_path / "c.db", threads=("rome",))
     with changed(tmp_path / "c.db") as connection:
         connection.execute("PRAGMA ignore_check_constraints = ON")
-        connection.execute(statement if "thread_id" not in statement else f"{statement} WHERE rowid = 2")
+        connection.executescript(statement if "SET thread_id" not in statement else f"{statement} WHERE rowid = 2")
     with pytest.raises(SqliteFileError, match=said) as caught, opened(path) as file:
         for row in rows_of(file):
             file.writes(row.address)
