@@ -62,15 +62,15 @@ def understood(file: SqliteFile, row: CheckpointRow) -> Checkpoint:
 
 
 def _check_numbers(metadata: dict[str, Any], file: SqliteFile, row: CheckpointRow) -> None:
-    """`SqliteFileError` for whole numbers that JSON can have and the serializers of LangGraph can't."""
+    """`SqliteFileError` for whole numbers that JSON can have and msgpack, which LangGraph writes, can't."""
     try:
         msgpack.packb(metadata)
         return
     except OverflowError:
         pass
     raise SqliteFileError(
-        "metadata with a whole number of more than 64 bits, which no serializer of LangGraph writes, so that no store "
-        f"can take it: make it a text: {row.address} path={file.path!r}",
+        "metadata with a whole number of more than 64 bits, which LangGraph's own serializer refuses, and so does a "
+        f"saver's store: make it a text: {row.address} path={file.path!r}",
         path=file.path,
     )
 

@@ -171,7 +171,6 @@ class SqliteFile:
                     f"{table} has no column {missing[0]}: path={self.path!r}",
                     path=self.path,
                 )
-
             if any(row[1] == table and row[4] for row in self._rows(f"PRAGMA table_list({table})")):
                 raise SqliteFileError(
                     f"not a file of a SqliteSaver: table {table} is WITHOUT ROWID, so that nothing says in which order "
