@@ -33,6 +33,9 @@ _ENTRY: Final = 16.8
 """A place in the two columns of a chain, with the room they keep for growth."""
 _CHAIN: Final = getsizeof(Chain("")) + 2 * getsizeof((0, 0)) + getsizeof([]) + getsizeof(Chain("").columns[0]) + 80
 """A chain with its two empty columns, the least room that these make, and its places in two sorted lists."""
+_LEAST: Final = 64
+"""Of that, the least room."""
+_EMPTY: Final = sum(map(getsizeof, Chain("").columns))
 _RECORD: Final = getsizeof(Record(b"")) + 2 * _INT
 _FILED: Final = getsizeof((b"", None)) + _INT
 """A long payload in its index: a hash, and a tuple of payload and chain."""
@@ -71,10 +74,12 @@ class _Sample:
         self.changed_size = 0.0
         """The tuple of its changes."""
         self.entry_size = 0.0
-        """The object that says which slices a value has; beyond the bytes that history counts."""
+        """The object that says which slices a value has, beyond the bytes that history counts; and the room that the
+        columns of a chain have from when it was longer."""
         self.key_size = float(_KEY_SIZE)
         """The characters of a key."""
-        count = changes = changed_size = entry_size = key_size = 0
+        count = changes = changed_size = key_size = 0
+        entry_size = 0.0
         labels, nodes, messages, tags = (_Shared() for _ in range(4))
         for seq in _spread(timeline):
             _, label, changed = timeline.facts(seq)
@@ -89,7 +94,7 @@ class _Sample:
             count += 1
             changes += len(chains)
             changed_size += getsizeof(changed) if type(changed) is tuple else 0
-            entry_size += len(chains) * _entry(one, one.index_of(seq))
+            entry_size += len(chains) * (_entry(one, one.index_of(seq)) + _room(one))
             key_size += len(chains) * len(one.key)
         if count:
             labels_size = sum(one.total(timeline.count) for one in (labels, nodes, messages, tags))
@@ -97,6 +102,14 @@ class _Sample:
             self.changed_size = changed_size / count
             self.entry_size = entry_size / changes
             self.key_size = key_size / changes
+
+
+def _room(chain: Chain) -> float:
+    """What the columns of a chain have beyond what their entries need, for each of these."""
+    seqs, forms = chain.columns
+    count = len(forms) - chain.holes
+    room = getsizeof(seqs) + getsizeof(forms) - _EMPTY - _LEAST - count * _ENTRY
+    return max(room, 0.0) / count
 
 
 class _Shared:
