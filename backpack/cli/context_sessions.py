@@ -16,8 +16,8 @@ from backpack.terminal.words import printable
 
 _DESCRIPTION: Final = """\
 The sessions, the one that was active last first, with their counters; behind
-them the conversations at keys of their own, for --key. -q prints ids of sessions.
-With --delete one is taken out; history still has it."""
+them the conversations at keys of their own, for --key. -q prints the ids of
+sessions. With --delete one is taken out; history still has it."""
 
 _INDENT: Final = 2
 
