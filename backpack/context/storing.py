@@ -5,7 +5,7 @@
     KEY.context.present     the compression in force: which messages stay, the summary of the others
     KEY.context.replaced    [place, tokens, message]: shorter forms of messages that the context has
     KEY.context.log         the figures of each compression
-    KEY.context.about       model, window, title
+    KEY.context.about       model, window, the thresholds that were crossed
 
 Each change is one commit of all the keys that it concerns, so every commit is a whole conversation, and what the store
 does to them (`restore`, say) is seen by their versions. A list to which others have appended, or in which other

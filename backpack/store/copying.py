@@ -1,8 +1,9 @@
 """The present values of some keys under other keys, in the very same bytes."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from backpack.codec import pack_value
 from backpack.core.chain import form_of, is_visible
 from backpack.core.commit import Commit, Label
 from backpack.core.payload import LargeRef
@@ -17,15 +18,19 @@ if TYPE_CHECKING:
     from backpack.store.store import Backpack
 
 
-def copy_keys(store: "Backpack", targets: Mapping[str, str], label: Label) -> Commit:
-    """Give the keys on the right the values of those on the left: one commit that brings in no bytes.
+def copy_keys(
+    store: "Backpack", targets: Mapping[str, str], label: Label, beside: Mapping[str, Any] | None = None
+) -> Commit:
+    """Give the keys on the right the values of those on the left: one commit that brings in no bytes but these.
+
+    `beside`: values that the same commit packs under other keys.
 
     A key on the left without a value raises `KeyNotFoundError`, and nothing has happened. Cost: O(keys); on disk,
     a cold read for each value of a kilobyte or more that was written whole.
     """
     with store._lock, store._change():
         engine = store._engine
-        requests = []
+        requests = [Request(key, payload=pack_value(value)) for key, value in (beside or {}).items()]
         for source, target in targets.items():
             chain = engine.chain_of(source)
             last = None if chain is None else chain.last

@@ -31,6 +31,5 @@ def copy(threads: Threads, source: Thread, target: Thread) -> None:
         key: f"{names.PREFIX}{target.segment}{key[begin:]}" for key in threads.keys(source.segment) if key != name_key
     }
     label = threads.bp._label(described.node, described.message, described.tags)
-    if names.name_of(target.segment) is None:
-        threads.bp.pack(names.name_key(target.segment), target.name)
-    copy_keys(threads.bp, targets, label)
+    is_named = names.name_of(target.segment) is not None
+    copy_keys(threads.bp, targets, label, None if is_named else {names.name_key(target.segment): target.name})

@@ -95,7 +95,6 @@ def leave(threads: Threads, thread: Thread, selection: Selection) -> None:
     if leaving:
         record = [LEAVING, leaving]
         threads.write(thread, record, {}, words.of_thread(thread.name, _losing(len(leaving))))
-        threads.apply(thread, record)
 
 
 def rewrite(threads: Threads, thread: Thread, selection: Selection) -> bool:

@@ -38,6 +38,9 @@ CHUNK_SIZE: Final = 48 * KIB
 WEIGHT_MAX: Final = 64 * MIB
 FAR_KEPT_MAX: Final = 32 * MIB
 
+_BEING_WRITTEN: Final = -1
+"""No key has this version, so a thread that has it is read anew."""
+
 _NAME: Final = "langgraph threads"
 _BEHIND_DIGITS: Final = ":"
 """No key of a chunk comes after it."""
@@ -112,9 +115,17 @@ class Threads:
 
     # -- writing -----------------------------------------------------------------------------------------------
 
-    def write(self, thread: Thread, record: list[Any], far: Mapping[int, bytes], words: Words) -> None:
-        """Write a record down: one commit, which may not be on disk for good yet: see `settle`. The caller applies it.
+    def write(
+        self,
+        thread: Thread,
+        record: list[Any],
+        far: Mapping[int, bytes],
+        words: Words,
+        manifest: Manifest | None = None,
+    ) -> None:
+        """Write a record down, and have it so from now on: one commit, not yet on disk for good: see `settle`.
 
+        `manifest`: of the checkpoint that it is. A write that is interrupted leaves a thread that is read anew.
         Cost: that of what the record has.
         """
         bp = self.bp
@@ -128,6 +139,7 @@ class Threads:
         }
         if not thread.is_stored and names.name_of(thread.segment) is None:
             payloads[names.name_key(thread.segment)] = pack_value(thread.name)
+        thread.versions = _BEING_WRITTEN
         if payloads:
             growth = payloads[key] = Growth(array_header(0) if is_new else None)
             growth.items.append(packed)
@@ -136,10 +148,11 @@ class Threads:
         else:
             facts = append_items(bp, key, 1, packed, False, label)
         commit = Commit(facts)
-        thread.chunk, thread.checked = number, commit.seq
+        self._apply(thread, record, manifest)
         for changed, _, version, size, _ in commit.raw_changes:
             if changed == key:
-                thread.versions, thread.chunk_size = version, size
+                thread.chunk, thread.chunk_size, thread.versions = number, size, version
+        thread.checked = commit.seq
         if bp._events.subscribers:
             bp._tell(commit)
 
@@ -147,17 +160,6 @@ class Threads:
         """Return when that commit is as durable as the store promises. Not under the lock: others write meanwhile."""
         if self.bp._is_durable:
             self.bp._wait(seq)
-
-    def apply(self, thread: Thread, record: list[Any], manifest: Manifest | None = None) -> None:
-        """What was written down is so from now on."""
-        weight = thread.weight
-        thread.apply(record, manifest)
-        if thread.is_stored:
-            self._weight += thread.weight - weight
-            self._make_room(thread)
-        else:
-            thread.is_stored = True
-            self._keep(thread)
 
     def next_number(self, least: int) -> int:
         """The number of the next key, which none has had before: this one at least."""
@@ -225,6 +227,16 @@ class Threads:
         while self._far_size > FAR_KEPT_MAX and len(self._far) > 1:
             self._far_size -= len(self._far.popitem(last=False)[1])
         return data
+
+    def _apply(self, thread: Thread, record: list[Any], manifest: Manifest | None) -> None:
+        weight = thread.weight
+        thread.apply(record, manifest)
+        if thread.is_stored:
+            self._weight += thread.weight - weight
+            self._make_room(thread)
+        else:
+            thread.is_stored = True
+            self._keep(thread)
 
     def _keep(self, thread: Thread) -> None:
         self._known[thread.name] = thread

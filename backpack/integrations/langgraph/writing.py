@@ -69,8 +69,7 @@ def put(threads: Threads, thread: Thread, draft: Draft, metadata: Mapping[str, A
     thread.far_number = threads.next_number(thread.far_number)
     drafted = checkpoint_drafted(thread, draft, threads.fetch(thread))
     described = words.of_checkpoint(thread.shown, draft.namespace, metadata, drafted.ran)
-    threads.write(thread, drafted.record, drafted.far, described)
-    threads.apply(thread, drafted.record, drafted.manifest)
+    threads.write(thread, drafted.record, drafted.far, described, drafted.manifest)
 
 
 def put_writes(
@@ -87,7 +86,6 @@ def put_writes(
     drafted = writes_drafted(thread, namespace, name, task, path, writes, threads.fetch(thread))
     described = words.of_writes(thread.shown, namespace, path, [write.channel for write in writes])
     threads.write(thread, drafted.record, drafted.far, described)
-    threads.apply(thread, drafted.record)
 
 
 def missing_channels(thread: Thread, draft: Draft, values: Mapping[str, Any]) -> list[str]:

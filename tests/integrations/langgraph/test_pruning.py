@@ -306,6 +306,19 @@ def test_a_copy_outlives_its_origin(saver: BackpackSaver) -> None:
     assert len(list(graph.get_state_history(config_of("t2")))) > len(expected)
 
 
+def test_a_copy_to_a_name_that_is_no_key_is_one_commit(saver: BackpackSaver) -> None:
+    graph = conversation(saver)
+    graph.invoke(INPUTS["conversation"], config_of())
+    expected = [comparable(one) for one in graph.get_state_history(config_of())]
+    head = saver.bp.head
+    assert head is not None
+    saver.copy_thread("t1", "t" * 4_000)
+    assert saver.bp.head.seq == head.seq + 1
+    reopened(saver)
+    assert [comparable(one) for one in graph.get_state_history(config_of("t" * 4_000))] == expected
+    assert {one.config["configurable"]["thread_id"] for one in saver.list(None)} == {"t1", "t" * 4_000}
+
+
 def test_a_copy_brings_in_no_bytes(saver: BackpackSaver, tmp_path: Path) -> None:
     conversation(saver, turns=60).invoke(INPUTS["conversation"], config_of())
     saver.bp.flush()

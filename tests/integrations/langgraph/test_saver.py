@@ -1,6 +1,7 @@
 """The checkpointer by itself: names, writes, listings, serializers, damage, crashes, several at a time."""
 
 import asyncio
+import itertools
 import os
 import signal
 import sqlite3
@@ -298,11 +299,11 @@ class Turned(CipherProtocol):
     """Bytes that no two times look the same and don't say what they are."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.turns = itertools.count(1)
 
     def encrypt(self, plaintext: bytes) -> tuple[str, bytes]:
-        self.count += 1
-        return "turned", bytes([self.count % 256]) + bytes((byte + self.count) % 256 for byte in plaintext)
+        turn = next(self.turns) % 256  # taken once: the graph encrypts in several threads
+        return "turned", bytes([turn]) + bytes((byte + turn) % 256 for byte in plaintext)
 
     def decrypt(self, ciphername: str, ciphertext: bytes) -> bytes:
         assert ciphername == "turned"
