@@ -152,6 +152,7 @@ def act_at_random(bp: Backpack, chance: random.Random, step: int) -> None:
         bp.release(key)
 
 
+@pytest.mark.uncounted
 @pytest.mark.parametrize("seed", range(12))
 def test_exactly_what_can_never_fit_is_refused(seed: int) -> None:
     chance = random.Random(seed)

@@ -138,6 +138,7 @@ def assert_done_or_undone(bp: Backpack, before: dict[int, dict[str, Any]], head:
     assert bp["small"] == "goes on" and bp["log"][-1] == "goes on"
 
 
+@pytest.mark.uncounted
 @pytest.mark.parametrize("strategy", ["oldest", "least-accessed"])
 @pytest.mark.parametrize("name", ACTS)
 def test_an_interrupt_at_any_line_leaves_the_change_done_or_undone(name: str, strategy: str) -> None:

@@ -1,5 +1,6 @@
 """Checkpoints of a memory: references and where the work stood, at commits that the core has pinned."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -214,16 +215,17 @@ def huge() -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_a_summary_has_at_most_its_tokens_whatever_is_in_there(level: str) -> None:
-    for count_tokens in (estimate_tokens, len, lambda text: len(text.split())):
-        memory = Memory(Backpack(), count_tokens=count_tokens)
-        for number in range(120):
-            memory.log(f"entry {number}", summary="s" * 1_000)
-        memory.checkpoint(**huge())
-        text = memory.checkpoints.summary(level)
-        assert count_tokens(text) <= LEVELS[level].tokens == {"minimal": 500, "compact": 1_000, "standard": 2_000,
-                                                              "full": 4_000}[level]  # fmt: skip
+@pytest.mark.parametrize("count_tokens", [estimate_tokens, len, lambda text: len(text.split())])
+def test_a_summary_has_at_most_its_tokens_whatever_is_in_there(count_tokens: Callable[[str], int]) -> None:
+    memory = Memory(Backpack(), count_tokens=count_tokens)
+    for number in range(120):
+        memory.log(f"entry {number}", summary="s" * 1_000)
+    memory.checkpoint(**huge())
+    assert {name: level.tokens for name, level in LEVELS.items()} == {
+        "minimal": 500, "compact": 1_000, "standard": 2_000, "full": 4_000}  # fmt: skip
+    for name, level in LEVELS.items():
+        text = memory.checkpoints.summary(name)
+        assert count_tokens(text) <= level.tokens
         assert "# Checkpoint ckpt-" in text
 
 
