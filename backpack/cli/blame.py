@@ -9,22 +9,17 @@ from backpack.cli.commits import commit_facts, commit_lines
 from backpack.cli.console import Console
 from backpack.cli.options import add_json_option, add_store_option
 from backpack.cli.stores import opened
-from backpack.terminal.values import json_text
 from backpack.terminal.words import printable, size_shown
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 The commit that set the present value of a key, however long ago."""
-
-_INDENT: Final = 2
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the command and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the command."""
     parser.add_argument("key", metavar="KEY", help="the key")
     add_store_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
         commit, item = bp.blame(args.key), bp.item(args.key)
         if args.as_json:
             facts = {"key": args.key, "version": item.version, "size": item.size, "is_large": item.is_large}
-            console.line(json_text({**facts, "commit": commit_facts(commit)}, indent=_INDENT))
+            console.document({**facts, "commit": commit_facts(commit)})
         else:
             about = f"{printable(args.key)}: version {item.version:,}, {size_shown(item.size)}"
             console.lines([about, *commit_lines(commit)])

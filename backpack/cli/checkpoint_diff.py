@@ -11,23 +11,19 @@ from backpack.cli.options import add_json_option, add_store_option
 from backpack.cli.reports import report_facts
 from backpack.cli.stores import opened
 from backpack.memory import Memory
-from backpack.terminal.values import json_text, value_lines
+from backpack.terminal.values import value_lines
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 Phase, tasks, dependencies, variables and entries: what was added (+), changed
 (~) and removed (-) from A to B, which is the newest when it is left out."""
 
-_INDENT: Final = 2
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the verb and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the verb."""
     parser.add_argument("a", metavar="A", help=ID_HELP)
     parser.add_argument("b", metavar="B", nargs="?", help="another")
     add_store_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     with opened(args) as bp:
         found = Memory(bp).checkpoints.diff(args.a, args.b)
     if args.as_json:
-        console.line(json_text(report_facts(found), indent=_INDENT))
+        console.document(report_facts(found))
     else:
         console.lines(value_lines(str(found)))
     return FINE

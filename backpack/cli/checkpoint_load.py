@@ -10,23 +10,19 @@ from backpack.cli.console import Console
 from backpack.cli.options import add_json_option, add_quiet_option, add_store_option
 from backpack.cli.stores import opened
 from backpack.memory import Memory
-from backpack.terminal.values import json_text, value_lines
+from backpack.terminal.values import value_lines
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 Where the work stood, and a line for each entry that was logged for it. --json
 has all of it."""
 
-_INDENT: Final = 2
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the verb and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the verb."""
     parser.add_argument("id", metavar="ID", nargs="?", help=f"{ID_HELP} (the default)")
     add_store_option(parser)
     add_quiet_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
         checkpoints = Memory(bp).checkpoints
         found = checkpoints.load(args.id)
         if args.as_json:
-            console.line(json_text(checkpoint_facts(found), indent=_INDENT))
+            console.document(checkpoint_facts(found))
         elif args.ids_only:
             console.line(found.id)
         else:

@@ -12,21 +12,17 @@ from backpack.cli.options import add_json_option, add_quiet_option, add_store_op
 from backpack.cli.stores import is_store, opened, path_of, tell_made
 from backpack.errors import StoreLockedError
 from backpack.memory import Memory
-from backpack.terminal.values import json_text
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 Keeps notes, phase, tasks, dependencies and variables, with references to the
 entries that were logged since the checkpoint before, and their counts and
 tokens; no content. The whole store can be looked at as of then by the same
 name: backpack show ID KEY. Waits for another writer, and then says who that is.
 A store that is not there is made, which is told on standard error."""
 
-_INDENT: Final = 2
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the verb and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the verb."""
     parser.add_argument("--notes", metavar="TEXT", default="", help="what to tell who goes on from here")
     parser.add_argument("--phase", metavar="PHASE", help="which phase the work is in")
     for option, variable, kind in (
@@ -40,7 +36,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_wait_option(parser)
     add_quiet_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         )
     console = Console(sys.stdout)
     if args.as_json:
-        console.line(json_text(checkpoint_facts(made), indent=_INDENT))
+        console.document(checkpoint_facts(made))
     else:
         console.line(made.id if args.ids_only else checkpoint_line(made))
     return FINE

@@ -9,21 +9,18 @@ from backpack.cli.console import Console
 from backpack.cli.options import add_json_option, add_quiet_option, add_store_option, add_wait_option, whole_number
 from backpack.cli.stores import opened
 from backpack.memory import Memory
-from backpack.terminal.values import json_text
 from backpack.terminal.words import count_of, printable
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 Takes all checkpoints but the newest away that were made by checkpoint now or by
 a memory. Entries stay; those that only an old checkpoint pinned may go with the
 next backpack memory prune."""
 
-_INDENT: Final = 2
 _KEPT: Final = 50
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the verb and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the verb."""
     parser.add_argument(
         "--keep", metavar="N", type=whole_number, default=_KEPT, help=f"keep the newest N (default: {_KEPT})"
     )
@@ -31,7 +28,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_wait_option(parser)
     add_quiet_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     with opened(args, "rw") as bp:
         gone = Memory(bp).checkpoints.prune(args.keep)
     if args.as_json:
-        console.line(json_text({"removed": gone}, indent=_INDENT))
+        console.document({"removed": gone})
     else:
         console.lines(printable(id) for id in gone)
         if not args.ids_only:

@@ -10,20 +10,16 @@ from backpack.cli.console import Console
 from backpack.cli.options import add_json_option, add_store_option
 from backpack.cli.stores import opened
 from backpack.memory import Memory
-from backpack.terminal.values import json_text, value_lines
+from backpack.terminal.values import value_lines
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 All checkpoints as a page of Markdown, with their sums."""
-
-_INDENT: Final = 2
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the verb and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the verb."""
     add_store_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
             entries, tokens = checkpoints.sums(found)
             listed = [checkpoint_facts(one) for one in found]
             facts = {"checkpoints": listed, "entries": entries, "tokens": tokens}
-            console.line(json_text(facts, indent=_INDENT))
+            console.document(facts)
         else:
             console.lines(value_lines(checkpoints.report().rstrip("\n")))
     return FINE

@@ -10,25 +10,22 @@ from backpack.cli.console import Console
 from backpack.cli.options import add_json_option, add_store_option
 from backpack.cli.stores import opened
 from backpack.memory import Memory
-from backpack.terminal.values import json_text, value_lines
+from backpack.terminal.values import value_lines
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 One checkpoint as text for a prompt, of at most about 500, 1,000, 2,000 or 4,000
 tokens, whatever was kept."""
 
 _LEVELS: Final = ("minimal", "compact", "standard", "full")
 _LEVEL: Final = "standard"
-_INDENT: Final = 2
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the verb and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the verb."""
     parser.add_argument("id", metavar="ID", nargs="?", help=f"{ID_HELP} (the default)")
     parser.add_argument("--level", choices=_LEVELS, default=_LEVEL, help=f"how much (default: {_LEVEL})")
     add_store_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         text = memory.checkpoints.summary(args.level, found.id)
         tokens = memory.count_tokens(text)
     if args.as_json:
-        console.line(json_text({"id": found.id, "level": args.level, "tokens": tokens, "text": text}, indent=_INDENT))
+        console.document({"id": found.id, "level": args.level, "tokens": tokens, "text": text})
     else:
         console.lines(value_lines(text.rstrip("\n")))
     return FINE

@@ -17,21 +17,16 @@ from backpack.cli.options import (
 )
 from backpack.cli.reports import needed, report_facts, report_lines
 from backpack.cli.stores import opened
-from backpack.terminal.tables import WIDTH_MAX, terminal_width
-from backpack.terminal.values import json_text
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 Gives back disk space. Without --keep-... or --max-archive-size no commit is
 lost; with them old commits go for good, in whole segments, but never the
 newest, and never what a checkpoint shows. Look first with --dry-run. Waits for
 another writer, and then says who that is."""
 
-_INDENT: Final = 2
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the command and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the command."""
     parser.add_argument("--dry-run", action="store_true", help="say what would go, and change nothing")
     parser.add_argument("--keep-commits", metavar="N", type=count_above_zero, help="keep the newest N commits")
     parser.add_argument("--keep-days", metavar="N", type=days_of, help="keep the commits of the last N days")
@@ -41,7 +36,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_store_option(parser)
     add_wait_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         facts = report_facts(needed("compact", bp)(dry_run=args.dry_run, **limits))
     console = Console(sys.stdout)
     if args.as_json:
-        console.line(json_text(facts, indent=_INDENT))
+        console.document(facts)
     else:
-        console.lines(report_lines(facts, terminal_width(elsewhere=WIDTH_MAX)))
+        console.lines(report_lines(facts, console.width))
     return FINE

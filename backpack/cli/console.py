@@ -1,7 +1,12 @@
 """Writing to a terminal, or to whatever is in its place."""
 
-from collections.abc import Iterable
-from typing import TextIO
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TextIO
+
+from backpack.terminal.tables import WIDTH_MAX, table, terminal_width
+from backpack.terminal.values import json_text
+
+_INDENT: Final = 2
 
 
 class OutputError(Exception):
@@ -14,6 +19,19 @@ class Console:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
+
+    @property
+    def width(self) -> int:
+        """Columns for a table: those of the terminal, and as many as one may have where there is none."""
+        return terminal_width(elsewhere=WIDTH_MAX)
+
+    def document(self, facts: Any) -> None:
+        """What `--json` asks for: facts, in kinds that JSON has, as one document."""
+        self.line(json_text(facts, indent=_INDENT))
+
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], **how: str) -> None:
+        """Rows in columns; `how` as of `table`."""
+        self.lines(table(head, rows, self.width, **how))
 
     def line(self, text: str) -> None:
         """One line."""

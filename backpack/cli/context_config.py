@@ -10,23 +10,17 @@ from backpack.cli.console import Console
 from backpack.cli.options import add_json_option
 from backpack.context import ContextConfig, configured
 from backpack.context.environment import VARIABLES
-from backpack.terminal.tables import WIDTH_MAX, table, terminal_width
-from backpack.terminal.values import json_text
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 The settings that hold here: those of the environment, of a file (--file, else
 the one that BACKPACK_CONTEXT_FILE names, else .env), and defaults. A wrong
 value is an error that names the variable and what it accepts."""
 
-_INDENT: Final = 2
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the verb and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the verb."""
     parser.add_argument("--file", metavar="FILE", help="a file of NAME=value lines")
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,11 +38,10 @@ def run(args: argparse.Namespace) -> int:
         for field in fields(ContextConfig)
     ]
     if args.as_json:
-        console.line(json_text(rows, indent=_INDENT))
+        console.document(rows)
         return FINE
     cells = [(row["setting"], _shown(row["value"]), row["source"], row["variable"] or "") for row in rows]
-    width = terminal_width(elsewhere=WIDTH_MAX)
-    console.lines(table(("setting", "value", "from", "variable"), cells, width, whole="setting"))
+    console.table(("setting", "value", "from", "variable"), cells, whole="setting")
     return FINE
 
 

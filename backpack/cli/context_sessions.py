@@ -10,27 +10,21 @@ from backpack.cli.options import add_json_option, add_quiet_option, add_store_op
 from backpack.cli.stores import opened
 from backpack.context.cost import usd_text
 from backpack.context.sessions import Sessions
-from backpack.terminal.tables import WIDTH_MAX, table, terminal_width
-from backpack.terminal.values import json_text
 from backpack.terminal.words import printable
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 The sessions, the one that was active last first, with their counters; behind
 them the conversations at keys of their own, for --key. -q prints the ids of
 sessions. With --delete one is taken out; history still has it."""
 
-_INDENT: Final = 2
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the verb and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the verb."""
     parser.add_argument("--delete", metavar="ID", help="take out the session of that id, or whose id begins so")
     add_wait_option(parser)
     add_store_option(parser)
     add_quiet_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,14 +35,17 @@ def run(args: argparse.Namespace) -> int:
             sessions = Sessions(bp)
             id = sessions.whole_id(args.delete)
             sessions.delete(id)
-        console.line(json_text({"deleted": id}, indent=_INDENT) if args.as_json else f"deleted {id}")
+        if args.as_json:
+            console.document({"deleted": id})
+        else:
+            console.line(f"deleted {id}")
         return FINE
     with opened(args) as bp:
         sessions = Sessions(bp)
         found = sessions.list()
         others = [] if args.ids_only else sessions.others()
     if args.as_json:
-        console.line(json_text([session.to_dict() for session in (*found, *others)], indent=_INDENT))
+        console.document([session.to_dict() for session in (*found, *others)])
     elif args.ids_only:
         console.lines(session.id for session in found)
     elif found or others:
@@ -64,6 +61,5 @@ def run(args: argparse.Namespace) -> int:
             for one in (*found, *others)
         ]
         head = ("id or key", "title", "messages", "tokens", "cost", "active")
-        width = terminal_width(elsewhere=WIDTH_MAX)
-        console.lines(table(head, rows, width, right="messages tokens cost", whole="id or key"))
+        console.table(head, rows, right="messages tokens cost", whole="id or key")
     return FINE

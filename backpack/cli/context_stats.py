@@ -6,42 +6,32 @@ from typing import Final
 
 from backpack.cli.codes import FINE
 from backpack.cli.console import Console
-from backpack.cli.conversations import SETTINGS, add_conversation_options, conversation_of
-from backpack.cli.options import add_json_option, add_store_option
-from backpack.cli.stores import opened
-from backpack.terminal.tables import WIDTH_MAX, table, terminal_width
-from backpack.terminal.values import json_text, value_lines
+from backpack.cli.conversations import SETTINGS, add_conversation_options, conversation_opened
+from backpack.terminal.values import value_lines
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 What the conversation is and has cost: the context and its limit, calls, tokens
 in and out, and what compressing saved and took. With --log each compression.
 The threshold is by the settings of this environment: those that a program gives
 in its code are not in the store."""
 
-_INDENT: Final = 2
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the verb and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the verb."""
     parser.add_argument("--log", action="store_true", help="each compression, oldest first")
     add_conversation_options(parser)
-    add_store_option(parser)
-    add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the figures; the exit code."""
     console = Console(sys.stdout)
-    with opened(args) as bp:
-        conversation = conversation_of(bp, args)
+    with conversation_opened(args) as conversation:
         stats, log = conversation.stats(), conversation.log if args.log else []
     if args.as_json:
         facts = stats.to_dict()
         if args.log:
             facts["log"] = [{**one.to_dict(), "saved": one.saved} for one in log]
-        console.line(json_text(facts, indent=_INDENT))
+        console.document(facts)
         return FINE
     console.lines(value_lines(stats.text(SETTINGS)))
     if log:
@@ -58,5 +48,5 @@ def run(args: argparse.Namespace) -> int:
             for one in log
         ]
         console.line("")
-        console.lines(table(head, rows, terminal_width(elsewhere=WIDTH_MAX), right="before after kept saved"))
+        console.table(head, rows, right="before after kept saved")
     return FINE

@@ -1,10 +1,13 @@
 """The conversation that a command works on."""
 
 import argparse
-from typing import Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Literal
 
 from backpack import Backpack
-from backpack.cli.options import count_above_zero
+from backpack.cli.options import add_json_option, add_store_option, count_above_zero
+from backpack.cli.stores import opened
 from backpack.context import Conversation
 from backpack.context.keys import KEY_DEFAULT, conversations_among
 from backpack.context.sessions import Sessions
@@ -17,7 +20,7 @@ _SHOWN_KEYS: Final = 5
 
 
 def add_conversation_options(parser: argparse.ArgumentParser) -> None:
-    """`--key`, `--session`, `--model`, `--window`."""
+    """`--key`, `--session`, `--model`, `--window`; `--store` and `--json`."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--key", metavar="KEY", help=f"where the messages are (default: {KEY_DEFAULT})")
     group.add_argument("--session", metavar="ID", help="a session, by its id or the beginning of it")
@@ -25,10 +28,18 @@ def add_conversation_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--window", metavar="TOKENS", type=count_above_zero, help="its window (default: what is known of the model)"
     )
+    add_store_option(parser)
+    add_json_option(parser)
 
 
-def conversation_of(bp: Backpack, args: argparse.Namespace) -> Conversation:
-    """The conversation that is asked for; `KeyNotFoundError` when there is none."""
+@contextmanager
+def conversation_opened(args: argparse.Namespace, mode: Literal["r", "rw"] = "r") -> Iterator[Conversation]:
+    """The conversation that is asked for, in its opened store; `KeyNotFoundError` when there is none."""
+    with opened(args, mode) as bp, _conversation_of(bp, args) as conversation:
+        yield conversation
+
+
+def _conversation_of(bp: Backpack, args: argparse.Namespace) -> Conversation:
     settings = {"model": args.model, "window": args.window}
     if args.session is not None:
         return Sessions(bp).resume(args.session, **settings)

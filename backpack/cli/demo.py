@@ -4,15 +4,15 @@ import argparse
 from typing import Final
 
 from backpack import __version__
-from backpack.cli.options import pair_of, size_of
+from backpack.cli.options import add_json_option, pair_of, size_of
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 Replays an agent run node by node into a Backpack and shows what that is good
 for: the timeline of commits, the state before a node ran, a diff, a large
 value, a fork, pruning and the memory report. Every snapshot is compared with
 the messages themselves. Without FILE it takes a run that comes with backpack."""
 
-_EPILOG: Final = """\
+EPILOG: Final = """\
 FILE holds OpenAI-style chat messages with tool calls and results, as JSON or
 JSON Lines, plain or gzipped: a list of messages, an object with a list called
 messages, history or traj, a list of these, or one of these (or one message) a
@@ -23,8 +23,7 @@ exit codes: 0 fine, 1 a check failed, 2 bad input or usage, 130 interrupted"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the command and add its options."""
-    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
+    """The options of the command."""
     parser.add_argument("file", metavar="FILE", nargs="?", help="the runs; - reads standard input")
     parser.add_argument(
         "--with",
@@ -37,9 +36,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--run", metavar="N|ID", help="which run to tell: its place in the file from 1, or its name")
     parser.add_argument("--budget", metavar="SIZE", type=size_of, help="bytes of history to prune to, such as 16KiB")
-    parser.add_argument("--json", dest="as_json", action="store_true", help="print one JSON document instead of text")
+    add_json_option(parser)
     parser.add_argument("--version", action="version", version=f"backpack {__version__}")
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -16,11 +16,11 @@ from backpack.cli.reading import readable
 from backpack.cli.records import in_words, value_named
 from backpack.cli.stores import opened
 from backpack.errors import CommitNotFoundError, KeyNotFoundError
-from backpack.terminal.tables import WIDTH_MAX, table, terminal_width
-from backpack.terminal.values import as_json, json_text
+from backpack.terminal.tables import table
+from backpack.terminal.values import as_json
 from backpack.terminal.words import count_of, cut, printable, shown
 
-_DESCRIPTION: Final = f"""\
+DESCRIPTION: Final = f"""\
 Keys that are new (+), gone (-) or different (~) from A to B, where inside the
 value, and the commit that changed them last. B is HEAD when it is left out; a
 second word that names no commit is taken as KEY. With KEY: that key alone, with
@@ -32,18 +32,15 @@ Each is {AT_HELP}."""
 _PATHS_SHOWN: Final = 3
 _PLACES_SHOWN: Final = 50
 _PREVIEW: Final = 60
-_INDENT: Final = 2
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the command and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the command."""
     parser.add_argument("a", metavar="A", help="from which commit")
     parser.add_argument("b", metavar="B", nargs="?", help="to which commit (default: HEAD)")
     parser.add_argument("key", metavar="KEY", nargs="?", help="only this key, in detail")
     add_store_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,9 +53,10 @@ def run(args: argparse.Namespace) -> int:
             key = _whole_name(diff, key)
             diff = _only(bp, diff, key, a, b)
         if args.as_json:
-            console.line(json_text(_document(diff, a, b, key), indent=_INDENT))
+            console.document(_document(diff, a, b, key))
         else:
-            console.lines(_lines(diff, a, b) if key is None else _key_lines(diff, key, a, b))
+            width = console.width
+            console.lines(_lines(diff, a, b, width) if key is None else _key_lines(diff, key, a, b, width))
     return FINE
 
 
@@ -108,13 +106,13 @@ def _entries(diff: Diff) -> Iterator[tuple[str, DiffEntry]]:
 # -- text ------------------------------------------------------------------------------------------------------
 
 
-def _lines(diff: Diff, a: int, b: int) -> list[str]:
+def _lines(diff: Diff, a: int, b: int, width: int) -> list[str]:
     rows = [
         (mark, printable(entry.key), _where(mark, entry), commit_named(entry.commit)) for mark, entry in _entries(diff)
     ]
     if not rows:
         return [f"no difference between commit {a} and commit {b}"]
-    return table(("", "key", "where", "by commit"), rows, terminal_width(elsewhere=WIDTH_MAX), firm="key")
+    return table(("", "key", "where", "by commit"), rows, width, firm="key")
 
 
 def _where(mark: str, entry: DiffEntry) -> str:
@@ -130,18 +128,18 @@ def _where(mark: str, entry: DiffEntry) -> str:
     return f"{_previewed(lambda: entry.old)} -> {_previewed(lambda: entry.new)}"
 
 
-def _key_lines(diff: Diff, key: str, a: int, b: int) -> list[str]:
+def _key_lines(diff: Diff, key: str, a: int, b: int, width: int) -> list[str]:
     found = next(_entries(diff), None)
     if found is None:
         return [f"no difference in {printable(key)} between commit {a} and commit {b}"]
     mark, entry = found
     lines = [f"{mark} {printable(key)}" + (f"  by commit {commit_named(entry.commit)}" if entry.commit else "")]
     if mark == "~":
-        return [*lines, *_place_lines(entry)]
+        return [*lines, *_place_lines(entry, width)]
     return [*lines, f"  {mark} {_previewed(lambda: entry.new if mark == '+' else entry.old)}"]
 
 
-def _place_lines(entry: DiffEntry) -> Iterator[str]:
+def _place_lines(entry: DiffEntry, width: int) -> Iterator[str]:
     """Every place that differs, with what was and is there."""
     paths, reason = readable(lambda: entry.paths)
     old, why_old = readable(lambda: entry.old)
@@ -149,7 +147,6 @@ def _place_lines(entry: DiffEntry) -> Iterator[str]:
     if reason or why_old or why_new:
         yield from (f"  {mark} ({why})" for mark, why in (("-", why_old or reason), ("+", why_new or reason)) if why)
         return
-    width = terminal_width(elsewhere=WIDTH_MAX)
     for path in paths[:_PLACES_SHOWN]:
         if path:
             yield f"  {printable(path)}"

@@ -13,21 +13,18 @@ from backpack.cli.keys import key_of
 from backpack.cli.options import add_json_option, add_store_option
 from backpack.cli.stores import opened
 from backpack.errors import InvalidArgumentError
-from backpack.terminal.values import json_text
 from backpack.terminal.words import count_of, printable, size_shown
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 Writes everything into one checksummed file, which Backpack.load reads. The file
 appears whole or not at all; one that exists is replaced only with --force.
 FILE may be - for standard output."""
 
 _STANDARD_OUTPUT: Final = "-"
-_INDENT: Final = 2
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the command and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the command."""
     parser.add_argument("file", metavar="FILE", nargs="?", help="where to")
     parser.add_argument(
         "--langgraph-sqlite", metavar="DB", help="instead of FILE: LangGraph's threads as a file that SqliteSaver reads"
@@ -36,7 +33,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
     add_store_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     size = Path(args.file).stat().st_size
     console = Console(sys.stdout)
     if args.as_json:
-        console.line(json_text({"file": args.file, "size": size, "head": head}, indent=_INDENT))
+        console.document({"file": args.file, "size": size, "head": head})
     else:
         console.line(f"{count_of(head, 'commit')}, {size_shown(size)}: {printable(args.file)}")
     return FINE

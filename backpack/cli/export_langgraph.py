@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-from typing import Final
 
 from backpack.cli.codes import FINE
 from backpack.cli.console import Console
@@ -14,10 +13,7 @@ from backpack.errors import InvalidArgumentError
 from backpack.integrations.langgraph.exporting import Exported, compare, export_threads
 from backpack.integrations.langgraph.sqlite_file import opened as opened_file
 from backpack.integrations.langgraph.sqlite_writing import check_free, written
-from backpack.terminal.values import json_text
 from backpack.terminal.words import count_of, printable, size_shown
-
-_INDENT: Final = 2
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     console = Console(sys.stdout)
     if args.as_json:
         facts = {"threads": exported.threads, "checkpoints": exported.checkpoints, "pending_writes": exported.writes}
-        console.line(json_text({"file": name, "size": size, **facts}, indent=_INDENT))
+        console.document({"file": name, "size": size, **facts})
     else:
         threads, checkpoints = count_of(exported.threads, "thread"), count_of(exported.checkpoints, "checkpoint")
         said = f"{threads}, {checkpoints}, {count_of(exported.writes, 'pending write')}, {size_shown(size)}"

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from backpack.cli.codes import FINE, INTERRUPTED, code_of
 from backpack.cli.console import Console
@@ -16,8 +16,6 @@ from backpack.integrations.langgraph.sqlite_file import SqliteFile
 from backpack.integrations.langgraph.sqlite_file import opened as opened_file
 from backpack.terminal.values import json_text
 from backpack.terminal.words import count_of, printable, size_shown
-
-_INDENT: Final = 2
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     size = size_on_disk(path)
     console = Console(sys.stdout)
     if args.as_json:
-        console.line(json_text(_document(imported, path, size_before, size), indent=_INDENT))
+        console.document(_document(imported, path, size_before, size))
     else:
         console.lines(_summary(imported, path, size_before, size))
     return code

@@ -19,17 +19,16 @@ from backpack.demo.inputs import STANDARD_INPUT, read_packed, read_runs
 from backpack.demo.packed import Packed
 from backpack.errors import BackpackError, InvalidArgumentError
 from backpack.runs import Run, RunFileError
-from backpack.terminal.values import json_text
 from backpack.terminal.words import count_of, printable, shown, size_shown
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 Puts agent runs into a store. Every message becomes one commit by the node that
 made it, tagged with the key prefix of its run, and is appended to the list at
 PREFIX.messages. The prefix is the name that the file has for the run, or else
 run-001, run-002... The store is made if it is not there. Waits for another
 writer, and then says who that is."""
 
-_EPILOG: Final = """\
+EPILOG: Final = """\
 FILE holds OpenAI-style chat messages with tool calls and results, as JSON or
 JSON Lines, plain or gzipped: a list of messages, an object with a list called
 messages, history or traj, a list of these, or one of these (or one message) a
@@ -42,13 +41,11 @@ What the store has already is left alone.
 exit codes: 0 all is in, 2 bad input or usage, 3 the store failed,
 130 interrupted. Whatever stops it, what is in by then stays in and is told."""
 
-_INDENT: Final = 2
 _KEY_SHOWN: Final = 60
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the command and add its options."""
-    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
+    """The options of the command."""
     parser.add_argument("file", metavar="FILE", nargs="?", help="the runs; - reads standard input")
     parser.add_argument(
         "--langgraph-sqlite", metavar="DB", help="instead of FILE: the threads in a file of LangGraph's SqliteSaver"
@@ -70,7 +67,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_store_option(parser)
     add_wait_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -104,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     size = size_on_disk(path) - size_before
     console = Console(sys.stdout)
     if args.as_json:
-        console.line(json_text(_document(account, path, size), indent=_INDENT))
+        console.document(_document(account, path, size))
     elif not reason:
         console.lines(_summary(account, path, size))
     return code

@@ -11,29 +11,24 @@ from backpack.cli.commits import local
 from backpack.cli.console import Console
 from backpack.cli.options import AT_HELP, add_json_option, add_store_option
 from backpack.cli.stores import opened
-from backpack.terminal.tables import WIDTH_MAX, table, terminal_width
-from backpack.terminal.values import json_text
 from backpack.terminal.words import printable, size_shown
 
-_DESCRIPTION: Final = f"""\
+DESCRIPTION: Final = f"""\
 The keys that have a value, each with its version, its packed size, and the node
 and the local time that set it. PATTERN leaves some out: `sales.*` is one level,
 `sales.**` any depth.
 
 AT is {AT_HELP}."""
 
-_INDENT: Final = 2
 _HEAD: Final = ("key", "version", "size", "node", "time")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the command and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the command."""
     parser.add_argument("pattern", metavar="PATTERN", nargs="?", help="only the keys that fit")
     parser.add_argument("--at", metavar="AT", default="HEAD", help="as of which commit (default: HEAD)")
     add_store_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,10 +39,9 @@ def run(args: argparse.Namespace) -> int:
         snapshot = bp.node("backpack keys", reads=reads).snapshot(seq_of(bp, args.at, with_key="keys {key}"))
         items = [snapshot.item(key) for key in snapshot]
         if args.as_json:
-            console.line(json_text(_document(snapshot, items), indent=_INDENT))
+            console.document(_document(snapshot, items))
         elif items:
-            width = terminal_width(elsewhere=WIDTH_MAX)
-            console.lines(table(_HEAD, [_row(item) for item in items], width, right="version size", firm="key"))
+            console.table(_HEAD, [_row(item) for item in items], right="version size", firm="key")
         else:
             console.line("no keys")
     return FOUND if args.pattern is not None and not items else FINE

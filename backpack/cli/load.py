@@ -12,25 +12,21 @@ from backpack.cli.keys import key_of
 from backpack.cli.options import add_json_option, add_store_option
 from backpack.cli.stores import path_of
 from backpack.errors import InvalidArgumentError
-from backpack.terminal.values import json_text
 from backpack.terminal.words import count_of, printable
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 Makes a store of a file that `backpack export` or `Backpack.export` wrote: the
 same history with the same ids, and it goes on from there. The folder of the
 store must be missing or empty. FILE may be - for standard input."""
 
 _STANDARD_INPUT: Final = "-"
-_INDENT: Final = 2
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the command and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the command."""
     parser.add_argument("file", metavar="FILE", help="where from")
     add_store_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         head, keys = 0 if bp.head is None else bp.head.seq, len(bp)
     console = Console(sys.stdout)
     if args.as_json:
-        console.line(json_text({"store": path, "head": head, "keys": keys}, indent=_INDENT))
+        console.document({"store": path, "head": head, "keys": keys})
     else:
         console.line(f"{count_of(head, 'commit')}, {count_of(keys, 'key')}: {printable(path)}")
     return FINE

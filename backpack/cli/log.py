@@ -16,10 +16,9 @@ from backpack.cli.console import Console
 from backpack.cli.options import AT_HELP, add_json_option, add_store_option, whole_number
 from backpack.cli.stores import opened
 from backpack.errors import BackpackError
-from backpack.terminal.tables import WIDTH_MAX, terminal_width
 from backpack.terminal.values import json_text
 
-_DESCRIPTION: Final = f"""\
+DESCRIPTION: Final = f"""\
 The commits, newest first: seq, id, local time, node, packed size, and what the
 commit says of itself or else the keys that it changed.
 
@@ -30,8 +29,7 @@ _WITH_KEY: Final = "log --key {key}"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the command and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the command."""
     parser.add_argument("-n", "--limit", metavar="N", type=whole_number, help="so many at most")
     parser.add_argument("--key", metavar="KEY", help="those that changed the key")
     parser.add_argument("--node", metavar="NODE", help="those by the node")
@@ -40,14 +38,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--before", metavar="AT", help="those before AT, which is left out")
     add_store_option(parser)
     add_json_option(parser, "print a JSON document a line, one for each commit")
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the commits; the exit code."""
     console = Console(sys.stdout)
     with opened(args) as bp:
-        lines = _lines(bp, args)
+        lines = _lines(bp, args, console.width)
         batch: list[str] = []
         try:
             for line in lines:
@@ -62,11 +59,10 @@ def run(args: argparse.Namespace) -> int:
     return FINE
 
 
-def _lines(bp: Backpack, args: argparse.Namespace) -> Iterator[str]:
+def _lines(bp: Backpack, args: argparse.Namespace, width: int) -> Iterator[str]:
     before = None if args.before is None else first_behind(bp, args.before, with_key=_WITH_KEY)
     after = None if args.since is None else seq_of(bp, args.since, with_key=_WITH_KEY)
     commits = bp.history(args.key, node=args.node, tag=args.tag, before=before, after=after, limit=args.limit)
-    width = terminal_width(elsewhere=WIDTH_MAX)
     seq_width = 0
     for commit in commits:
         seq_width = seq_width or len(str(commit.seq))

@@ -7,7 +7,6 @@ that command is asked for.
 
 import argparse
 import contextlib
-import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -16,9 +15,9 @@ from typing import Final, NoReturn
 
 from backpack import __version__
 from backpack.cli.codes import BAD_INPUT, FINE, INTERRUPTED, STORE_FAILED, code_of
+from backpack.cli.commands import add_command
 from backpack.cli.console import Console, OutputError
 from backpack.cli.saying import in_shell_words
-from backpack.cli.verbs import add_verbs
 from backpack.errors import BackpackError
 from backpack.terminal.words import printable
 
@@ -42,8 +41,7 @@ COMMANDS: Final = {
     "context": ("context", "what is sent to a model: tokens, compressions, cost"),
     "status": ("status", "what is being worked on in a directory, in its STATUS.md"),
 }
-"""By name: the module in `backpack.cli`, with `add_options(parser)` and `run(args)`, and what it is for. Instead of the
-first it may have `VERBS`, a table like this one: `backpack memory log`."""
+"""By name: the module in `backpack.cli` (`commands.py` says what it has), and what it is for."""
 
 _OWN_OPTIONS: Final = ("-h", "--help", "--version")
 
@@ -96,8 +94,7 @@ def _main(argv: Sequence[str]) -> int:
         form = argparse.RawDescriptionHelpFormatter
         subparser = subparsers.add_parser(name, help=purpose, formatter_class=form, allow_abbrev=False)
         if name == asked:
-            found = importlib.import_module(f"backpack.cli.{module}")
-            add_verbs(subparser, found, argv) if hasattr(found, "VERBS") else found.add_options(subparser)
+            add_command(subparser, module, argv)
     try:
         args = parser.parse_args(argv)
     except SystemExit as stop:

@@ -10,27 +10,22 @@ from backpack.cli.options import add_json_option, add_quiet_option, add_store_op
 from backpack.cli.stores import opened
 from backpack.errors import InvalidArgumentError
 from backpack.memory import Entry, Memory, reference_of
-from backpack.terminal.values import json_text
 from backpack.terminal.words import printable
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 Takes entries out, each with its content when no other entry has the same. If
 one of them is not there, none goes. History still has them: backpack memory
 prune takes old ones from there, too. Waits for another writer, and then says
 who that is."""
 
-_INDENT: Final = 2
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the verb and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the verb."""
     parser.add_argument("ids", metavar="ID", nargs="+", help="the id of an entry, or a reference to all of it")
     add_store_option(parser)
     add_wait_option(parser)
     add_quiet_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
             memory.delete(entry)
     console = Console(sys.stdout)
     if args.as_json:
-        console.line(json_text({"deleted": list(entries)}, indent=_INDENT))
+        console.document({"deleted": list(entries)})
     elif args.ids_only:
         console.lines(entries)
     else:

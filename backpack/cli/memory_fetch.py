@@ -16,9 +16,8 @@ from backpack.errors import InvalidArgumentError
 from backpack.memory import Memory
 from backpack.memory.fetch import matching_lines
 from backpack.memory.references import Reference, reference_of
-from backpack.terminal.values import json_text
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 Without a slice the whole entry, byte for byte, however long it is. A slice is
 refused when it is more than may go to a model at once: 2,000 lines, 64 KiB.
 
@@ -29,14 +28,12 @@ _USAGE: Final = """\
 backpack memory fetch [options] ID
            [--summary-only | --chunk N | --lines A:B | --bytes O:L | --grep RE]"""
 
-_INDENT: Final = 2
 _JSON_SIZE_MAX: Final = 64 * 1024 * 1024
 """A JSON document is made as a whole."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the verb and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the verb."""
     parser.usage = _USAGE
     parser.add_argument("id", metavar="ID", help="the id of an entry, or a reference")
     group = parser.add_mutually_exclusive_group()
@@ -50,7 +47,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace the file of --output")
     add_store_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -63,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     with opened(args) as bp:
         memory = Memory(bp)
         if args.as_json:
-            Console(sys.stdout).line(json_text(_document(memory, reference, args), indent=_INDENT))
+            Console(sys.stdout).document(_document(memory, reference, args))
         elif args.output is not None:
             memory.entry(reference)
             _write_file(args.output, _chunks(memory, reference, args), is_forced=args.force)

@@ -10,20 +10,16 @@ from backpack.cli.entries import entry_facts, entry_lines
 from backpack.cli.options import add_json_option, add_quiet_option, add_store_option, count_above_zero
 from backpack.cli.stores import opened
 from backpack.memory import Entry, Memory
-from backpack.terminal.tables import WIDTH_MAX, terminal_width
-from backpack.terminal.values import json_text
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 The entries that fit all that is asked for, newest first, those included that
 were logged beside a process that writes and that it has not adopted yet."""
 
 LIMIT_DEFAULT: Final = 50
-_INDENT: Final = 2
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the verb and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the verb."""
     parser.add_argument("--type", metavar="TYPE", help="those of the type")
     parser.add_argument("--tag", metavar="TAG", help="those with the tag")
     parser.add_argument("--directory", metavar="DIR", help="those of the directory")
@@ -32,7 +28,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_store_option(parser)
     add_quiet_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def add_limit_options(parser: argparse.ArgumentParser) -> None:
@@ -63,11 +58,11 @@ def run(args: argparse.Namespace) -> int:
         found = listed(Memory(bp), args, more)
     entries = found[: args.limit]
     if args.as_json:
-        console.line(json_text([entry_facts(entry) for entry in entries], indent=_INDENT))
+        console.document([entry_facts(entry) for entry in entries])
     elif args.ids_only:
         console.lines(entry.id for entry in entries)
     elif entries:
-        console.lines(entry_lines(entries, terminal_width(elsewhere=WIDTH_MAX)))
+        console.lines(entry_lines(entries, console.width))
     if len(found) > len(entries):
         Console(sys.stderr).line(f"backpack memory {args.verb}: note: there are more; see all with --all")
     return FINE

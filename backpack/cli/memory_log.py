@@ -17,10 +17,9 @@ from backpack.cli.options import add_json_option, add_quiet_option, add_store_op
 from backpack.cli.stores import is_store, path_of, tell_made, tell_note
 from backpack.errors import InvalidArgumentError, StoreLockedError
 from backpack.memory import log_beside
-from backpack.terminal.values import json_text
 from backpack.terminal.words import count_of, printable
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 A text, a file, or with --stdin what is piped in, as it comes and however long
 it is; --stdin may be left out for a -:
 
@@ -32,7 +31,6 @@ when this ends. Readers see it at once; it becomes a commit at once when nobody
 writes to the store, else when that process looks for it or ends. A store that
 is not there is made, which is told on standard error."""
 
-_INDENT: Final = 2
 _STEP_S: Final = 0.05
 _FIRST_SIZE: Final = 64 * 1024
 _NAME_MAX: Final = 4_096
@@ -40,8 +38,7 @@ _NAME_MAX: Final = 4_096
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the verb and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the verb."""
     parser.add_argument("text", metavar="TEXT", nargs="?", help="what to log; - is standard input")
     parser.add_argument("--file", metavar="FILE", help="log what stands in a file; - is standard input")
     parser.add_argument("--stdin", action="store_true", help="log what is piped in")
@@ -55,7 +52,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_wait_option(parser)
     add_quiet_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -77,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     _adopt(path, key)
     console = Console(sys.stdout)
     if args.as_json:
-        console.line(json_text(entry_facts(entry), indent=_INDENT))
+        console.document(entry_facts(entry))
     elif args.ids_only:
         console.line(entry.id)
     else:

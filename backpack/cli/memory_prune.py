@@ -17,10 +17,9 @@ from backpack.cli.options import (
 from backpack.cli.reports import report_facts
 from backpack.cli.stores import opened
 from backpack.memory import Memory
-from backpack.terminal.values import json_text
 from backpack.terminal.words import printable, size_shown
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 Takes the entries out that are older than --keep-days and not among the newest
 --keep-entries, and that no checkpoint pins. Of an entry in chunks only the
 content goes at first; its summary stays. What goes is gone from history and
@@ -28,12 +27,10 @@ from the disk. Waits for another writer, and then says who that is."""
 
 _DAYS: Final = 7.0
 _ENTRIES: Final = 500
-_INDENT: Final = 2
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the verb and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the verb."""
     parser.add_argument(
         "--keep-days",
         metavar="N",
@@ -53,7 +50,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_wait_option(parser)
     add_quiet_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -62,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         report = Memory(bp).prune(args.keep_days, args.keep_entries, dry_run=args.dry_run)
     console = Console(sys.stdout)
     if args.as_json:
-        console.line(json_text(report_facts(report), indent=_INDENT))
+        console.document(report_facts(report))
         return FINE
     if args.ids_only:
         console.lines(id for id, _ in (*report.removed, *report.emptied))

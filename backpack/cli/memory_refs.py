@@ -11,26 +11,22 @@ from backpack.cli.options import add_json_option, add_quiet_option, add_store_op
 from backpack.cli.stores import opened
 from backpack.memory import Memory
 from backpack.memory.listing import line_of
-from backpack.terminal.values import json_text
 from backpack.terminal.words import printable
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 One line an entry, newest first: [id] summary (tokens). What an id leads to is
 fetched with backpack memory fetch."""
 
-_INDENT: Final = 2
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the verb and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the verb."""
     parser.add_argument("--checkpoint", metavar="NAME", help="of the entries of the checkpoint")
     parser.add_argument("--directory", metavar="DIR", help="of the entries of the directory")
     add_limit_options(parser)
     add_store_option(parser)
     add_quiet_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run, type=None, tag=None)
+    parser.set_defaults(type=None, tag=None)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         entries = listed(Memory(bp), args, args.limit)
     lines = [line_of(entry) for entry in entries]
     if args.as_json:
-        console.line(json_text([{"id": entry.id, "line": line_of(entry)} for entry in entries], indent=_INDENT))
+        console.document([{"id": entry.id, "line": line_of(entry)} for entry in entries])
     elif args.ids_only:
         console.lines(entry.id for entry in entries)
     else:

@@ -13,15 +13,13 @@ from backpack.cli.stores import opened
 from backpack.memory import Memory
 from backpack.memory.searching import Found
 from backpack.terminal.tables import table, terminal_width
-from backpack.terminal.values import json_text
 from backpack.terminal.words import around, columns_of, shown
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 Looks through contents, titles, summaries and tags. All words of QUERY are
 wanted; "..." are words in a row, wor* is how a word begins."""
 
 _LIMIT: Final = 10
-_INDENT: Final = 2
 _UNCUT: Final = 1_000_000
 """Columns of what is no terminal."""
 _GAPS: Final = 4
@@ -30,8 +28,7 @@ _TITLE_PART: Final = 3
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the verb and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the verb."""
     parser.add_argument("query", metavar="QUERY", nargs="+", help="what to look for")
     parser.add_argument(
         "-n", "--limit", metavar="N", type=count_above_zero, default=_LIMIT, help=f"so many at most (default: {_LIMIT})"
@@ -39,7 +36,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_store_option(parser)
     add_quiet_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             }
             for one in found
         ]
-        console.line(json_text(facts, indent=_INDENT))
+        console.document(facts)
     elif args.ids_only:
         console.lines(one.id for one in found)
     elif found:

@@ -10,21 +10,17 @@ from backpack.cli.options import add_json_option, add_store_option
 from backpack.cli.reports import report_facts
 from backpack.cli.stores import opened
 from backpack.memory import Memory
-from backpack.terminal.values import json_text, value_lines
+from backpack.terminal.values import value_lines
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 Entries, bytes before and after, ratio, and tokens kept out of the prompt; by
 type and in all."""
 
-_INDENT: Final = 2
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the verb and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the verb."""
     add_store_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
         found = Memory(bp).stats()
     if args.as_json:
         figures = {name: {**report_facts(one), "ratio": one.ratio} for name, one in found.by_type.items()}
-        console.line(json_text({**report_facts(found), "ratio": found.ratio, "by_type": figures}, indent=_INDENT))
+        console.document({**report_facts(found), "ratio": found.ratio, "by_type": figures})
     else:
         console.lines(value_lines(str(found)))
     return FINE

@@ -13,27 +13,21 @@ from backpack.cli.progress import Progress
 from backpack.cli.reports import needed, report_facts, report_lines
 from backpack.cli.stores import path_of, require_store
 from backpack.errors import InvalidArgumentError
-from backpack.terminal.tables import WIDTH_MAX, terminal_width
-from backpack.terminal.values import json_text
 from backpack.terminal.words import printable
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 Makes a new store in the folder OUT of everything in the old one that verifies.
 The old one is left as it is.
 
 exit codes: 0 everything was there, 1 something was lost, 2 there is no store,
 3 nothing can be recovered"""
 
-_INDENT: Final = 2
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the command and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the command."""
     parser.add_argument("out", metavar="OUT", help="the folder of the new store")
     add_store_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,10 +44,10 @@ def run(args: argparse.Namespace) -> int:
     facts = {"store": path, "out": args.out, **report_facts(report)}
     console = Console(sys.stdout)
     if args.as_json:
-        console.line(json_text(facts, indent=_INDENT))
+        console.document(facts)
     else:
         facts["lost_commits"] = _runs(report.lost_commits)
-        console.lines(report_lines(facts, terminal_width(elsewhere=WIDTH_MAX)))
+        console.lines(report_lines(facts, console.width))
         console.line("nothing was lost" if report.is_whole else "something was lost: see above")
         console.line(f"the new store: {printable(args.out)}")
     return FINE if report.is_whole else FOUND

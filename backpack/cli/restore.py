@@ -11,30 +11,24 @@ from backpack.cli.console import Console
 from backpack.cli.options import AT_HELP, add_json_option, add_label_options, add_store_option, add_wait_option
 from backpack.cli.stores import opened
 from backpack.errors import KeyNotFoundError
-from backpack.terminal.tables import WIDTH_MAX, table, terminal_width
-from backpack.terminal.values import json_text
 from backpack.terminal.words import count_of, printable
 
-_DESCRIPTION: Final = f"""\
+DESCRIPTION: Final = f"""\
 Makes the present, or the keys that are named, equal the state as of a commit,
 with one new commit. Nothing is lost: to undo it, restore HEAD~1. Waits for
 another writer, and then says who that is.
 
 AT is {AT_HELP}."""
 
-_INDENT: Final = 2
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the command and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the command."""
     parser.add_argument("at", metavar="AT", help="which state")
     parser.add_argument("keys", metavar="KEY", nargs="*", help="only these keys")
     add_label_options(parser)
     add_store_option(parser)
     add_wait_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,12 +43,12 @@ def run(args: argparse.Namespace) -> int:
         commit = bp.restore(seq, keys=args.keys or None, node=args.node, message=message, tags=args.tags)
     if args.as_json:
         facts = {"restored": seq, "commit": None if commit is None else commit_facts(commit)}
-        console.line(json_text(facts, indent=_INDENT))
+        console.document(facts)
     elif commit is None:
         console.line(f"nothing to do: it is as it was at commit {seq}")
     else:
         rows = [(printable(key), change.kind, str(change.version)) for key, change in commit.changes.items()]
         about = f"commit {commit.seq} {commit.id}: {count_of(len(rows), 'key')} as of commit {seq}"
-        width = terminal_width(elsewhere=WIDTH_MAX)
-        console.lines([about, "", *table(("key", "change", "version"), rows, width, right="version")])
+        console.lines([about, ""])
+        console.table(("key", "change", "version"), rows, right="version")
     return FINE

@@ -15,11 +15,11 @@ from backpack.cli.reading import readable
 from backpack.cli.records import told_lines, told_of, value_named
 from backpack.cli.stores import opened
 from backpack.errors import KeyNotFoundError
-from backpack.terminal.tables import WIDTH_MAX, table, terminal_width
-from backpack.terminal.values import as_json, json_text, value_lines
+from backpack.terminal.tables import table
+from backpack.terminal.values import as_json, value_lines
 from backpack.terminal.words import printable, size_shown
 
-_DESCRIPTION: Final = f"""\
+DESCRIPTION: Final = f"""\
 Without KEY: the commit and what it did to which keys; if it put a checkpoint
 of LangGraph, the values of its channels too. With KEY: the value as of that
 commit, whoever packed it: text as it is, all else as JSON. KEY may be a channel
@@ -30,17 +30,13 @@ value as it is.
 
 AT is {AT_HELP}."""
 
-_INDENT: Final = 2
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the command and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the command."""
     parser.add_argument("at", metavar="AT", nargs="?", default="HEAD", help="which commit (default: HEAD)")
     parser.add_argument("key", metavar="KEY", nargs="?", help="the key whose value to show")
     add_store_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,24 +50,22 @@ def run(args: argparse.Namespace) -> int:
         told = told_of(bp, commit)
         if args.as_json:
             record = {} if told is None else {"record": as_json(told.facts)[0]}
-            console.line(json_text(commit_facts(commit) | record, indent=_INDENT))
+            console.document(commit_facts(commit) | record)
         else:
-            console.lines(_lines(commit))
+            console.lines(_lines(commit, console.width))
             if told is not None:
-                console.lines(["", *told_lines(told, terminal_width(elsewhere=WIDTH_MAX))])
+                console.lines(["", *told_lines(told, console.width)])
     return FINE
 
 
-def _lines(commit: Commit) -> Iterator[str]:
+def _lines(commit: Commit, width: int) -> Iterator[str]:
     yield from commit_lines(commit)
     rows = [
         (printable(key), change.kind, str(change.version), size_shown(change.size))
         for key, change in commit.changes.items()
     ]
     yield ""
-    yield from table(
-        ("key", "change", "version", "size"), rows, terminal_width(elsewhere=WIDTH_MAX), right="version size"
-    )
+    yield from table(("key", "change", "version", "size"), rows, width, right="version size")
     if len(rows) > 1:
         yield changes_named(commit)
 
@@ -100,7 +94,7 @@ def _show_value(bp: Backpack, seq: int, key: str, console: Console, *, as_json_d
         "is_exact": is_exact and not reason,
         "unavailable": reason,
     }
-    console.line(json_text(document, indent=_INDENT))
+    console.document(document)
     return FOUND if reason else FINE
 
 
@@ -108,7 +102,7 @@ def _show_told(seq: int, name: str, value: Any, console: Console, *, as_json_doc
     """A value in a record of an integration, which is no key."""
     if as_json_document:
         plain, is_exact = as_json(value)
-        console.line(json_text({"key": name, "seq": seq, "value": plain, "is_exact": is_exact}, indent=_INDENT))
+        console.document({"key": name, "seq": seq, "value": plain, "is_exact": is_exact})
     else:
         console.lines(value_lines(value))
     return FINE

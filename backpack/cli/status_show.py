@@ -11,23 +11,18 @@ from backpack.cli.options import add_json_option, add_store_option
 from backpack.cli.reports import report_facts
 from backpack.errors import InvalidArgumentError
 from backpack.memory.status import Status, read_status
-from backpack.terminal.values import json_text
 from backpack.terminal.words import printable
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 The task, the phase, what is done, and the context references of STATUS.md in
 DIR. It reads that file and no store."""
 
-_INDENT: Final = 2
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the verb and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the verb."""
     parser.add_argument("directory", metavar="DIR", help="the directory that the work is in")
     add_store_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     status = read_status(args.directory)
     console = Console(sys.stdout)
     if args.as_json:
-        console.line(json_text(None if status is None else report_facts(status), indent=_INDENT))
+        console.document(None if status is None else report_facts(status))
     elif status is not None:
         console.lines(status_lines(status))
     else:

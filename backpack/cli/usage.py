@@ -13,26 +13,22 @@ from backpack.cli.options import add_json_option, add_store_option
 from backpack.cli.records import threads_of
 from backpack.cli.stores import opened, path_of, size_on_disk
 from backpack.errors import CorruptionError
-from backpack.terminal.tables import WIDTH_MAX, table, terminal_width
-from backpack.terminal.values import json_text
+from backpack.terminal.tables import table
 from backpack.terminal.words import count_of, cut, printable, size_shown
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 The keys and commits of the store, its bytes on disk, the memory report of a
 process that has it open, and the largest threads of LangGraph in it. Of a
 damaged store what can be told, then the error."""
 
 Answer = TypeVar("Answer")
-_INDENT: Final = 2
 _THREADS_SHOWN: Final = 20
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the command and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the command."""
     add_store_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,9 +38,9 @@ def run(args: argparse.Namespace) -> int:
     with opened(args) as bp:
         size = size_on_disk(path)
         if args.as_json:
-            console.line(json_text(_document(bp, path, size, lost), indent=_INDENT))
+            console.document(_document(bp, path, size, lost))
         else:
-            width = terminal_width(elsewhere=WIDTH_MAX)
+            width = console.width
             console.lines(cut(printable(line), width) for line in _lines(bp, size, width, lost))
     if lost:
         raise lost[0]

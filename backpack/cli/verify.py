@@ -11,25 +11,19 @@ from backpack.cli.options import add_json_option, add_store_option
 from backpack.cli.progress import Progress
 from backpack.cli.reports import needed, report_facts, report_lines
 from backpack.cli.stores import path_of, require_store
-from backpack.terminal.tables import WIDTH_MAX, terminal_width
-from backpack.terminal.values import json_text
 from backpack.terminal.words import count_of, printable
 
-_DESCRIPTION: Final = """\
+DESCRIPTION: Final = """\
 Reads every byte of the store and compares it with its checksums. Each problem
 is a line: file, offset, what is wrong. No file is changed.
 
 exit codes: 0 all is well, 1 there are problems, 2 there is no store"""
 
-_INDENT: Final = 2
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe the command and add its options."""
-    parser.description = _DESCRIPTION
+    """The options of the command."""
     add_store_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,10 +40,10 @@ def run(args: argparse.Namespace) -> int:
     others = {name: value for name, value in others.items() if name not in ("ok", "problems")}
     console = Console(sys.stdout)
     if args.as_json:
-        console.line(json_text({"store": path, "ok": report.ok, "problems": problems, **others}, indent=_INDENT))
+        console.document({"store": path, "ok": report.ok, "problems": problems, **others})
     else:
         console.lines(_line(problem) for problem in problems)
-        console.lines(report_lines(others, terminal_width(elsewhere=WIDTH_MAX)))
+        console.lines(report_lines(others, console.width))
         console.line("all is well" if report.ok else f"{count_of(len(problems), 'problem')}: see backpack recover")
     return FINE if report.ok else FOUND
 

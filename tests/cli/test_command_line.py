@@ -229,9 +229,14 @@ def test_a_command_is_a_module_with_options_and_help_that_fits(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     module, purpose = modules()[words]
-    assert callable(importlib.import_module(f"backpack.cli.{module}").add_options)
+    command = importlib.import_module(f"backpack.cli.{module}")
+    assert callable(command.add_options)
+    assert callable(command.run)
     assert main([*words, "--help"]) == 0
-    assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines())
+    shown = capsys.readouterr().out
+    assert command.DESCRIPTION in shown
+    assert getattr(command, "EPILOG", "") in shown
+    assert all(len(line) <= 80 for line in shown.splitlines())
     assert main([*words[:-1], "--help"]) == 0
     assert " ".join(purpose.split()) in " ".join(capsys.readouterr().out.split())
 
