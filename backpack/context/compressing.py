@@ -132,10 +132,10 @@ def planned(
     come to `room`. Where what has to stay is more than the soft one, the summary still has its size; where it is more
     than `room`, a part of that.
     """
-    parts = tuple(sorted((*present.system, *present.rest), key=lambda part: part.place))
+    parts = tuple(present.messages())
     views = tuple(view(value) for value in values_of(parts))
     tokens = [part.tokens for part in parts]
-    previous = 0 if present.summary is None else present.summary.tokens
+    previous = present.summary_tokens
     soft = max(0, min(soft_room, room))
     plan = plan_of(views, tokens, config, soft, target_tokens=target, previous_tokens=previous)
     if plan.is_empty:
@@ -313,10 +313,3 @@ class Finisher:
         """The shape of most messages."""
         kinds = [part.kind for part in job.parts]
         return max(set(kinds), key=kinds.count)
-
-
-def shorter_than(parts: Sequence[Part], room: int) -> dict[int, int]:
-    """How many tokens each part may have so that all fit; empty when they do. `ContextOverflowError`."""
-    views = [view(value) for value in values_of(parts)]
-    caps = fit(views, [part.tokens for part in parts], range(len(parts)), room)
-    return {parts[at].place: tokens for at, tokens in caps.items()}

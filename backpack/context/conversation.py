@@ -153,8 +153,8 @@ class Conversation:
             return self._last_error()
 
     def _last_error(self) -> str | None:
-        if self._preparing.error is not None:
-            return self._preparing.error
+        if self._following.error is not None:
+            return self._following.error
         if self._following.fault is not None:
             return self._following.fault
         return next((one.error for one in reversed(self._following.log) if one.error is not None), None)

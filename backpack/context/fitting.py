@@ -8,7 +8,8 @@ as long as that does. Where even the smallest floor is too much for all, `Contex
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from backpack.context.message import View
+from backpack.context.message import View, view
+from backpack.context.present import Part, values_of
 from backpack.errors import ContextOverflowError
 
 FLOORS: Final = (200, 64)
@@ -37,6 +38,17 @@ def fit(views: Sequence[View], tokens: Sequence[int], kept: Sequence[int], room_
     raise overflow(views, tokens, kept, room_tokens)
 
 
+def fit_parts(parts: Sequence[Part], room_tokens: int) -> dict[int, int]:
+    """The same for parts, by the places of their messages."""
+    caps = fit(_views(parts), [part.tokens for part in parts], range(len(parts)), room_tokens)
+    return {parts[at].place: tokens for at, tokens in caps.items()}
+
+
+def overflow_of(parts: Sequence[Part], room_tokens: int) -> ContextOverflowError:
+    """The error that says which of these parts can't fit, and why."""
+    return overflow(_views(parts), [part.tokens for part in parts], range(len(parts)), room_tokens)
+
+
 def overflow(
     views: Sequence[View], tokens: Sequence[int], kept: Sequence[int], room_tokens: int
 ) -> ContextOverflowError:
@@ -54,6 +66,10 @@ def overflow(
         tokens=total,
         limit=max(0, room_tokens),
     )
+
+
+def _views(parts: Sequence[Part]) -> list[View]:
+    return [view(value) for value in values_of(parts)]
 
 
 def _staged(views: Sequence[View], kept: Sequence[int]) -> Mapping[str, list[int]]:

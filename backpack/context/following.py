@@ -23,6 +23,7 @@ from backpack.context.storing import Loaded, Storage, Versions
 from backpack.context.totals import Key, Row, add_to
 from backpack.context.tracker import TokenTracker
 from backpack.core.commit import Commit
+from backpack.store.events import Event
 
 _CALL: Final = "call"
 _COMPRESSION: Final = "compression"
@@ -33,7 +34,7 @@ _logger: Final = getLogger("backpack.context")
 
 
 class Following:
-    """The present of one conversation. Everything but `lock` wants the lock."""
+    """The present of one conversation. Everything but `lock` wants the lock, and `tell` wants it free."""
 
     def __init__(self, storage: Storage, tracker: TokenTracker, *, is_sorting: bool) -> None:
         self.lock = RLock()
@@ -47,6 +48,8 @@ class Following:
         """Tokens that the last call counted beyond what was expected."""
         self.fault: str | None = None
         """What of the store couldn't be believed when it was read, and was left out."""
+        self.error: str | None = None
+        """What went wrong last without losing anything."""
         self.generation = 0
         """How often it was read anew."""
         self._is_sorting = is_sorting
@@ -128,6 +131,12 @@ class Following:
         found = {place: parts[place].packed for place in wanted if place in parts and not parts[place].is_short}
         missing = [place for place in wanted if place not in found]
         return {**found, **self.storage.read(missing, self.present.sizes)} if missing else found
+
+    def tell(self, error: str, cause: BaseException | None = None) -> None:
+        """Something went wrong, nothing is lost by it, and it has to be seen."""
+        self.error = error
+        _logger.warning("compressing a conversation: %s", error, exc_info=cause)
+        self.storage.bp._events.publish(Event("error", (self.storage.keys.messages,), detail=error))
 
     def _take(self, loaded: Loaded) -> None:
         self.generation += 1

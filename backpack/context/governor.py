@@ -4,6 +4,9 @@ Above the first one the model and the caller are told; above the second one larg
 fits. Each is told once per crossing: again only after the context was at or below the figure. Above which it was stands
 beside the conversation, so reopening tells nothing twice. The note for the model is in what is sent until the next
 message is added.
+
+What goes to the memory brings the context down to a margin below the second figure, so that it isn't crossed again at
+once. Where nothing can, it is tried again when enough came that could go.
 """
 
 import warnings
@@ -12,11 +15,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from backpack.codec import pack_value
+from backpack.context.attempts import Attempts
 from backpack.context.config import Governor
+from backpack.context.fitting import FLOORS, fit_parts
 from backpack.context.following import Following
 from backpack.context.present import Part
-from backpack.context.storable import LANGCHAIN, PLAIN
-from backpack.errors import ReadOnlyError
+from backpack.context.sizing import Sizes
+from backpack.context.storable import LANGCHAIN, PLAIN, SYSTEM
+from backpack.errors import ContextOverflowError, ReadOnlyError
 
 NOTE: Final = (
     "[Note: this conversation has more than {limit:,} tokens. Be brief, ask for slices instead of whole contents, and "
@@ -24,6 +30,13 @@ NOTE: Final = (
 )
 """What the model is told."""
 
+_MARGIN_PERCENT: Final = 75
+"""The context is brought down to this part of the second figure."""
+
+_LARGE_PART: Final = 20
+"""Where it could not, it is tried again when this part of the figure came that could go."""
+
+_STEP: Final = "governor"
 _CROSSED: Final = "crossed"
 _DEPTH: Final = 1
 
@@ -116,6 +129,53 @@ class Governing:
             self._following.storage.note(about)
         except ReadOnlyError:  # who only reads is told each time that he opens it
             return
+
+
+class Pointing:
+    """What goes to the memory above the second figure. Wants the lock of what it follows."""
+
+    def __init__(self, governor: Governor, following: Following, attempts: Attempts) -> None:
+        self._pointer = governor.pointer
+        self._margin = governor.pointer * _MARGIN_PERCENT // 100
+        self._following = following
+        self._attempts = attempts
+        self._halted_in = -1
+        """The generation in which the context could not be brought down to the margin."""
+        self._halted_at = 0
+        """How many messages there were then, or were looked at since."""
+        self._large = 0
+        """What of these could go."""
+
+    def is_due(self, sizes: Sizes) -> bool:
+        """Is it above the figure, and is there anything to do about it? O(messages since it was asked last)."""
+        following = self._following
+        if sizes.current <= self._pointer or not self._attempts.is_open(_STEP):
+            return False
+        if self._halted_in != following.generation:
+            return True
+        added = following.present.tokens[self._halted_at :]
+        self._halted_at += len(added)
+        self._large += sum(max(0, tokens - FLOORS[-1]) for tokens in added)
+        return self._large >= max(1, self._pointer // _LARGE_PART)
+
+    def caps(self, sizes: Sizes) -> dict[int, int]:
+        """What each message may have, system messages not counted, so that all comes to the margin; or to the figure;
+        or as near as it gets."""
+        present = self._following.present
+        parts = [part for part in present.messages() if present.roles[part.place] != SYSTEM]
+        others = present.context_tokens - sum(part.tokens for part in parts)
+        for figure in (self._margin, self._pointer):
+            try:
+                return fit_parts(parts, figure - sizes.overhead - others)
+            except ContextOverflowError:
+                continue
+        return {part.place: FLOORS[-1] for part in parts if part.tokens > FLOORS[-1]}
+
+    def close(self, sizes: Sizes, generation: int) -> None:
+        """It was tried in that generation, and this is what came of it."""
+        self._attempts.close(_STEP, generation)
+        self._halted_in = generation if sizes.current > self._margin else -1
+        self._halted_at, self._large = self._following.present.count, 0
 
 
 def _is_anthropic(parts: Sequence[Part]) -> bool:

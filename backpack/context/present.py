@@ -17,7 +17,7 @@ import xxhash
 
 from backpack.codec import pack_value, unpack_value
 from backpack.context.record import InForce, Record
-from backpack.context.storable import LANGCHAIN, PLAIN, SYSTEM, USER, restored
+from backpack.context.storable import LANGCHAIN, PLAIN, SYSTEM, TOOL, USER, restored
 from backpack.core.headers import array_header
 
 GROWTHS_KEPT: Final = 16
@@ -93,6 +93,11 @@ class Present:
         """Of all messages, in order."""
         return self._digest.hexdigest()
 
+    @property
+    def summary_tokens(self) -> int:
+        """What the summary comes to; 0 where there is none."""
+        return 0 if self.summary is None else self.summary.tokens
+
     def add(self, packed: bytes, record: Record, *, is_in_context: bool = True) -> None:
         """One more message."""
         place = len(self.tokens)
@@ -127,7 +132,7 @@ class Present:
         self.in_force = in_force
         self.summary = summary_part(in_force)
         self.system, self.rest, self._seen = [], [], set()
-        self.context_tokens = 0 if self.summary is None else self.summary.tokens
+        self.context_tokens = self.summary_tokens
         for part in sorted((*kept, *since), key=_place):
             self._show(part)
 
@@ -146,6 +151,15 @@ class Present:
         if self.summary is not None:
             yield self.summary
         yield from self.rest
+
+    def messages(self) -> list[Part]:
+        """The context without its summary, by place."""
+        return sorted((*self.system, *self.rest), key=_place)
+
+    def turn_results(self) -> list[Part]:
+        """The results of tools in the turn under way. O(the context)."""
+        start = self.last_user()
+        return [part for part in self.rest if part.place > start and self.roles[part.place] == TOOL]
 
     def shown(self) -> frozenset[int]:
         """The places of the messages that the context has."""

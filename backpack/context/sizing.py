@@ -62,10 +62,6 @@ class Sizes:
         aim = self.threshold - self.threshold // _STEP_PART
         return min(self.room, aim - self.overhead - self.unseen - self.reserve)
 
-    def with_messages(self, messages: int) -> "Sizes":
-        """The same with a context of another size."""
-        return Sizes(messages, self.overhead, self.unseen, self.reserve, self.limit, self.threshold)
-
 
 def sizes_of(
     config: ContextConfig, model_window: int, messages: int, overhead: int, unseen: int, growths: Sequence[int]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from backpack.context import ContextConfig, Governor, GovernorWarning
-from backpack.context.preparing import Preparing
+from backpack.context.governor import Pointing
 from backpack.context.shortening import with_results
 from backpack.errors import ContextOverflowError
 
@@ -184,10 +184,8 @@ def test_where_nothing_is_large_the_governor_looks_and_leaves_it(monkeypatch: py
     looked: list[int] = []
     config = ContextConfig(enable_compression=False, governor=Governor(500, 1_000))
     conversation = talk(window=200_000, config=config, on_warning=lambda said: None)
-    governed = Preparing._governed
-    monkeypatch.setattr(
-        Preparing, "_governed", lambda self, *figures: (looked.append(len(conversation)), governed(self, *figures))[1]
-    )
+    caps = Pointing.caps
+    monkeypatch.setattr(Pointing, "caps", lambda self, sizes: (looked.append(len(conversation)), caps(self, sizes))[1])
     for number in range(1_200):
         conversation.add(user(f"note {number} {filler(8)}"))
         conversation.context()
