@@ -9,11 +9,13 @@ No lock is held while a summarizer runs. Who needs a compression that is under w
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from backpack.context.adding import LONG, Adding
 from backpack.context.budget import Budget
 from backpack.context.config import ContextConfig
-from backpack.context.cost import Cost, Price
+from backpack.context.cost import Price
 from backpack.context.counting import Counter
 from backpack.context.environment import Configured, config_of
 from backpack.context.following import Following
@@ -23,33 +25,35 @@ from backpack.context.keys import KEY_DEFAULT
 from backpack.context.preparing import Preparing
 from backpack.context.present import Part, messages_of, values_of
 from backpack.context.recalling import Recalling
-from backpack.context.record import Compression, Record, Spent, check_of, spent_of
+from backpack.context.record import Compression
 from backpack.context.reporting import preview_of, stats_of
-from backpack.context.responses import input_of
 from backpack.context.running import Running
 from backpack.context.sizing import Sizes, sizes_of
 from backpack.context.statistics import Preview, Stats
-from backpack.context.storable import ASSISTANT, Stored, restored, stored
+from backpack.context.storable import restored
 from backpack.context.storing import Storage
 from backpack.context.summarizing import Summarizer, checked_summarizer
 from backpack.context.tracker import TokenTracker
-from backpack.context.usage import Usage, usage_of
 from backpack.core.commit import Commit
-from backpack.errors import InvalidArgumentError, UsageError
+from backpack.errors import InvalidArgumentError
 from backpack.memory.memory import Memory
 from backpack.store.store import Backpack
 
 MODEL_DEFAULT: Final = "gpt-4o"
-_LONG: Final = 64 * 1024
-"""Bytes of a message that a task doesn't count, and of a context that it doesn't decode, in the thread of its loop."""
-
 _RECALLED: Final = 10
-_Prepared = tuple[Stored, Record, Cost | None, dict[str, Any] | None]
-"""A message on its way in: what its call cost, and `about`."""
 
 
-_Looked = tuple[list[Part] | None, int, list[str], bool]
-"""What is sent (None: something is due before), its tokens, what the caller is told, and is there something to keep?"""
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What was seen when somebody wanted to send."""
+
+    parts: list[Part] | None
+    """What is sent; None when something is due before."""
+    tokens: int
+    said: list[str]
+    """What the governor tells the caller."""
+    is_noting: bool
+    """Has the governor something to keep?"""
 
 
 class Conversation:
@@ -110,6 +114,7 @@ class Conversation:
         self._preparing = Preparing(self._following, self.config, self._summarizer, lambda: self.memory)
         self._running = Running(bp, self._preparing, self._summarizer)
         self._recalling = Recalling(self._following)
+        self._adding = Adding(self._following, self._facts, lambda: self._sizes(self._tools).current)
         self._tools = self.tracker.count_tools(tools) if tools else 0
         self._governing = Governing(self.config.governing, self._following, self.tracker.count_message, on_warning)
         self.was_compressed_last = False
@@ -214,104 +219,11 @@ class Conversation:
 
         `InvalidArgumentError` for what is no message, `UnstorableValueError`, `UsageError`: nothing has happened then.
         """
-        item, record, cost, about = self._prepared(message, usage)
-        with self._following.lock:
-            before = self._following.claim()
-        try:
-            commit = self._storage.add(item, record, node, before, about)
-        except BaseException:
-            self._unsettled(before)
-            raise
-        self._added(commit, item, record, cost, before, about)
-        return commit
+        return self._adding.add(message, usage, node)
 
     async def aadd(self, message: Any, usage: Any = None, *, node: str | None = None) -> Commit:
         """As `add`, for tasks: neither counting a long message nor waiting for durability blocks the loop."""
-        readers = self.bp._readers
-        if self._is_at_hand() and _size_of(message) <= _LONG:
-            item, record, cost, about = self._prepared(message, usage)
-        else:
-            item, record, cost, about = await readers.run(self._prepared, message, usage)
-        before = self._claimed()
-        try:
-            commit = await self._storage.aadd(item, record, node, before, about)
-        except BaseException:
-            self._unsettled(before)
-            raise
-        if self._following.lock.acquire(blocking=False):
-            try:
-                self._added(commit, item, record, cost, before, about)
-            finally:
-                self._following.lock.release()
-        else:
-            await readers.finish(lambda: self._added(commit, item, record, cost, before, about), is_needed=True)
-        return commit
-
-    def _prepared(self, message: Any, usage: Any) -> _Prepared:
-        """A message and what will be noted of it. Nothing is recorded before it is committed."""
-        given = input_of(message)
-        item = stored(given)
-        used = self._used(item, usage, item.value if given is message else message)
-        tokens = self.tracker.count_message(item.value)
-        following = self._following
-        with following.lock:
-            if following.is_behind:
-                following.keep_up()
-            expected = self._sizes(self._tools).current
-            now = {**following.about, "model": self._model, "window": self.window}
-            about = None if now == following.about else now
-        cost: Cost | None = None
-        spent: Spent | None = None
-        if used is not None:
-            cost = self.tracker.cost_of(used)
-            spent = spent_of(cost, expected=expected)
-        elif item.role == ASSISTANT:
-            cost = self.tracker.cost_of(Usage(expected, tokens))
-            spent = spent_of(cost, is_estimated=True, expected=expected)
-        record = Record(tokens, len(item.packed), check_of(item.packed), item.role, item.kind, spent)
-        return item, record, cost, about
-
-    def _used(self, item: Stored, usage: Any, brought: Any) -> Any:
-        """The usage that was given, checked; else the one that a message or a response of the assistant's brings."""
-        if usage is not None:
-            usage_of(usage)
-            return usage
-        if item.role == ASSISTANT and (brought is not item.value or item.value.keys() & {"usage_metadata", "usage"}):
-            try:
-                return usage_of(brought)
-            except UsageError:
-                return None
-        return None
-
-    def _added(
-        self,
-        commit: Commit,
-        item: Stored,
-        record: Record,
-        cost: Cost | None,
-        before: Sequence[Record],
-        about: dict[str, Any] | None,
-    ) -> None:
-        with self._following.lock:
-            self._following.settle(before, is_written=True)
-            if about is not None:
-                self._following.about = about
-            self._following.adopt(commit, item.packed, record, cost)
-
-    def _claimed(self) -> Sequence[Record]:
-        """Records of others that a task writes before its own; none while a thread has the lock: loops do not wait."""
-        if not self._following.lock.acquire(blocking=False):
-            return ()
-        try:
-            return self._following.claim()
-        finally:
-            self._following.lock.release()
-
-    def _unsettled(self, before: Sequence[Record]) -> None:
-        """Committing has failed, or was cancelled: then it may have happened."""
-        if before:
-            with self._following.lock:
-                self._following.settle(before, is_written=False)
+        return await self._adding.aadd(message, usage, node)
 
     # -- the context ---------------------------------------------------------------------------------------------
 
@@ -326,7 +238,10 @@ class Conversation:
         overhead = self._overhead(tools)
         made: list[Compression] = []
         while True:
-            parts = self._ready(overhead)
+            looked = self._looked(overhead)
+            if looked.is_noting:
+                self._governing.keep()
+            parts = self._ready(looked)
             if parts is not None:
                 return self._sent(parts, made)
             made += self._running.work(lambda: self._sizes(overhead))
@@ -340,17 +255,14 @@ class Conversation:
         overhead = self._overhead(tools)
         made: list[Compression] = []
         while True:
-            at_hand = self._is_at_hand()
-            parts, tokens, said, is_noting = self._looked(overhead) if at_hand else await run(self._looked, overhead)
-            if is_noting:
+            is_at_hand = self._following.is_at_hand
+            looked = self._looked(overhead) if is_at_hand else await run(self._looked, overhead)
+            if looked.is_noting:
                 await run(self._governing.keep)
-            self._governing.tell(said)
+            parts = self._ready(looked)
             if parts is not None:
-                self._check(tokens)
-            if parts is not None:
-                if sum(len(part.packed) for part in parts) <= _LONG:
-                    return self._sent(parts, made)
-                return await run(self._sent, parts, made)
+                is_long = sum(len(part.packed) for part in parts) > LONG
+                return await run(self._sent, parts, made) if is_long else self._sent(parts, made)
             made += await self._running.awork(lambda: self._sizes(overhead))
 
     def compress(self) -> Compression | None:
@@ -377,16 +289,6 @@ class Conversation:
             self._following.keep_up()
             return list(self._following.present.parts())
 
-    def _ready(self, overhead: int) -> list[Part] | None:
-        """What is sent; None when something is due before."""
-        parts, tokens, said, is_noting = self._looked(overhead)
-        if is_noting:
-            self._governing.keep()
-        self._governing.tell(said)
-        if parts is not None:
-            self._check(tokens)
-        return parts
-
     def _looked(self, overhead: int) -> _Looked:
         following = self._following
         with following.lock:
@@ -395,11 +297,14 @@ class Conversation:
             said, is_noting = self._governing.look(sizes.current)
             is_due = not self._running.is_inside and self._preparing.is_due(sizes)
             parts = None if is_due else self._governing.noted(list(following.present.parts()))
-        return parts, sizes.current, said, is_noting
+        return _Looked(parts, sizes.current, said, is_noting)
 
-    def _check(self, tokens: int) -> None:
-        if self.tracker.budget is not None:
-            self.tracker.check(self.tracker.cost_of(tokens))
+    def _ready(self, looked: _Looked) -> list[Part] | None:
+        """What is sent, when the caller was told and the budget allows it; None when something is due before."""
+        self._governing.tell(looked.said)
+        if looked.parts is not None and self.tracker.budget is not None:
+            self.tracker.check(self.tracker.cost_of(looked.tokens))
+        return looked.parts
 
     def _sent(self, parts: Sequence[Part], made: Sequence[Compression]) -> list[Any]:
         self._note_compression(made)
@@ -466,28 +371,9 @@ class Conversation:
         growths = (*present.growths, present.turn_tokens) if present.turn_tokens else present.growths
         return sizes_of(self.config, self.window, present.context_tokens, overhead, following.unseen, growths)
 
-    def _is_at_hand(self) -> bool:
-        """Does asking take no reading, so that a task may do it in the thread of its loop?"""
-        lock = self._following.lock
-        if not lock.acquire(blocking=False):
-            return False
-        try:
-            return self._following.is_current
-        finally:
-            lock.release()
-
-
-def _size_of(message: Any) -> int:
-    """About how many characters a message has; of what isn't seen through, many."""
-    content = message.get("content") if isinstance(message, dict) else getattr(message, "content", None)
-    if content is None or isinstance(content, str):
-        return len(content or "")
-    if isinstance(content, list):
-        return sum(
-            len(block.get("text") or "") if isinstance(block, dict) and set(block) <= {"type", "text"} else _LONG
-            for block in content
-        )
-    return _LONG + 1
+    def _facts(self) -> dict[str, Any]:
+        """What is kept of it for who resumes it."""
+        return {"model": self._model, "window": self.window}
 
 
 def _count_of(value: Any) -> int | None:

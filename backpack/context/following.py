@@ -16,10 +16,11 @@ from typing import Any, Final
 
 from backpack.codec import unpack_value
 from backpack.context.cost import Cost
+from backpack.context.loading import Loaded
 from backpack.context.present import Present
 from backpack.context.record import Compression, Record, Spent, check_of
 from backpack.context.storable import role_of
-from backpack.context.storing import Loaded, Storage, Versions
+from backpack.context.storing import Storage, Versions
 from backpack.context.totals import Key, Row, add_to
 from backpack.context.tracker import TokenTracker
 from backpack.core.commit import Commit
@@ -34,7 +35,7 @@ _logger: Final = getLogger("backpack.context")
 
 
 class Following:
-    """The present of one conversation. Everything but `lock` wants the lock, and `tell` wants it free."""
+    """The present of one conversation. `tell` wants the lock free, `is_at_hand` doesn't care, all else wants it."""
 
     def __init__(self, storage: Storage, tracker: TokenTracker, *, is_sorting: bool) -> None:
         self.lock = RLock()
@@ -66,6 +67,16 @@ class Following:
         return self._versions is not None and self.storage.versions() == self._versions
 
     @property
+    def is_at_hand(self) -> bool:
+        """Does asking take no waiting and no reading, so that a task may do it in the thread of its loop?"""
+        if not self.lock.acquire(blocking=False):
+            return False
+        try:
+            return self.is_current
+        finally:
+            self.lock.release()
+
+    @property
     def is_behind(self) -> bool:
         """Does it know too little to count what is added?"""
         return self._versions is None or len(self._pending) > _PENDING_MAX
@@ -73,7 +84,7 @@ class Following:
     def keep_up(self) -> None:
         """Know what the store says now."""
         if not self.is_current:
-            self._take(self.storage.load(self._counted, is_sorting=self._is_sorting))
+            self._take(*self.storage.load(self._counted, is_sorting=self._is_sorting))
 
     def claim(self) -> list[Record]:
         """Records of messages of others that the next commit writes. Nobody else gets them, until `settle` is told."""
@@ -138,17 +149,15 @@ class Following:
         _logger.warning("compressing a conversation: %s", error, exc_info=cause)
         self.storage.bp._events.publish(Event("error", (self.storage.keys.messages,), detail=error))
 
-    def _take(self, loaded: Loaded) -> None:
+    def _take(self, versions: Versions, loaded: Loaded) -> None:
         self.generation += 1
         self.present, self.log, self.about = loaded.present, loaded.log, loaded.about
         self._unwritten = [] if self._is_claimed else loaded.unwritten
         if loaded.fault is not None and loaded.fault != self.fault:
             _logger.warning("reading a conversation: %s", loaded.fault)
         self.fault = loaded.fault
-        self._versions = loaded.versions
-        self._pending = {
-            version: added for version, added in self._pending.items() if version > loaded.versions.messages
-        }
+        self._versions = versions
+        self._pending = {version: added for version, added in self._pending.items() if version > versions.messages}
         self.estimated_calls = sum(spent.is_estimated for spent in loaded.spent)
         self.unseen = 0
         for spent in loaded.spent:
