@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from backpack.errors import InvalidArgumentError
-from backpack.memory.messages import attributes
+from backpack.memory.shapes import CALL_ITEMS, CALLS, MEDIA, attributes, kind_of, unwrapped
 
 MESSAGE_TOKENS: Final = 3
 ROLE_TOKENS: Final = 1
@@ -29,13 +29,7 @@ LOW_DETAIL_TOKENS: Final = 85
 
 Count = Callable[[str], int]
 
-_CALLS: Final = frozenset(("tool_use", "server_tool_use", "mcp_tool_use", "tool_call", "function_call", "mcp_call"))
-_MEDIA: Final = frozenset(
-    (
-        *("image", "image_url", "input_image", "audio", "input_audio", "video", "file", "input_file", "document"),
-        *("media", "container_upload", "base64", "inline_data", "inlineData", "file_data", "fileData"),
-    )
-)
+_CALLS: Final = CALLS | CALL_ITEMS
 _HIDDEN: Final = frozenset(("redacted_thinking", "encrypted_content", "signature", "cache_control", "id", "type"))
 """Fields and blocks that are no text for the model, or that nobody can count."""
 
@@ -48,25 +42,23 @@ def message_tokens(message: Any, count: Count) -> int:
     fields: Mapping[str, Any] | None = {"content": message} if isinstance(message, str) else _fields(message)
     if fields is None:
         raise InvalidArgumentError(f"a message is a dict, a message object or a text: type={type(message).__name__}")
-    for wrapped in ("data", "kwargs"):  # how LangChain writes its messages down
-        if "content" not in fields and isinstance(fields.get(wrapped), Mapping) and "content" in fields[wrapped]:
-            fields = fields[wrapped]
+    fields = unwrapped(fields)
     try:
         tokens = MESSAGE_TOKENS + ROLE_TOKENS + _block(fields, count)
     except RecursionError:
         raise InvalidArgumentError("a message holds containers within containers, too deep to be read") from None
     name = fields.get("name")
-    if isinstance(name, str) and name and _kind(fields) not in _CALLS:
+    if isinstance(name, str) and name and kind_of(fields) not in _CALLS:
         tokens += NAME_TOKENS + count(name)
     return tokens
 
 
 def _block(fields: Mapping[str, Any], count: Count) -> int:
     """A message or a block of one: its texts, its calls, what it holds in turn."""
-    kind = _kind(fields)
+    kind = kind_of(fields)
     if kind in _CALLS:
         return _call(fields, count)
-    if kind in _MEDIA or "inline_data" in fields or "inlineData" in fields:
+    if kind in MEDIA or "inline_data" in fields or "inlineData" in fields:
         return _medium(fields, count)
     if kind in _HIDDEN:
         return 0
@@ -99,7 +91,7 @@ def _calls(fields: Mapping[str, Any], count: Count) -> int:
     in_blocks: set[str | None] = set()
     if isinstance(content, list | tuple):
         blocks = [_fields(item) for item in content]
-        in_blocks = {_id(block.get("id")) for block in blocks if block is not None and _kind(block) in _CALLS}
+        in_blocks = {_id(block.get("id")) for block in blocks if block is not None and kind_of(block) in _CALLS}
     calls = [*_items(fields.get("tool_calls")), *_items(fields.get("invalid_tool_calls"))]
     if not calls:
         kwargs = fields.get("additional_kwargs")
@@ -164,11 +156,6 @@ def _fields(value: Any) -> Mapping[str, Any] | None:
     if found is None:
         found = getattr(value, "__dict__", None)
     return found if isinstance(found, dict) else None
-
-
-def _kind(fields: Mapping[str, Any]) -> str:
-    kind = fields.get("type")
-    return kind if isinstance(kind, str) else ""
 
 
 def _items(value: Any) -> list[Any]:

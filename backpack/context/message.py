@@ -14,40 +14,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from backpack.memory.messages import REFS, attributes
+from backpack.memory.messages import REFS
+from backpack.memory.shapes import CALLS, CONTENTS, ROLES, SIGNED, Role, attributes, kind_of, unwrapped
 
-Role = Literal["system", "user", "assistant", "tool"]
-
-_ROLES: Final[Mapping[str, Role]] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "human": "user",
-    "assistant": "assistant",
-    "ai": "assistant",
-    "model": "assistant",
-    "tool": "tool",
-    "function": "tool",
-    "SystemMessage": "system",
-    "SystemMessageChunk": "system",
-    "HumanMessage": "user",
-    "HumanMessageChunk": "user",
-    "AIMessage": "assistant",
-    "AIMessageChunk": "assistant",
-    "ToolMessage": "tool",
-    "ToolMessageChunk": "tool",
-    "FunctionMessage": "tool",
-    "FunctionMessageChunk": "tool",
-}
-"""What a `role` or a LangChain `type` means. Any other role is taken for one that answers: nothing protects it."""
-
-_CONTENT: Final = ("content", "parts", "text", "output", "refusal", "input_text", "output_text")
-"""Where a message or a block may have its text; the first that is there counts."""
-
-_SIGNED: Final = frozenset(("thinking", "redacted_thinking", "reasoning"))
-_USES: Final = frozenset(("tool_use", "server_tool_use", "mcp_tool_use", "tool_call"))
 _DEPTH_MAX: Final = 8
 """Levels of blocks within blocks; providers have three."""
 
@@ -111,7 +82,7 @@ def view(message: Any) -> View:
     if isinstance(message, str):
         return View("user", message, refs=_refs({}, message), raw=message)
     fields = _fields(message)
-    kind = _text_of(fields, "type")
+    kind = kind_of(fields)
     role = _role(fields)
     texts: list[str] = []
     calls: list[Call] = []
@@ -123,7 +94,7 @@ def view(message: Any) -> View:
     elif kind.endswith("_output") and "call_id" in fields:
         results.append(_result(fields, _text_of(fields, "call_id"), fields.get("output")))
         role = "tool"
-    elif kind in _SIGNED and "role" not in fields:
+    elif kind in SIGNED and "role" not in fields:
         return View("assistant", "", refs=_refs(fields, ""), is_leading=True, raw=message)
     elif role == "tool":
         results.append(_tool_result(fields, kind))
@@ -144,12 +115,7 @@ def view(message: Any) -> View:
 def _fields(value: Any) -> Mapping[Any, Any]:
     """The fields of a message or a block: a dict's, an object's, those within the forms that LangChain writes."""
     if isinstance(value, dict):
-        if isinstance(value.get("kwargs"), dict) and isinstance(value.get("id"), list) and value["id"]:
-            name = value["id"][-1]
-            return {**value["kwargs"], "type": name} if _is_known(name) else value["kwargs"]
-        if isinstance(value.get("data"), dict) and "content" in value["data"] and _is_known(value.get("type")):
-            return {**value["data"], "type": value["type"]}
-        return value
+        return unwrapped(value)
     own = attributes(value)
     if own is None:
         return {}
@@ -157,16 +123,10 @@ def _fields(value: Any) -> Mapping[Any, Any]:
     return {**own, **extra} if isinstance(extra, dict) else own
 
 
-def _is_known(kind: object) -> bool:
-    return isinstance(kind, str) and kind in _ROLES
-
-
 def _role(fields: Mapping[Any, Any]) -> Role:
+    """Who speaks. Any other role than those that are known is taken for one that answers: nothing protects it."""
     role = fields.get("role")
-    if isinstance(role, str):
-        return _ROLES.get(role, "assistant")
-    kind = fields.get("type")
-    return _ROLES.get(kind, "assistant") if isinstance(kind, str) else "assistant"
+    return ROLES.get(role if isinstance(role, str) else kind_of(fields), "assistant")
 
 
 def _text_of(fields: Mapping[Any, Any], *names: str) -> str:
@@ -176,7 +136,7 @@ def _text_of(fields: Mapping[Any, Any], *names: str) -> str:
 
 def _blocks(fields: Mapping[Any, Any]) -> Iterator[Any]:
     """What a message consists of: one text or its blocks."""
-    for name in _CONTENT:
+    for name in CONTENTS:
         content = fields.get(name)
         if content is not None and content != "":
             yield from content if isinstance(content, list | tuple) else (content,)
@@ -186,8 +146,8 @@ def _blocks(fields: Mapping[Any, Any]) -> Iterator[Any]:
 def _take(block: Any, texts: list[str], calls: list[Call], results: list[Result]) -> None:
     """One block of a message, by what it is."""
     fields = _fields(block)
-    kind = _text_of(fields, "type")
-    if kind in _USES:
+    kind = kind_of(fields)
+    if kind in CALLS:
         arguments = fields.get("input", fields.get("args", fields.get("arguments")))
         calls.append(Call(_text_of(fields, "id"), _text_of(fields, "name"), canonical(arguments)))
     elif kind.endswith("tool_result") or ("tool_use_id" in fields and kind.endswith("_result")):
@@ -209,9 +169,9 @@ def _plain(value: Any, depth: int) -> str:
     if isinstance(value, bool | int | float):
         return canonical(value)
     fields = _fields(value)
-    if _text_of(fields, "type") in _SIGNED:
+    if kind_of(fields) in SIGNED:
         return ""
-    for name in _CONTENT:
+    for name in CONTENTS:
         if fields.get(name) is not None:
             return _plain(fields[name], depth + 1)
     return canonical(fields["json"]) if "json" in fields else ""
@@ -261,7 +221,7 @@ def _tool_result(fields: Mapping[Any, Any], kind: str) -> Result:
     id = _text_of(fields, "tool_call_id", "call_id")
     if not id and is_legacy:
         id = _by_name(_text_of(fields, "name"))
-    return _result(fields, id, next((fields[name] for name in _CONTENT if fields.get(name) is not None), None))
+    return _result(fields, id, next((fields[name] for name in CONTENTS if fields.get(name) is not None), None))
 
 
 def _result(fields: Mapping[Any, Any], id: str, content: Any) -> Result:
@@ -297,7 +257,7 @@ def dumped(value: Any, **how: Any) -> str:
 def _has_media(fields: Mapping[Any, Any]) -> bool:
     """Does a message hold more than texts and results: an image, say?"""
     content = fields.get("content")
-    kinds = (_text_of(_fields(block), "type") for block in content) if isinstance(content, list | tuple) else ()
+    kinds = (kind_of(_fields(block)) for block in content) if isinstance(content, list | tuple) else ()
     return any(kind and kind not in ("text", "input_text") and not kind.endswith("result") for kind in kinds)
 
 

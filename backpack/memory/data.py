@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from backpack.limits import VALUE_DEPTH_MAX
-from backpack.memory.messages import REFS, RESULTS, SIGNED, attributes, is_data_url, is_medium, is_message
+from backpack.memory.messages import REFS
+from backpack.memory.shapes import RESULTS, SIGNED, attributes, is_data_url, is_medium, is_message
 
 _LEAVES: Final = frozenset((int, float, bool, type(None), bytes))
 _PARTS: Final = RESULTS | SIGNED | frozenset(("tool_use", "server_tool_use", "tool_call", "function_call", "document"))

@@ -23,6 +23,18 @@ from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from backpack.limits import VALUE_DEPTH_MAX
+from backpack.memory.shapes import (
+    BASE64,
+    LANGCHAIN_ROLES,
+    RESULTS,
+    SIGNED,
+    attributes,
+    is_data_url,
+    is_medium,
+    is_message,
+    kind_of,
+    speaker_of,
+)
 
 REFS: Final = "memory_refs"
 ABSENT: Final = object()
@@ -30,37 +42,16 @@ ABSENT: Final = object()
 
 _KWARGS: Final = "additional_kwargs"
 _LEAVES: Final = frozenset((int, float, bool, type(None)))
-_ROLES: Final = {
-    "human": "user",
-    "ai": "assistant",
-    "system": "system",
-    "tool": "tool",
-    "function": "tool",
-    "AIMessageChunk": "assistant",
-    "HumanMessageChunk": "user",
-    "ToolMessageChunk": "tool",
-}
-"""What LangChain says in `type` where others have a `role`."""
-
-RESULTS: Final = frozenset(("tool_result", "function_call_output", "mcp_tool_result", "web_search_tool_result"))
-"""Blocks in a message that hold what a tool said."""
-
-SIGNED: Final = frozenset(("thinking", "redacted_thinking", "reasoning"))
-"""Reasoning that must come back as it was."""
-
 _ANSWERING: Final = frozenset(("tool", "function"))
 _PAYLOADS: Final = frozenset(("content", "output"))
 """Fields with what a tool answered."""
 
-_MEDIA: Final = frozenset(("base64", "image", "audio", "video", "input_audio"))
 _MEDIA_FIELDS: Final = frozenset(("data", "base64", "file_data", "b64_json"))
-_MEDIA_MIMES: Final = ("image/", "audio/", "video/", "application/pdf", "application/octet-stream")
-_DATA_URL_HEAD: Final = 256
 _LOOKED_AT: Final = 4096
 _WIDTH: Final = 64
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 _BASE64_END: Final = re.compile(r"[A-Za-z0-9+/_\-\r\n]*={0,2}[\r\n]*")
-_KINDS: Final = frozenset(_ROLES) | RESULTS | SIGNED | _MEDIA
+_KINDS: Final = frozenset(LANGCHAIN_ROLES) | RESULTS | SIGNED | BASE64
 """What `type` may say that is understood here: it stays, whatever the limit, so that it is understood again."""
 
 Scope = TypeVar("Scope")
@@ -93,16 +84,6 @@ def rewrite(value: Any, rewriter: Rewriter[Any]) -> Any:
     they stand. O(what there is), not counting the rewriter.
     """
     return _Walk(rewriter).value(value, None, "", "", False)
-
-
-def attributes(value: Any) -> dict[str, Any] | None:
-    """The attributes of a message object; None when it is none."""
-    if isinstance(value, type):
-        return None
-    found = getattr(value, "__dict__", None)
-    if type(found) is dict and ("content" in found or hasattr(type(value), "model_copy")):
-        return found
-    return None
 
 
 class _Walk:
@@ -163,7 +144,7 @@ class _Walk:
             parts = {"kwargs": own[_KWARGS], "own": {**own, _KWARGS: None}}
         if isinstance(getattr(value, "__pydantic_extra__", None), dict):
             parts["extra"] = value.__pydantic_extra__
-        role = _role(own) or role
+        role = speaker_of(own) or role
         if scope is None or "content" in own:
             there = [name for name, part in parts.items() if REFS in part]
             place = there[0] if there else "kwargs" if "kwargs" in parts else "extra" if "extra" in parts else "own"
@@ -186,9 +167,8 @@ class _Walk:
         self, fields: Mapping[Any, Any], scope: Any, role: str, is_kept: bool, refs: str | None = None
     ) -> dict[Any, Any]:
         """The fields of a dict or an object, rewritten; the one named `refs` is only copied."""
-        kind = fields.get("type")
-        kind = kind if type(kind) is str else ""
-        own_role = _role(fields)
+        kind = kind_of(fields)
+        own_role = speaker_of(fields)
         role = own_role or role
         is_kept = is_kept or kind in SIGNED
         still = _MEDIA_FIELDS if is_medium(fields) else frozenset()
@@ -242,37 +222,6 @@ def _like(value: Any, items: list[Any]) -> Any:
     return value if make is None else make(items)
 
 
-def is_message(value: Mapping[Any, Any]) -> bool:
-    """A dict that is a message wherever it stands. Told by what offloading never changes."""
-    if "role" in value and ("content" in value or "tool_calls" in value or "parts" in value):
-        return True
-    kind = value.get("type")
-    return isinstance(kind, str) and kind in _ROLES and "content" in value
-
-
-def _role(fields: Mapping[Any, Any]) -> str:
-    """Who speaks in these fields; empty when they don't say."""
-    role = fields.get("role")
-    if isinstance(role, str):
-        return role
-    kind = fields.get("type")
-    if not isinstance(kind, str) or (kind == "function" and "function" in fields):  # a call, which the model wrote
-        return ""
-    return "tool" if kind in RESULTS else _ROLES.get(kind, "")
-
-
-def is_medium(fields: Mapping[Any, Any]) -> bool:
-    kind = fields.get("type")
-    if isinstance(kind, str) and kind in _MEDIA:
-        return True
-    if "format" in fields and "data" in fields:
-        return True
-    return any(
-        isinstance(mime, str) and mime.startswith(_MEDIA_MIMES)
-        for mime in (fields.get("media_type"), fields.get("mime_type"), fields.get("mimeType"))
-    )
-
-
 def _is_plain_text(item: Any) -> bool:
     """Is it a text that can't be base64? Looks at its beginning and its end."""
     if type(item) is not str:
@@ -280,7 +229,3 @@ def _is_plain_text(item: Any) -> bool:
     *lines, last = item[:_LOOKED_AT].splitlines() or [""]
     is_wrapped = len({len(line) for line in lines}) <= 1 and (not lines or len(last) <= len(lines[0]))
     return not (is_wrapped and all(map(_BASE64.fullmatch, (*lines, last))) and _BASE64_END.fullmatch(item[-_WIDTH:]))
-
-
-def is_data_url(text: str | bytes) -> bool:
-    return isinstance(text, str) and text.startswith("data:") and ";base64," in text[:_DATA_URL_HEAD]

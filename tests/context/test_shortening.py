@@ -1,7 +1,9 @@
 """What stays and is large: sizes of messages, results of one turn, the governor."""
 
+import asyncio
 import json
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,6 +141,21 @@ def test_without_a_callback_the_governor_warns_as_python_does() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         conversation.context()
+
+
+@pytest.mark.parametrize("is_task", [False, True])
+def test_a_warning_of_the_governor_names_the_line_that_asked(is_task: bool) -> None:
+    async def ask() -> None:
+        await conversation.acontext()
+
+    conversation = talk(window=90_000, config={"governor": True})
+    conversation.add(user(filler(20_100)))
+    with pytest.warns(GovernorWarning) as warned:
+        asyncio.run(ask()) if is_task else conversation.context()
+    lines_asking = Path(__file__).read_text("utf-8").splitlines()
+    assert warned[0].filename == __file__
+    asking = "await conversation.acontext()" if is_task else "else conversation.context()"
+    assert asking in lines_asking[warned[0].lineno - 1]
 
 
 def test_above_the_second_figure_only_pointers_to_large_contents_stay() -> None:
