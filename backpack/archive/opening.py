@@ -18,10 +18,12 @@ from typing import Final
 from backpack.archive.archive import Archive, Part
 from backpack.archive.broken import place_of
 from backpack.archive.cache import Cache
+from backpack.archive.checkpoints import checkpoints_in
 from backpack.archive.dormant import Dormant
 from backpack.archive.doubting import cut_doubtful
+from backpack.archive.files import READERS
 from backpack.archive.manifest import CLEAN, MANIFEST, Manifest, publish_manifest, read_clean, read_manifest
-from backpack.archive.opened import ASIDE, READERS, Checkpoints, Opened, apply_notes
+from backpack.archive.opened import ASIDE, Opened
 from backpack.archive.placing import Placer
 from backpack.archive.recovery import Damage, Plan, planned
 from backpack.archive.scanning import Fault, Log, acknowledged_in
@@ -97,9 +99,7 @@ def open_archive(
         raise outcome.error
     plan = outcome
     placer = Placer(lambda payload: blobs.put_bytes(payload, is_durable=False))
-    checkpoints: Checkpoints = {name: (seq, notes) for name, seq, notes in manifest.checkpoints}
-    for log in plan.logs:
-        apply_notes(checkpoints, log.notes)
+    checkpoints = checkpoints_in(manifest, plan.logs)
     archive = Archive(blobs, [*segments, *plan.logs], placer, None, manifest.first_seq)
     archive.kept = {seq for seq, _ in checkpoints.values() if seq < manifest.first_seq}
     recovery = None

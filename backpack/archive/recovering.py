@@ -25,10 +25,12 @@ from typing import Final
 
 from backpack.archive.archive import Part
 from backpack.archive.cache import Cache
+from backpack.archive.checkpoints import checkpoints_in
 from backpack.archive.content import BLOB, DAMAGED, Change, CommitRow, SourceId, Value
 from backpack.archive.contents import Contents
 from backpack.archive.dormant import Newest, newest_of
 from backpack.archive.encrypting import covers_of
+from backpack.archive.files import READERS
 from backpack.archive.frames import KIND_CODES
 from backpack.archive.guessing import guessed
 from backpack.archive.inbox import INBOX, LETTER, Inbox
@@ -44,7 +46,6 @@ from backpack.archive.manifest import (
     publish_manifest,
     read_manifest,
 )
-from backpack.archive.opened import READERS, Checkpoints, apply_notes
 from backpack.archive.opening import BLOBS, LOCK
 from backpack.archive.salvaging import Salvage, salvaged
 from backpack.archive.sealing import seal
@@ -234,9 +235,7 @@ class _Recovery:
             self._delete(deleted, head, origin)
         if self._copied:
             self._blobs.sync_all()
-        checkpoints: Checkpoints = {name: (seq, notes) for name, seq, notes in manifest.checkpoints}
-        for log in salvage.logs:
-            apply_notes(checkpoints, log.notes)
+        checkpoints = checkpoints_in(manifest, salvage.logs)
         kept = [(name, seq, notes) for name, (seq, notes) in checkpoints.items() if seq in self._seqs]
         first_seq = min(seq for seq in self._seqs if seq >= min(manifest.first_seq, head))
         out.create(READERS).close()

@@ -18,10 +18,11 @@ from backpack.archive.cache import Cache
 from backpack.archive.content import BLOB, OWN, Change, SourceId
 from backpack.archive.derived import is_derived
 from backpack.archive.encrypting import covers_of
+from backpack.archive.files import READERS
 from backpack.archive.inbox import INBOX, Inbox
 from backpack.archive.losing import Losses, blob_fault, left_of
 from backpack.archive.manifest import CLEAN, MANIFEST, Manifest, read_clean, read_manifest
-from backpack.archive.opened import ASIDE, READERS, RESERVE
+from backpack.archive.opened import ASIDE, RESERVE
 from backpack.archive.opening import BLOBS, LOCK
 from backpack.archive.recovery import Damage, planned
 from backpack.archive.salvaging import open_listed, salvaged

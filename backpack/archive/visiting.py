@@ -12,13 +12,15 @@ from typing import Any, Final
 
 from backpack.archive.archive import Archive, Part
 from backpack.archive.cache import Cache
+from backpack.archive.checkpoints import Checkpoints, checkpoints_in
 from backpack.archive.content import CommitRow, facts_of
 from backpack.archive.dormant import Columns, Dormant, Newest, newest_of
 from backpack.archive.encrypting import covers_of
+from backpack.archive.files import READERS
 from backpack.archive.frames import LOG_HEAD_SIZE_MAX, damaged, read_log_head
 from backpack.archive.holed import HoledArchive
 from backpack.archive.manifest import MANIFEST, Manifest, SegmentInfo, read_clean, read_manifest
-from backpack.archive.opened import READERS, Checkpoints, Opened, apply_notes
+from backpack.archive.opened import Opened
 from backpack.archive.placing import Placer
 from backpack.archive.recovery import Damage, planned
 from backpack.archive.salvaging import log_numbers, open_listed, salvaged
@@ -220,9 +222,7 @@ def _view(folder: Folder, covers: Covers, cache: Cache, manifest: Manifest, blob
     plan = planned(manifest, logs, faults, torn, read_clean(folder), folder.boot)
     if isinstance(plan, Damage):
         raise plan.error
-    checkpoints: Checkpoints = {name: (seq, notes) for name, seq, notes in manifest.checkpoints}
-    for log in plan.logs:
-        apply_notes(checkpoints, log.notes)
+    checkpoints = checkpoints_in(manifest, plan.logs)
     archive = Archive(blobs, [*parts, *plan.logs], Placer(_no_blob), None, manifest.first_seq)
     archive.kept = {seq for seq, _ in checkpoints.values() if seq < manifest.first_seq}
     known = _known(archive, before)
@@ -254,9 +254,7 @@ def _damaged_view(
     salvage = salvaged(folder, covers, cache, manifest)
     if not salvage.head:
         raise fault
-    checkpoints: Checkpoints = {name: (seq, notes) for name, seq, notes in manifest.checkpoints}
-    for log in salvage.logs:
-        apply_notes(checkpoints, log.notes)
+    checkpoints = checkpoints_in(manifest, salvage.logs)
     checkpoints = {name: one for name, one in checkpoints.items() if one[0] <= salvage.head}
     placer = Placer(_no_blob)
     archive = HoledArchive(blobs, salvage.parts, placer, manifest.first_seq, salvage.holes, salvage.head)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from backpack.archive.copying import copied, write_store
 from backpack.archive.encrypting import new_covers
+from backpack.archive.files import READERS
 from backpack.archive.manifest import CLEAN, MANIFEST, Manifest
-from backpack.archive.opened import READERS
 from backpack.archive.opening import BLOBS, LOCK
 from backpack.blobs.store import Blobs
 from backpack.core.addresses import At, resolve

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import backpack
-import backpack.archive.opened
+import backpack.archive.files
 from backpack import Backpack, CommitPrunedError, InvalidArgumentError
 from backpack.storage.memory import MemoryFolder
 
@@ -289,8 +289,8 @@ def test_a_checkpoint_of_what_is_about_to_go_is_refused(monkeypatch: pytest.Monk
                 faults.append(error)
         return based(*arguments)
 
-    based = backpack.archive.opened.based
-    monkeypatch.setattr(backpack.archive.opened, "based", meanwhile)
+    based = backpack.archive.files.based
+    monkeypatch.setattr(backpack.archive.files, "based", meanwhile)
     bp.compact(keep_commits=100)
     assert len(faults) == 1 and "seq=20" in str(faults[0])
     bp.close()

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import pytest
 
+import backpack.archive.files
 import backpack.archive.manifest
-import backpack.archive.opened
 import backpack.archive.opening
 import backpack.archive.scanning
 from backpack.archive.manifest import CLEAN
@@ -90,7 +90,7 @@ def manifest_not_synced_before_logs_go(patch: Patch) -> None:
 
 
 def segment_not_synced_before_the_manifest_lists_it(patch: Patch) -> None:
-    patch.setattr(backpack.archive.opened, "publish", publish_unsynced)
+    patch.setattr(backpack.archive.files, "publish", publish_unsynced)
 
 
 def publish_unsynced(folder: Folder, name: str, chunks: list[bytes]) -> None:

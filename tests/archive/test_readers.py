@@ -12,7 +12,7 @@ import pytest
 
 import backpack
 from backpack import Backpack, CommitPrunedError, ReadOnlyError, StorageError, StoreLockedError, StoreNotFoundError
-from backpack.archive.opened import READERS
+from backpack.archive.files import READERS
 from backpack.archive.visiting import TRIES, lock_to_read
 from backpack.storage.memory import MemoryFile, MemoryFolder
 
