@@ -12,7 +12,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import timedelta
-from heapq import merge
+from itertools import islice
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
@@ -32,14 +32,15 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from backpack.errors import InvalidArgumentError
 from backpack.integrations.langgraph.copying import copy
+from backpack.integrations.langgraph.listing import listed
 from backpack.integrations.langgraph.names import segment_of
 from backpack.integrations.langgraph.opening import IN_MEMORY, store_of
-from backpack.integrations.langgraph.reading import config_of, decoded, gather, history_of, metadata_of, walk
+from backpack.integrations.langgraph.reading import config_of, decoded, gather, history_of, walk
 from backpack.integrations.langgraph.records import NO_UPDATED, Typed
 from backpack.integrations.langgraph.retaining import erase_when_due, retain
 from backpack.integrations.langgraph.retention import DELETE, KEEP_LATEST, STRATEGIES, Retention
 from backpack.integrations.langgraph.rewriting import drop, erased, rewrite
-from backpack.integrations.langgraph.selecting import Known, latest, within, without_runs
+from backpack.integrations.langgraph.selecting import Known, Selection, latest, within, without_runs
 from backpack.integrations.langgraph.serializing import StrictSerializer
 from backpack.integrations.langgraph.threads import Threads, threads_of
 from backpack.integrations.langgraph.writing import Draft, WriteDraft, missing_channels, put, put_writes
@@ -190,20 +191,9 @@ class BackpackSaver(
         `config`: of this thread, namespace and id, as far as it names them; None: of all threads. `filter`: what their
         metadata have to say. `before`: those below its checkpoint id.
         """
-        if limit is not None and limit <= 0:
-            return
-        count = 0
-        name = get_checkpoint_id(config) if config else None
-        for one, thread_id, namespace in self._places(config, get_checkpoint_id(before) if before else None):
-            if name and one != name:
-                continue
-            found = self._found(thread_id, namespace, one, filter)
-            if found is None:
-                continue
-            yield found
-            count += 1
-            if count == limit:
-                return
+        if limit is None or limit > 0:
+            found = listed(self._threads(), self.serde, config, filter, get_checkpoint_id(before) if before else None)
+            yield from islice(found, limit)
 
     # -- threads -----------------------------------------------------------------------------------------------
 
@@ -216,11 +206,7 @@ class BackpackSaver(
 
         Cost: that of `Backpack.purge`: on disk, every segment that has something of the thread is written anew.
         """
-        threads = self._threads()
-        with threads.lock:
-            segment = segment_of(str(thread_id))
-            drop(threads, str(thread_id))
-        erased(threads, [segment])
+        self._drop([str(thread_id)])
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Take out the checkpoints of these runs, by the `run_id` of their metadata, with their writes, for good.
@@ -228,16 +214,8 @@ class BackpackSaver(
         What later checkpoints of a `DeltaChannel` are made of stays, hidden. Cost: reading all threads, and writing
         those that lose something.
         """
-        if not run_ids:
-            return
-        threads = self._threads()
-        changed = []
-        for thread_id in threads.names():
-            with threads.lock:
-                thread = threads.thread(thread_id)
-                if rewrite(threads, thread, without_runs(Known(thread, self.serde), run_ids)):
-                    changed.append(thread.segment)
-        erased(threads, changed)
+        if run_ids:
+            self._keep(self._threads().names(), lambda known: without_runs(known, run_ids))
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """All checkpoints and writes of a thread in another one too: one commit that brings in no bytes.
@@ -273,20 +251,11 @@ class BackpackSaver(
             raise InvalidArgumentError('strategy="delete" keeps nothing: leave keep_last, older_than and max_bytes out')
         if isinstance(thread_ids, str):
             raise InvalidArgumentError("thread_ids must be a list of str, not one str")
-        threads = self._threads()
-        changed = []
-        for thread_id in map(str, thread_ids):
-            with threads.lock:
-                if strategy == DELETE:
-                    drop(threads, thread_id)
-                    changed.append(segment_of(thread_id))
-                    continue
-                thread = threads.thread(thread_id)
-                known = Known(thread, self.serde)
-                selection = within(known, rule, self._clock()) if rule.is_bounded else latest(known)
-                if rewrite(threads, thread, selection):
-                    changed.append(thread.segment)
-        erased(threads, changed)
+        ids = [str(thread_id) for thread_id in thread_ids]
+        if strategy == DELETE:
+            self._drop(ids)
+        else:
+            self._keep(ids, lambda known: within(known, rule, self._clock()) if rule.is_bounded else latest(known))
 
     # -- DeltaChannel ------------------------------------------------------------------------------------------
 
@@ -472,39 +441,24 @@ class BackpackSaver(
             values=typed,
         )
 
-    def _places(self, config: RunnableConfig | None, before: str | None) -> Iterator[tuple[str, Any, str]]:
-        """`(checkpoint id, thread id, namespace)`, the highest id first."""
+    def _drop(self, thread_ids: Sequence[str]) -> None:
+        """Take whole threads out for good."""
         threads = self._threads()
-        found: list[list[tuple[str, Any, str]]] = []
-        with threads.lock:
-            namespace = config["configurable"].get("checkpoint_ns") if config else None
-            for thread_id in [config["configurable"]["thread_id"]] if config else threads.names():
-                for known, space in threads.thread(str(thread_id)).spaces.items():
-                    if namespace is None or known == namespace:
-                        found.append(
-                            [(one, thread_id, known) for one in reversed(space.ids) if before is None or one < before]
-                        )
-        return iter(found[0]) if len(found) == 1 else merge(*found, key=lambda place: place[0], reverse=True)
+        for thread_id in thread_ids:
+            with threads.lock:
+                drop(threads, thread_id)
+        erased(threads, [segment_of(thread_id) for thread_id in thread_ids])
 
-    def _found(
-        self, thread_id: Any, namespace: str, name: str, wanted: Mapping[str, Any] | None
-    ) -> CheckpointTuple | None:
-        """The checkpoint, if it is still there and its metadata fit."""
-        threads = threads_of(self.bp)
-        with threads.lock:
-            thread = threads.thread(str(thread_id))
-            row = thread.row(namespace, name)
-            if row is None or row.is_hidden:
-                return None
-            metadata = metadata_of(row)
-            found = None if wanted else gather(threads, thread, row)
-        if wanted:
-            described = self.serde.loads_typed(metadata)
-            if not all(described.get(key) == value for key, value in wanted.items()):
-                return None
-            return self._found(thread_id, namespace, name, None)
-        assert found is not None
-        return decoded(self.serde, thread_id, namespace, found, None)
+    def _keep(self, thread_ids: Sequence[str], selected: Callable[[Known], Selection]) -> None:
+        """Take all but what is selected out of these threads for good."""
+        threads = self._threads()
+        changed = []
+        for thread_id in thread_ids:
+            with threads.lock:
+                thread = threads.thread(thread_id)
+                if rewrite(threads, thread, selected(Known(thread, self.serde))):
+                    changed.append(thread.segment)
+        erased(threads, changed)
 
 
 def _place(config: RunnableConfig) -> tuple[Any, str]:
