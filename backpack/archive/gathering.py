@@ -27,6 +27,6 @@ def gathered(log: Log, pause: Callable[[], None] = _at_once) -> tuple[Log, Conte
     sources: dict[SourceId, int] = {(segment, number): fresh.size_of(number) for number in range(fresh.next_source)}
 
     def parts_of(source: SourceId) -> list[memoryview]:
-        return fresh.chunks_of(source[1], bodies)
+        return fresh.sources.chunks_of(source[1], bodies)
 
     return fresh, Contents(fresh.origins, fresh.first_seq, fresh.last_seq, found.rows, sources, parts_of)

@@ -26,8 +26,9 @@ from backpack.archive.manifest import CLEAN, MANIFEST, Manifest, publish_manifes
 from backpack.archive.opened import ASIDE, Opened
 from backpack.archive.placing import Placer
 from backpack.archive.recovery import Damage, Plan, planned
-from backpack.archive.scanning import Fault, Log, acknowledged_in
+from backpack.archive.scanning import Fault, Log
 from backpack.archive.segment import Segment
+from backpack.archive.testifying import acknowledged_in
 from backpack.archive.writing import Writer, log_name
 from backpack.blobs.store import Blobs
 from backpack.errors import (

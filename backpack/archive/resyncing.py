@@ -7,7 +7,6 @@ sources. Even the head of the log may be damaged, as long as its salt is not: th
 """
 
 from array import array
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -30,7 +29,7 @@ from backpack.archive.frames import (
     read_log_head,
     unpacked,
 )
-from backpack.archive.scanning import Log, Piece
+from backpack.archive.scanning import Log
 from backpack.errors import CorruptionError
 from backpack.storage.cover import Covers
 from backpack.storage.protocol import File
@@ -128,40 +127,16 @@ class MendedLog(Log):
         """Which bytes of a source are missing: `(start, stop)`, in order."""
         lost = []
         stop = 0
-        for offset, frame, _, size in self._pieces(number):
+        for offset, _, _, size in self.sources.pieces_of(number):
             if offset > stop:
                 lost.append((stop, offset))
-            if frame:
-                stop = offset + size
+            stop = offset + size
         size = self.size_of(number)
         if stop < size:
             lost.append((stop, size))
         return lost
 
-    def read(self, origin: int, number: int, start: int, stop: int) -> bytes:
-        """A slice of a source; `CorruptionError` when some of it is lost."""
-        if origin != self.head.segment or number >= self.next_source or stop > self.size_of(number):
-            raise self._lost_bytes(number)
-        pieces = self._pieces(number)
-        index = bisect_right(pieces, start, key=lambda piece: piece[0]) - 1
-        chunks = []
-        while start < stop:
-            if not 0 <= index < len(pieces):
-                raise self._lost_bytes(number)
-            before, frame, at, size = pieces[index]
-            end = min(stop, before + size)
-            if not before <= start < end:
-                raise self._lost_bytes(number)
-            chunks.append(self._bytes(frame, at + start - before, end - start))
-            start = end
-            index += 1
-        return b"".join(chunks)
-
-    def _pieces(self, number: int) -> list[Piece]:
-        first = (0, self._source_frames[number], self._source_starts[number], self._source_sizes[number])
-        return [*([first] if first[1] else []), *self._grown.get(number, ())]
-
-    def _lost_bytes(self, number: int) -> CorruptionError:
+    def _lacks(self, number: int) -> CorruptionError:
         offset = self.bad[0][0] if self.bad else 0
         return damaged(self.file.name, offset, f"the bytes of a value are lost (source {number})")
 
@@ -244,16 +219,14 @@ class MendedLog(Log):
 
     def _add(self, frame: Frame, placed: Sequence[Placed], first_source: int, offset: int) -> None:
         for _ in range(self.next_source, first_source):
-            for column in (self._source_frames, self._source_starts, self._source_sizes):
-                column.append(0)
+            self.sources.lose()
         self.next_source = first_source
         for one in placed:
             row = self.rows.get(one.change.key)
             if row is None:
                 row = self.rows[one.change.key] = array("Q")
             row.append(frame.seq)
-            for number, at, start, size in one.added:
-                self._add_piece(number, at, offset, start, size)
+            self.sources.extend(one.added, offset)
         self._frames.append(offset)
         self._times.append(frame.time_ns)
         self.last_seq = frame.seq

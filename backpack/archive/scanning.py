@@ -19,12 +19,9 @@ from backpack.archive.dormant import Newest, newest_of
 from backpack.archive.frames import (
     COMMIT,
     FRAME_SIZE,
-    LOG_HEAD,
     LOG_HEAD_SIZE_MAX,
     ONE,
-    SALT_SIZE,
     WHOLE,
-    Added,
     Frame,
     LogHead,
     damaged,
@@ -34,6 +31,8 @@ from backpack.archive.frames import (
     read_log_head,
     unpacked,
 )
+from backpack.archive.sources import Sources
+from backpack.archive.testifying import kept_behind
 from backpack.core.commit import Label
 from backpack.errors import CorruptionError
 from backpack.limits import KEY_SIZE_MAX
@@ -45,9 +44,6 @@ _WINDOW: Final = 1 << 20
 
 _STEP: Final = 16
 """Commits between two pauses."""
-
-Piece = tuple[int, int, int, int]
-"""`(offset in the source, offset of the frame, start in its body, size)`."""
 
 
 def _nowhere() -> int:
@@ -87,13 +83,9 @@ class Log:
         "_covers",
         "_frames",
         "_goal",
-        "_grown",
         "_lock",
         "_recent",
         "_recent_body",
-        "_source_frames",
-        "_source_sizes",
-        "_source_starts",
         "_times",
         "file",
         "head",
@@ -103,6 +95,7 @@ class Log:
         "notes",
         "rows",
         "seed",
+        "sources",
         "stop",
         "synced_upto",
     )
@@ -121,16 +114,13 @@ class Log:
         self.last_seq = head.first_seq - 1
         self.synced_upto = 0
         self.next_source = 0
+        self.sources = Sources()
         self.rows: dict[str, array[int]] = {}
         """By key: the commits that changed it."""
         self.notes: list[Any] = []
         """What was written about the store: `(seq, note)`, in order."""
         self._frames: array[int] = array("Q")
         self._times: array[int] = array("q")
-        self._source_frames: array[int] = array("Q")
-        self._source_starts: array[int] = array("Q")
-        self._source_sizes: array[int] = array("Q")
-        self._grown: dict[int, list[Piece]] = {}
         self._recent: tuple[int, dict[str, Change]] = (0, {})
         """The commit that `find` read last: one of many keys is read for each of them."""
         self._recent_body = (0, b"")
@@ -232,9 +222,7 @@ class Log:
             row = self.rows[key] = array("Q")
         row.append(frame.seq)
         offset = self.stop
-        self._source_frames.append(offset)
-        self._source_starts.append(start)
-        self._source_sizes.append(size)
+        self.sources.add(offset, start, size)
         self._frames.append(offset)
         self._times.append(frame.time_ns)
         self.next_source = first_source + 1
@@ -292,6 +280,21 @@ class Log:
         """The same log, not indexed yet."""
         return Log(self.file, self.head, self._covers)
 
+    def copied(self) -> "Log":
+        """The same log, indexed as far, to be read on without disturbing those who read this one."""
+        copy = self.fresh()
+        copy._take_over(self)
+        copy.rows = {key: seqs[:] for key, seqs in self.rows.items()}
+        copy.notes, copy.sources = self.notes[:], self.sources.copied()
+        copy._frames, copy._times = self._frames[:], self._times[:]
+        return copy
+
+    def _take_over(self, other: "Log") -> None:
+        """Have the index of another one."""
+        for name in Log.__slots__:
+            if name not in ("_lock", "_goal"):
+                setattr(self, name, getattr(other, name))
+
     def catch_up(self) -> None:
         """Take in what was written. `CorruptionError` when the disk says something else."""
         goal = self._goal()
@@ -310,15 +313,13 @@ class Log:
             fault = fresh.scan(offset)
             if fault is not None:
                 raise damaged(self.file.name, fault.offset, fault.reason)
-            for name in Log.__slots__:
-                if name not in ("_lock", "_goal"):
-                    setattr(self, name, getattr(fresh, name))
+            self._take_over(fresh)
 
     def kept_behind(self, offset: int, boot: int) -> int:
         """The newest commit that was on disk for good, by what the frames behind a bad one say; `boot` is when the
         machine began to run. If this log was begun after that, no write to it can have been lost: then it is the newest
         commit in them."""
-        return _kept_behind(self.file, self.head, offset, is_all=bool(boot) and self.head.boot == boot)
+        return kept_behind(self.file, self.head, offset, is_all=bool(boot) and self.head.boot == boot)
 
     def _take(self, frame: Frame, covered: bytes, gathered: "Gathered | None") -> str:
         """Index a frame; or why it can't be."""
@@ -342,7 +343,7 @@ class Log:
                 return "the commit in the frame can't be read"
             if first_source != self.next_source:
                 return "the commit does not go on with the sources of the one before"
-            if not all(self._is_next(one.added) for one in placed):
+            if not all(self.sources.fit(one.added, self.next_source) for one in placed):
                 return "the commit makes a source longer that ends elsewhere"
             for one in placed:
                 key = one.change.key
@@ -350,8 +351,7 @@ class Log:
                 if row is None:
                     row = self.rows[key] = array("Q")
                 row.append(frame.seq)
-                for number, offset, start, size in one.added:
-                    self._add_piece(number, offset, self.stop, start, size)
+                self.sources.extend(one.added, self.stop)
             self.next_source = next_source
             self._frames.append(self.stop)
             self._times.append(frame.time_ns)
@@ -363,22 +363,6 @@ class Log:
         self.head_sum = frame.head_sum
         self.synced_upto = max(self.synced_upto, frame.synced_upto)
         return ""
-
-    def _is_next(self, added: tuple[Added, ...]) -> bool:
-        sizes: dict[int, int] = {}
-        for number, offset, _, size in added:
-            if number < self.next_source and offset != sizes.get(number, self.size_of(number)):
-                return False
-            sizes[number] = offset + size
-        return True
-
-    def _add_piece(self, number: int, offset: int, frame: int, start: int, size: int) -> None:
-        if number == len(self._source_frames):
-            self._source_frames.append(frame)
-            self._source_starts.append(start)
-            self._source_sizes.append(size)
-        else:
-            self._grown.setdefault(number, []).append((offset, frame, start, size))
 
     # -- reading from it -----------------------------------------------------------------------------------------
 
@@ -481,49 +465,37 @@ class Log:
 
     def size_of(self, number: int) -> int:
         """Bytes of a source."""
-        parts = self._grown.get(number)
-        return parts[-1][0] + parts[-1][3] if parts else self._source_sizes[number]
+        return self.sources.size_of(number)
 
     def read(self, origin: int, number: int, start: int, stop: int) -> bytes:
         """A slice of a source; `CorruptionError` when it is not here."""
         self.catch_up()
         if origin != self.head.segment or number >= self.next_source or stop > self.size_of(number):
-            raise damaged(self.file.name, 0, f"a value points to what the log does not hold (source {number})")
-        first: Piece = (
-            0,
-            self._source_frames[number],
-            self._source_starts[number],
-            self._source_sizes[number],
-        )
-        pieces = [first, *self._grown.get(number, ())]
+            raise self._lacks(number)
+        pieces = self.sources.pieces_of(number)
         index = bisect_right(pieces, start, key=lambda piece: piece[0]) - 1
         chunks = []
         while start < stop:
+            if not 0 <= index < len(pieces):
+                raise self._lacks(number)
             before, frame, at, size = pieces[index]
             end = min(stop, before + size)
+            if not before <= start < end:
+                raise self._lacks(number)
             chunks.append(self._bytes(frame, at + start - before, end - start))
             start = end
             index += 1
         return b"".join(chunks)
-
-    def chunks_of(self, number: int, bodies: dict[int, bytes]) -> list[memoryview]:
-        """The bytes of a source, in the parts in which they were written, of bodies that were gathered."""
-        if number not in self._grown:
-            start = self._source_starts[number]
-            body = memoryview(bodies[self._source_frames[number]])
-            return [body[start : start + self._source_sizes[number]]]
-        return [memoryview(bodies[frame])[start : start + size] for frame, start, size in self.parts_of(number)]
-
-    def parts_of(self, number: int) -> list[tuple[int, int, int]]:
-        """Where the bytes of a source stand: `(offset of the frame, start in its body, size)`."""
-        first = (self._source_frames[number], self._source_starts[number], self._source_sizes[number])
-        return [first, *((frame, start, size) for _, frame, start, size in self._grown.get(number, ()))]
 
     def close(self) -> None:
         """Let go of the file."""
         self.file.close()
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _lacks(self, number: int) -> CorruptionError:
+        """The error of a value that points to bytes of a source that are not here."""
+        return damaged(self.file.name, 0, f"a value points to what the log does not hold (source {number})")
 
     def _bytes(self, offset: int, start: int, size: int) -> bytes:
         kept, body = self._recent_body
@@ -544,33 +516,3 @@ class Log:
         if xxh3_64_intdigest(covered, self.seed) != frame.body_sum:
             raise damaged(self.file.name, offset, "the frame has changed since it was read")
         return frame, self._cover.uncover(covered, b"frame:%d" % offset)
-
-
-def acknowledged_in(file: File) -> int:
-    """The highest `synced_upto` in any frame of a log whose head is not right: the frames prove the salt that it has,
-    or one that differs from it in one bit."""
-    data = file.pread(LOG_HEAD.size, 0)
-    if len(data) < LOG_HEAD.size:
-        return 0
-    salt = int.from_bytes(LOG_HEAD.unpack(data)[-1], "little")
-    salts = [salt, *(salt ^ 1 << bit for bit in range(8 * SALT_SIZE))]
-    heads = (LogHead(b"", 0, 0, 0, one.to_bytes(SALT_SIZE, "little"), b"") for one in salts)
-    return max(_kept_behind(file, head, LOG_HEAD.size, is_all=False) for head in heads)
-
-
-def _kept_behind(file: File, head: LogHead, offset: int, *, is_all: bool) -> int:
-    """`is_all`: by the commits of the frames behind that place, not by what they testify to."""
-    highest = 0
-    marker, seed = head.salt[:4], head.seed
-    end = file.size()
-    offset += is_all
-    while offset < end:
-        window = file.pread(min(_WINDOW, end - offset) + FRAME_SIZE, offset)
-        at = window.find(marker)
-        while at >= 0:
-            frame = read_frame(head, seed, window, at)
-            if frame is not None:
-                highest = max(highest, frame.seq if is_all else frame.synced_upto)
-            at = window.find(marker, at + 1)
-        offset += _WINDOW
-    return highest

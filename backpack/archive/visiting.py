@@ -6,9 +6,8 @@ Then the reader goes on with what can be read (`salvaging.py`). A reader changes
 what is removed can still be read, and the lock `readers`, so that no blob is swept away.
 """
 
-from array import array
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from backpack.archive.archive import Archive, Part
 from backpack.archive.cache import Cache
@@ -279,28 +278,13 @@ def _log(folder: Folder, covers: Covers, manifest: Manifest, number: int, before
     if old is not None and file.size() >= old.stop:
         head = read_log_head(file.pread(LOG_HEAD_SIZE_MAX, 0), file.name)
         if head.salt == old.head.salt and head.store_id == manifest.store_id:
-            log = _copied(old)
+            log = old.copied()
             if log.scan() is None:
                 return log, None
     log = Log.opened(file, covers, manifest.store_id)
     if log.head.segment != number:
         raise damaged(file.name, 0, "the log is another one")
     return log, log.scan()
-
-
-def _copied(log: Log) -> Log:
-    """The same, to be read on without disturbing those who read the old one."""
-    copy = log.fresh()
-    for name in Log.__slots__:
-        if name not in ("_lock", "_goal"):
-            setattr(copy, name, _copied_value(getattr(log, name)))
-    return copy
-
-
-def _copied_value(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: one[:] if isinstance(one, array | list) else one for key, one in value.items()}
-    return value[:] if isinstance(value, array | list) else value
 
 
 def _known(archive: Archive, before: Before) -> Known:
