@@ -11,8 +11,9 @@ functions from a keyed BLAKE2b: it need only scatter, not resist an attacker.
 
 from collections.abc import Iterator
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Final
+
+from backpack.hashing import blake2b
 
 ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32: no letter that reads like a digit or another letter."""

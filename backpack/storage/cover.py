@@ -6,10 +6,10 @@ piece it is and is bound to it, so that no piece can stand for another.
 """
 
 from collections.abc import Iterable
-from hashlib import blake2b
 from typing import Final, Protocol
 
 from backpack.errors import CorruptionError
+from backpack.hashing import blake2b
 
 DIGEST_SIZE: Final = 32
 

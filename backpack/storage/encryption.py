@@ -33,11 +33,11 @@ Cost: 1 us (AES) or 2 us and 28 bytes a piece, and for long ones what the cipher
 
 import os
 from collections.abc import Callable, Iterable
-from hashlib import blake2b
 from itertools import count
 from typing import Final, Literal, Protocol
 
 from backpack.errors import CorruptionError, InvalidArgumentError, WrongKeyError
+from backpack.hashing import blake2b
 from backpack.limits import MIB
 from backpack.storage import process
 from backpack.storage.cover import DIGEST_SIZE

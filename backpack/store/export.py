@@ -19,8 +19,6 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import astuple
-from hashlib import blake2b
-from secrets import token_hex
 from struct import Struct
 from typing import Any, BinaryIO, Final
 
@@ -34,6 +32,7 @@ from backpack.core.freezing import Image
 from backpack.core.limits import Limits
 from backpack.core.rebuilding import joined_size, rebuild
 from backpack.errors import CorruptionError, DiskFullError, InvalidArgumentError, StorageError, StoreNotFoundError
+from backpack.hashing import blake2b
 from backpack.limits import MIB
 from backpack.storage.protocol import is_name
 from backpack.store.records import File
@@ -137,7 +136,7 @@ def _digest(version: int, size: int, body: _Parts) -> bytes:
 
 def _publish(path: str, parts: _Parts) -> None:
     folder = os.path.dirname(path) or os.curdir
-    temporary = os.path.join(folder, f".backpack-export-{token_hex(8)}")
+    temporary = os.path.join(folder, f".backpack-export-{os.urandom(8).hex()}")
     fault: OSError | None = None
     try:
         _refuse_special(path)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields
-from html import escape
 from typing import Any, Final, Generic, TypeVar, cast
 
 from backpack.core.chain import Entry
@@ -85,6 +84,8 @@ class MemoryUsage:
         return "\n".join(f"{name:<{width}}  {value:>14}" for name, value in rows)
 
     def _repr_html_(self) -> str:
+        from html import escape  # a quarter of a megabyte of names of letters, which only notebooks need
+
         rows = "".join(
             f"<tr><td>{escape(name.replace('_', ' '))}</td><td style='text-align:right'>{_shown(name, value)}</td></tr>"
             for name, value in [*self._rows(), *self.largest_keys]

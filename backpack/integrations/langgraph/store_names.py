@@ -16,10 +16,10 @@ hashed together, and so is a key that is too long; the record has the true name 
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Final
 from urllib.parse import unquote
 
+from backpack.hashing import blake2b
 from backpack.limits import KEY_SIZE_MAX
 
 ROOT: Final = "langgraph.store."
