@@ -20,11 +20,15 @@ _CHARACTERS_MAX: Final = CHUNK_TOKENS_MAX * CHARACTERS_PER_TOKEN
 class Chunker:
     """Cuts a text that comes bit by bit. What it holds is shorter than a chunk and a bit."""
 
-    __slots__ = ("_count_tokens", "_held", "_is_text", "sizes", "tokens")
+    __slots__ = ("_count_tokens", "_has_many_lines", "_held", "_is_text", "sizes", "tokens")
 
-    def __init__(self, count_tokens: CountTokens = estimate_tokens, *, is_text: bool = True) -> None:
-        """`is_text` not: the characters stand for bytes, one each."""
+    def __init__(
+        self, count_tokens: CountTokens = estimate_tokens, *, is_text: bool = True, has_many_lines: bool = True
+    ) -> None:
+        """`is_text` not: the characters stand for bytes, one each. `has_many_lines` not: all of it has no more lines
+        than a chunk may have, so that nobody has to count them."""
         self._count_tokens = count_tokens
+        self._has_many_lines = has_many_lines
         self._is_text = is_text
         self._held = ""
         self.sizes: list[int] = []
@@ -48,6 +52,8 @@ class Chunker:
         at, size = 0, len(text)
         while at < size and (is_last or size - at > CHUNK_SIZE_MAX):
             stop = chunk_end(text, at, self._count_tokens)
+            if self._has_many_lines:
+                stop = _within_lines(text, at, stop)
             chunk = text[at:stop]
             is_narrow = not self._is_text or chunk.isascii()
             self.sizes.append(len(chunk) if is_narrow else len(chunk.encode("utf-8", "surrogatepass")))
@@ -63,13 +69,17 @@ def has_chunks(tokens: int, lines: int, size: int) -> bool:
 
 
 def chunk_end(text: str, start: int, count_tokens: CountTokens = estimate_tokens) -> int:
-    """Where the chunk that begins there ends."""
+    """Where the chunk that begins there ends, by its tokens and bytes."""
     limit = (
         min(len(text), start + _CHARACTERS_MAX)
         if count_tokens is estimate_tokens
         else _fitting(text, start, count_tokens)
     )
-    stop = _cut_at(text, start, limit)
+    return _cut_at(text, start, limit)
+
+
+def _within_lines(text: str, start: int, stop: int) -> int:
+    """The end of a chunk, or of the last line that it may have. Cost: counting its lines."""
     if stop - start > CHUNK_LINES_MAX and text.count("\n", start, stop - 1) >= CHUNK_LINES_MAX:
         stop = start
         for _ in range(CHUNK_LINES_MAX):

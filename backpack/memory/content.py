@@ -33,7 +33,10 @@ WHOLE_SIZE_MAX: Final = 256 * KIB
 PART_SIZE: Final = MIB
 """Bytes of a part: what streaming has in memory, and a slice reads one or two of."""
 
-LEVEL: Final = 3
+LEVEL: Final = 1
+"""Of 30 KB of logs, code, pages, JSON and listings level 3 leaves 30.6 % and level 1 31.4 % (by kind up to 6 % more or
+1 % less), in 60 % of the time. Texts of 2 KB differ by less."""
+
 RAW, ZSTD, PARTS = 0, 1, 2
 _DIGEST_SIZE: Final = 16
 _COUNT_MAX: Final = 2**48

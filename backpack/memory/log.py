@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from backpack.memory.chunking import Chunker, has_chunks
+from backpack.memory.chunking import CHUNK_LINES_MAX, Chunker, has_chunks
 from backpack.memory.content import WHOLE_SIZE_MAX, Content, compressed, digest_of
 from backpack.memory.content import record_of as content_record
 from backpack.memory.entry import Entry, Kind, record_of
@@ -144,11 +144,12 @@ def made_content(digest: str, whole: Whole, count_tokens: CountTokens) -> Conten
     tokens = tokens_of_length(characters) if text is None or count_tokens is estimate_tokens else count_tokens(text)
     sizes: tuple[int, ...] = ()
     if has_chunks(tokens, lines, len(view)):
+        has_many_lines = lines > CHUNK_LINES_MAX
         if text is None:
-            chunker = Chunker(is_text=False)
+            chunker = Chunker(is_text=False, has_many_lines=has_many_lines)
             chunker.add(view.decode("latin-1"))
         else:
-            chunker = Chunker(count_tokens)
+            chunker = Chunker(count_tokens, has_many_lines=has_many_lines)
             chunker.add(text)
         chunker.finish()
         sizes = chunker.table()

@@ -5,7 +5,7 @@ A log looks whether its content is there and commits a little later. In between 
 both sides, logging and taking away, go through here. Nobody waits for a disk while holding the lock but who takes away.
 """
 
-from collections import Counter
+from collections.abc import Iterable
 from threading import RLock
 from weakref import WeakKeyDictionary
 
@@ -24,21 +24,25 @@ class Shared:
         """Held by whoever takes contents away, from the decision to the end; after having letters at rest."""
         self.ticks = Ticks()
         self.answers = Answers()
-        self._used: Counter[str] = Counter()
+        self._used: dict[str, int] = {}
+        """How often each is."""
 
     def is_used(self, digest: str) -> bool:
         """Does somebody rely on it at this moment? Wants the lock."""
         return digest in self._used
 
-    def use(self, digests: Counter[str]) -> None:
+    def use(self, digest: str) -> None:
         with self.lock:
-            self._used.update(digests)
+            self._used[digest] = self._used.get(digest, 0) + 1
 
-    def leave(self, digests: Counter[str]) -> None:
+    def leave(self, digests: Iterable[str]) -> None:
+        """Each as often as it was used."""
         with self.lock:
-            self._used.subtract(digests)
             for digest in digests:
-                if self._used[digest] <= 0:
+                count = self._used[digest] - 1
+                if count:
+                    self._used[digest] = count
+                else:
                     del self._used[digest]
 
 
@@ -49,12 +53,12 @@ class Use:
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
-        self._digests: Counter[str] = Counter()
+        self._digests: list[str] = []
 
     def add(self, digest: str) -> None:
         """One more. Whether it is there is asked after this."""
-        self._shared.use(Counter((digest,)))
-        self._digests[digest] += 1
+        self._shared.use(digest)
+        self._digests.append(digest)
 
     def __enter__(self) -> "Use":
         return self
