@@ -50,15 +50,14 @@ class Chunker:
 
     def _cut(self, text: str, *, is_last: bool) -> None:
         at, size = 0, len(text)
+        is_narrow = not self._is_text or text.isascii()
         while at < size and (is_last or size - at > CHUNK_SIZE_MAX):
             stop = chunk_end(text, at, self._count_tokens)
             if self._has_many_lines:
                 stop = _within_lines(text, at, stop)
-            chunk = text[at:stop]
-            is_narrow = not self._is_text or chunk.isascii()
-            self.sizes.append(len(chunk) if is_narrow else len(chunk.encode("utf-8", "surrogatepass")))
+            self.sizes.append(stop - at if is_narrow else len(text[at:stop].encode("utf-8", "surrogatepass")))
             if self._count_tokens is not estimate_tokens:
-                self.tokens += self._count_tokens(chunk)
+                self.tokens += self._count_tokens(text[at:stop])
             at = stop
         self._held = text[at:]
 

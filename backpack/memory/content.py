@@ -39,6 +39,7 @@ LEVEL: Final = 1
 
 RAW, ZSTD, PARTS = 0, 1, 2
 _DIGEST_SIZE: Final = 16
+_MARKS: Final[dict[Kind, bytes]] = {kind: bytes((number,)) for number, kind in enumerate(KINDS)}
 _COUNT_MAX: Final = 2**48
 _local = local()
 
@@ -100,14 +101,14 @@ class Digest:
     def of(self, kind: Kind) -> str:
         """What it is when the content ends here."""
         state = self._state.copy()
-        state.update(_mark(kind))
+        state.update(_MARKS[kind])
         return state.hexdigest()
 
 
 def digest_of(kind: Kind, raw: bytes) -> str:
     """The digest of a content, in 32 hex digits."""
     state = blake2b(raw, digest_size=_DIGEST_SIZE)
-    state.update(_mark(kind))
+    state.update(_MARKS[kind])
     return state.hexdigest()
 
 
@@ -201,10 +202,6 @@ def _numbers(data: object) -> tuple[int, ...] | None:
     if type(data) is not bytes or len(data) % 4:
         return None
     return unpack(f"<{len(data) // 4}I", data)
-
-
-def _mark(kind: Kind) -> bytes:
-    return bytes((KINDS.index(kind),))
 
 
 def _compressor() -> ZstdCompressor:

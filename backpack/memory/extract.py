@@ -5,8 +5,7 @@ the last line that is shown: 2 to 3 us a KB where there is none.
 """
 
 import re
-from collections.abc import Iterable
-from io import BytesIO
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from backpack.memory.wording import counted
@@ -18,9 +17,13 @@ _ERRORS_MAX: Final = 5
 _LAST_ERRORS: Final = 2
 _LINE_MAX: Final = 160
 _EDGE_SIZE: Final = 4 * 1024
-_SIGNS: Final = tuple(map(re.compile, (rb"rror(?<=error)", rb"xception(?<=exception)", rb"fa(?:il|tal)", rb"panic")))
-"""In lower case. Each begins with plain letters, the first of them a rare one where there is a choice: `re` runs
-through the bytes to that letter, in half the time that `bytes.find` takes for words as short as these."""
+_SIGNS: Final = tuple(
+    (sign[:1], re.compile(sign))
+    for sign in (rb"rror(?<=error)", rb"xception(?<=exception)", rb"fa(?:il|tal)", rb"panic")
+)
+"""In lower case, each behind its first letter, a rare one where there is a choice. `re` runs through the bytes to the
+next such letter, in half the time that `bytes.find` takes for words as short as these; where the first one is,
+`bytes.find` says in a tenth of that."""
 
 _SIGN: Final = re.compile("error|exception|fail|fatal|panic", re.IGNORECASE)
 _RULED: Final = re.compile(r"([=\-_*#~+])\1{2,}(.*?)\1{3,}")
@@ -51,15 +54,14 @@ class Extract:
     def text(self, lines: int, characters: int, tokens: int) -> str:
         """The summary."""
         counts = ", ".join((counted(lines, "line"), counted(characters, "character"), counted(tokens, "token")))
-        head = [_line(line) for line in self._head.split(b"\n", _EDGE_LINES)[:_EDGE_LINES]]
         said = [f"{EXTRACT} {counts}"]
-        said += [line for line in head if line]
+        said += filter(None, map(_line, self._head.split(b"\n", _EDGE_LINES)[:_EDGE_LINES]))
         errors = [line for line in map(_line, self._first_and_last_errors()) if line not in said]
         if errors:
             said += ["errors:", *errors]
         last = self._tail[:-1] if self._tail.endswith(b"\n") else self._tail
-        tail = [_line(line) for line in last.rsplit(b"\n", _EDGE_LINES)[-_EDGE_LINES:]]
-        tail = [line for line in tail if line and line not in said]
+        lines_at_end = map(_line, last.rsplit(b"\n", _EDGE_LINES)[-_EDGE_LINES:])
+        tail = [line for line in lines_at_end if line and line not in said]
         if tail and lines > _EDGE_LINES:
             said += ["...", *tail]
         return "\n".join(said)
@@ -82,8 +84,9 @@ def error_lines(raw: bytes, limit: int) -> list[bytes]:
     starts: list[int] = []
     stop = len(lower)
     """Behind it are no more of the first: there are enough before."""
-    for sign in _SIGNS:
-        found = sign.search(lower, 0, stop)
+    for letter, sign in _SIGNS:
+        first = lower.find(letter, 0, stop)
+        found = None if first < 0 else sign.search(lower, first, stop)
         for _ in range(limit):
             if found is None:
                 break
@@ -102,7 +105,7 @@ def error_lines(raw: bytes, limit: int) -> list[bytes]:
 def first_line(raw: bytes, length: int) -> str:
     """The first line with a letter or digit in it, else the first that is not blank; of at most so many characters."""
     text = ""
-    for line in map(_line, BytesIO(raw[:_EDGE_SIZE])):
+    for line in map(_line, _lines(raw[:_EDGE_SIZE])):
         if any(map(str.isalnum, line)):
             text = line
             break
@@ -144,10 +147,20 @@ def telling_line(lines: Iterable[str]) -> str:
     return error or last
 
 
+def _lines(raw: bytes) -> Iterator[bytes]:
+    """Its lines, each cut off when it is wanted: mostly the first will do."""
+    start = 0
+    while (end := raw.find(b"\n", start)) >= 0:
+        yield raw[start:end]
+        start = end + 1
+    yield raw[start:]
+
+
 def _line(line: bytes) -> str:
     """A line as a summary may have it: printable, stripped, clipped."""
     text = line[: 4 * _LINE_MAX + 4].decode("utf-8", "replace").strip()
-    if "\x1b" in text:
-        text = _ESCAPES.sub("", text).strip()
-    text = text if text.isprintable() else "".join(one if one.isprintable() else " " for one in text).strip()
+    if not text.isprintable():
+        if "\x1b" in text:
+            text = _ESCAPES.sub("", text)
+        text = "".join(one if one.isprintable() else " " for one in text).strip()
     return text if len(text) <= _LINE_MAX else text[: _LINE_MAX - 3] + "..."

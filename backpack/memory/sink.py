@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from backpack.codec import pack_value
 from backpack.memory.operations import Operations
+from backpack.store.names import checked_key
 from backpack.store.store import Backpack
 
 
@@ -56,8 +58,13 @@ class StoreSink:
         message: str | None,
         tags: tuple[str, ...],
     ) -> None:
-        with self._bp.transaction(node=node, message=message, tags=tags) as transaction:
-            for key, value in values.items():
-                transaction.pack(key, value)
-            if self._operations.are_due():
+        bp = self._bp
+        if self._operations.are_due():
+            with bp.transaction(node=node, message=message, tags=tags) as transaction:
+                transaction.update(values)
                 self._operations.write(transaction)
+            return
+        payloads = {checked_key(key): pack_value(value) for key, value in values.items()}
+        facts = bp._commit_transaction(payloads, True, bp._label(node, message, tags))
+        assert facts is not None
+        bp._told(facts)

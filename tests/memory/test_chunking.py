@@ -93,3 +93,14 @@ def test_every_chunk_of_a_few_long_words_can_be_fetched() -> None:
         entry = memory.log(text)
         assert entry.tier != "chunks"
         assert "".join(str(memory.fetch(entry, chunk=number)) for number in range(entry.chunk_count)) == text
+
+
+@pytest.mark.parametrize("line_count", [1_999, 2_000, 2_001, 4_000, 4_001])
+@pytest.mark.parametrize("line", ["a b c d e f\n", "\u00e9 b c d e f\n"])
+def test_a_content_in_memory_is_cut_as_one_that_comes_bit_by_bit(line: str, line_count: int) -> None:
+    text = line * line_count
+    memory = Memory(Backpack())
+    entry = memory.log(text)
+    cut = chunks_of(text, 1_000, estimate_tokens)
+    assert entry.lines == line_count
+    assert [memory.fetch(entry, chunk=number) for number in range(entry.chunk_count)] == cut

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -115,6 +116,22 @@ def test_an_extract_has_the_first_lines_of_errors_wherever_they_stand() -> None:
     assert [line for line in shown if "line" not in line] == [*signs[:5], "..."]
     shown = memory.log(text.removesuffix(quiet)).summary.partition("errors:\n")[2].splitlines()
     assert [line for line in shown if "line" not in line][:5] == [*signs[:4], signs[6]]
+
+
+@pytest.mark.parametrize("sign", ["error", "exception", "fail", "fatal", "panic"])
+@pytest.mark.parametrize("write", [str.lower, str.upper, str.title])
+def test_a_sign_of_an_error_is_found_in_any_case_and_within_a_word(sign: str, write: Callable[[str], str]) -> None:
+    quiet = "mirror far pan xcept 0123456789\n" * 300
+    for line in (write(sign), f"x{write(sign)}x", f"mirrorr{write(sign)} panfax"):
+        summary = Memory(Backpack()).log(f"{quiet}{line}\n{quiet}").summary
+        assert summary.partition("errors:\n")[2].splitlines()[0] == line
+
+
+def test_what_only_looks_like_a_sign_of_an_error_is_none() -> None:
+    memory = Memory(Backpack())
+    quiet = "all is quiet\n" * 300
+    for line in ("mirror", "rror", "xception", "inxception", "fai", "fata", "pani c", "fa il"):
+        assert "errors:" not in memory.log(f"{quiet}{line}\n{quiet}").summary
 
 
 # -- the line of a reference ----------------------------------------------------------------------------------------
