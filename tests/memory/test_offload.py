@@ -707,6 +707,20 @@ def test_of_the_answers_of_tools_the_latest_are_known(memory: Memory) -> None:
     assert answers.has("answer 0") and not answers.has("answer 1") and answers.has("answer 2")
 
 
+def test_an_answer_is_known_whoever_else_is_as_long(memory: Memory) -> None:
+    answers = memory.shared.answers
+    for text in ("abc", "abc", "abd", ""):
+        answers.add(text)
+    assert answers.has("abc") and answers.has("abd") and answers.has("")
+    assert not answers.has("abe") and not answers.has("ab")
+    for number in range(ANSWERS_MAX - 1):
+        answers.add(f"answer {number:05}")
+    assert [answers.has(text) for text in ("abc", "abd", "")] == [False, False, True]  # asked for in this order
+    for number in range(ANSWERS_MAX):
+        answers.add(f"another answer {number:05}")
+    assert not answers.has("") and not answers.has("answer 00000") and answers.has("another answer 00000")
+
+
 # -- what is sent -----------------------------------------------------------------------------------------------
 
 
