@@ -18,6 +18,7 @@ from weakref import WeakSet
 from backpack.archive.content import BLOB, OWN, Change, CommitRow, Value, facts_of
 from backpack.archive.dormant import Columns, Dormant, Newest
 from backpack.archive.frames import damaged
+from backpack.archive.layout import hash_of
 from backpack.archive.placing import Placer
 from backpack.archive.reading import OpenBlobs, checked_blob, reader_of
 from backpack.archive.scanning import Log
@@ -42,7 +43,7 @@ AT_ONCE_MAX: Final = 256 * 1024
 
 _VISIBLE: Final = frozenset({"pack", "release"})
 _NAMED: Final = frozenset({"pack", "release", "quarantine"})
-_PASSED: Final = 4
+_PASSED: Final = 8
 """Parts to look into before a keyframe is asked: that a key is not in one costs less to find out than where it is."""
 
 
@@ -65,6 +66,7 @@ class Part(Protocol):
     @property
     def size(self) -> int: ...
     def keyframe_seq_of(self, key: str, /) -> int: ...
+    def lacks(self, hashed: int, /) -> bool: ...
     def find(self, key: str, seq: int, /) -> Change | None: ...
     def commit(self, seq: int, /) -> CommitRow | None: ...
     def commits(self, stop: int, start: int, /) -> Iterator[CommitRow]: ...
@@ -402,8 +404,9 @@ class Archive:
         parts, firsts, _ = self._state
         self._check_open()
         first = index = bisect_right(firsts, seq) - 1
+        hashed = hash_of(key.encode("utf-8", "surrogatepass"))
         while index >= 0:
-            change = parts[index].find(key, seq)
+            change = None if parts[index].lacks(hashed) else parts[index].find(key, seq)
             if change is not None:
                 return self.as_purged(change)
             index -= 1

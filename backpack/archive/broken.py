@@ -66,6 +66,9 @@ class Lost:
     def keyframe_seq_of(self, key: str) -> int:
         raise self.hole.error()
 
+    def lacks(self, hashed: int) -> bool:
+        return False
+
     def find(self, key: str, seq: int) -> Change | None:
         raise self.hole.error()
 

@@ -16,6 +16,7 @@ from backpack.archive.archive import Archive, Faults, Part, told
 from backpack.archive.broken import Hole, Lost
 from backpack.archive.content import Change, CommitRow
 from backpack.archive.dormant import Columns, Dormant, Newest, newest_of
+from backpack.archive.layout import hash_of
 from backpack.archive.placing import Placer
 from backpack.blobs.store import Blobs
 from backpack.core.engine import Engine
@@ -91,9 +92,10 @@ class HoledArchive(Archive):
     def newest_readable(self, key: str, seq: int) -> Change | None:
         """The newest change of the key at or before a commit that can be read."""
         parts, firsts, _ = self._state
+        hashed = hash_of(key.encode("utf-8", "surrogatepass"))
         for index in range(bisect_right(firsts, seq) - 1, -1, -1):
             part = parts[index]
-            change = None if isinstance(part, Lost) else part.find(key, seq)
+            change = None if isinstance(part, Lost) or part.lacks(hashed) else part.find(key, seq)
             if change is not None:
                 return change
         return None

@@ -12,7 +12,7 @@ from typing import Final
 
 from backpack.archive.columns import COUNT_MAX, Column, read_table
 from backpack.archive.content import SourceId
-from backpack.archive.layout import INDEX_COLUMNS, SECTION_SIZE_MAX, Place
+from backpack.archive.layout import INDEX_COLUMNS, SECTION_SIZE_MAX, Place, hash_of
 from backpack.archive.sieve import passes
 from backpack.archive.tablet import Shape, Tablet
 
@@ -127,7 +127,11 @@ class Index:
 
     def may_have(self, name: bytes) -> bool:
         """Is it not certain that a key is not changed here?"""
-        return passes(self._sieve, name)
+        return passes(self._sieve, hash_of(name))
+
+    def may_have_hash(self, hashed: int) -> bool:
+        """The same of the hash of its name."""
+        return passes(self._sieve, hashed)
 
     def chunk_before(self, name: bytes, seq: int) -> int:
         """The chunk with the newest row of a key at or before a commit, if there is one; -1 when there is none."""

@@ -32,7 +32,7 @@ from backpack.errors import BackpackError, DiskFullError, StorageError
 from backpack.storage.cover import Covers
 from backpack.storage.protocol import Folder, Lock
 
-SEGMENT_SIZE: Final = 2 * 1024 * 1024
+SEGMENT_SIZE: Final = 2560 * 1024
 """A log longer than this is followed by the next one and sealed."""
 
 LOGS_OF_A_LIMIT: Final = 8

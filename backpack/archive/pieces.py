@@ -265,8 +265,8 @@ class Pieces:
 
     def newest(self, index: Index, name: bytes, seq: int) -> tuple[Rows, int, int] | None:
         """`(chunk, row in it, place of the key in it)` of the newest change of a key at or before a commit. Cost: one
-        chunk; most often none where the key is not changed here."""
-        number = index.chunk_before(name, seq) if index.may_have(name) else -1
+        chunk."""
+        number = index.chunk_before(name, seq)
         if number < 0:
             return None
         rows = self.rows(index, number)

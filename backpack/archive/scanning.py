@@ -392,6 +392,10 @@ class Log:
         """The first of the commits that are lost with the one before `stop`, where that can't be read: it alone."""
         return min(stop - 1, self.last_seq)
 
+    def lacks(self, hashed: int) -> bool:
+        """Is it certain that no key with that hash is changed here? It isn't; `find` costs next to nothing here."""
+        return False
+
     def find(self, key: str, seq: int) -> Change | None:
         """The newest change of the key at or before `seq`, if it is in this log."""
         self.catch_up()

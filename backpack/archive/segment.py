@@ -107,10 +107,14 @@ class Segment:
 
     # -- changes -------------------------------------------------------------------------------------------------
 
+    def lacks(self, hashed: int) -> bool:
+        """Is it certain that the key whose name has this hash is not changed here? Cost: a few bits."""
+        return not self.pieces.index().may_have_hash(hashed)
+
     @believing(INDEX)
     def find(self, key: str, seq: int) -> Change | None:
-        """The newest change of a key at or before a commit, if it stands here. Cost: one chunk of the index; most often
-        none where the key is not changed here."""
+        """The newest change of a key at or before a commit, if it stands here. Cost: one chunk of the index, also
+        where the key is not changed here: ask `lacks` first."""
         pieces = self.pieces
         found = pieces.newest(pieces.index(), key.encode("utf-8", "surrogatepass"), seq)
         if found is None:

@@ -32,9 +32,8 @@ def pack_sieve(names: Sequence[bytes]) -> Generator[bytes, None, bytes]:
     return bytes(bits)
 
 
-def passes(bits: "memoryview[int]", name: bytes) -> bool:
-    """May the key be one of them? Cost: four bits at most."""
-    wanted = hash_of(name)
+def passes(bits: "memoryview[int]", wanted: int) -> bool:
+    """May the key with that hash be one of them? Cost: four bits at most."""
     step = wanted >> 32 | 1
     count = 8 * len(bits)
     for _ in range(_BITS):

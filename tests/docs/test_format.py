@@ -50,7 +50,7 @@ def test_numbers_of_the_page_are_those_of_the_code() -> None:
     assert f"of keys {layout.KEYS_SIZE // KIB} KiB, at most {layout.KEYS_COUNT:,}" in text
     assert f"zstd, {blob_frames.FRAME_SIZE // KIB} KiB" in text
     assert f"of up to {blob_layout.PAGE_FRAMES} frames" in text
-    assert f"Above {opened.SEGMENT_SIZE // MIB} MiB" in text
+    assert f"Above {opened.SEGMENT_SIZE / MIB:g} MiB" in text
     assert f"above {opened.SEAL_SIZE_MIN // KIB} KiB" in text
     assert f"{encryption.HEADER_SIZE} bytes" in text and f"{encryption.OVERHEAD} bytes more" in text
     for magic in (manifest._MAGIC, manifest._CLEAN_MAGIC, frames.MAGIC, layout.MAGIC, layout.END_MAGIC):
