@@ -5,9 +5,10 @@ counts as new. So what still stands in a conversation stays known while that goe
 """
 
 from collections import Counter
-from hashlib import blake2b
 from threading import Lock
 from typing import Final
+
+from backpack.hashing import blake2b
 
 ANSWERS_MAX: Final = 1_024
 """Some 100 bytes each."""

@@ -15,7 +15,6 @@ kind turns out at its end. All numbers are held against each other when a record
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from struct import pack, unpack
 from threading import local
 from typing import Final, cast
@@ -24,6 +23,7 @@ from zstandard import ZstdCompressor, ZstdDecompressor
 
 from backpack.archive.compressing import inflate
 from backpack.errors import CorruptionError
+from backpack.hashing import blake2b
 from backpack.limits import KIB, MIB
 from backpack.memory.entry import KINDS, Kind
 

@@ -12,7 +12,6 @@ the mark of the last commit that it knows: one of another store, of another past
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from hashlib import blake2b
 from itertools import islice
 from threading import RLock
 from typing import Final, TypeVar
@@ -20,6 +19,7 @@ from typing import Final, TypeVar
 from backpack.archive.derived import Derived
 from backpack.core.commit import Commit
 from backpack.errors import BackpackError, CommitNotFoundError, CommitPrunedError, CorruptionError, StorageError
+from backpack.hashing import blake2b
 from backpack.limits import MIB
 from backpack.memory.documents import Document
 from backpack.memory.index_file import IndexFile

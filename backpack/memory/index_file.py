@@ -12,7 +12,6 @@ never read here while this process has an index open on it.
 import os
 import sqlite3
 from collections import Counter
-from hashlib import blake2b
 from threading import Lock
 from typing import Final
 
@@ -20,6 +19,7 @@ from xxhash import xxh3_64
 
 from backpack.archive.derived import Derived
 from backpack.errors import MissingFileError, StorageError
+from backpack.hashing import blake2b
 from backpack.memory.search_index import Connect, Index
 from backpack.storage.protocol import publish
 

@@ -9,7 +9,6 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
-from secrets import token_hex
 from typing import Final
 
 from backpack.errors import InvalidArgumentError, MissingFileError, StorageError
@@ -85,7 +84,7 @@ class StatusFile:
 
     def _replaced(self, data: bytes, mode: int | None, seen: _Seen) -> bool:
         """Put it in place, unless somebody has changed it since it was read."""
-        temporary = os.path.join(self.directory, f".{NAME}.{token_hex(8)}.tmp")
+        temporary = os.path.join(self.directory, f".{NAME}.{os.urandom(8).hex()}.tmp")
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _GUARDED, 0o666)
             try:
