@@ -280,10 +280,10 @@ class Archive:
                         reason=entry.reason if isinstance(entry, Mark) else "",
                     )
                 )
+            writer.write(seq, time_ns, label, written)
         except BaseException:
             placer.undo()
             raise
-        writer.write(seq, time_ns, label, written)
 
     def recall(self, key: str, seq: int, payload: bytes) -> None:
         """Find out where the payload stands that a commit put at a key. Cost: one cold read, if that is not known."""

@@ -116,7 +116,7 @@ class Placer:
         "_put_blob",
         "_records",
         "_sweep_at",
-        "_undo",
+        "changed",
         "first_source",
         "next_source",
         "segment",
@@ -129,7 +129,8 @@ class Placer:
         self._payloads: dict[int, tuple[bytes, Place]] = {}
         self._sweep_at = _SWEEP_MIN
         self._added: list[tuple[int, int, bytes]] = []
-        self._undo: list[tuple[Source, Place | None]] = []
+        self.changed: list[tuple[Source, Place | None]] = []
+        """The places that the last commit made or changed, and what they were before."""
         self._floor = 0
         self.segment = 0
         self.next_source = 0
@@ -140,14 +141,14 @@ class Placer:
         """A commit is about to be written. `records`: what the ledger counts now, by identity."""
         self._records = records
         self.first_source = self.next_source
-        self._undo.clear()
+        self.changed.clear()
         if len(self._payloads) > self._sweep_at:
             self._payloads = {known: pair for known, pair in self._payloads.items() if known in records}
             self._sweep_at = 2 * len(self._payloads) + _SWEEP_MIN
 
     def undo(self) -> None:
         """The commit was not written after all."""
-        for source, before in reversed(self._undo):
+        for source, before in reversed(self.changed):
             if isinstance(source, Buffer):
                 if before is None:
                     self._buffers.pop(source, None)
@@ -155,7 +156,7 @@ class Placer:
                     self._buffers[source] = before
             elif before is None:
                 self._payloads.pop(id(source), None)
-        self._undo.clear()
+        self.changed.clear()
         self.next_source = self.first_source
 
     def forget(self, segment: int) -> None:
@@ -247,12 +248,12 @@ class Placer:
                 return known[1]
             place = self._written(source, is_large)
             self._payloads[id(source)] = (source, place)
-            self._undo.append((source, None))
+            self.changed.append((source, None))
             return place
         before = self._buffers.get(source)
         if before is not None and before.size >= stop:
             return before
-        self._undo.append((source, before))
+        self.changed.append((source, before))
         if before is None or len(before.cuts) >= PARTS_MAX:
             if before is not None and before.cuts[-1][0] == self.segment:
                 return self._longer(source, before, stop, is_large)
@@ -289,7 +290,7 @@ class Placer:
 
     def _remember(self, payload: bytes, value: Value) -> None:
         self._payloads[id(payload)] = (payload, Place.of(value))
-        self._undo.append((payload, None))
+        self.changed.append((payload, None))
 
 
 def _bytes_of(source: Source) -> bytes | bytearray:

@@ -142,8 +142,7 @@ class Writer:
         if self.size > self.roll_at:
             self.roll()
         if self._cover.overhead or self.failure is not None or len(payload) > FRAME_BODY_MAX >> 1:
-            self.placer.begin({})
-            self.write(seq, time_ns, label, [self.placer.pack(key, seq, "pack", version, payload)])
+            self._write_unusual(seq, time_ns, label, key, version, payload)
             return
         labels = self._labels
         packed = labels[label] if label in labels else self._label(label)
@@ -171,16 +170,19 @@ class Writer:
         )
         head_sum = xxh3_64_intdigest(head, seed)
         data = head + SUM.pack(head_sum) + body
+        stop = size + len(data)
+        placer.changed.clear()  # to retract this commit is not to undo the one before
         try:
             self._append(data)
         except BaseException as error:
             self._cut(error)
             raise
+        # no call from here on: nothing can come between what is in the file and what is known of it
         self._undo_point = (size, self.head_sum)
         placer.first_source = placer.next_source
         placer.next_source += 1
         self.head_sum = head_sum
-        self.size = size + len(data)
+        self.size = stop
         self.last_seq = seq
 
     def begin(self, records: Mapping[int, object]) -> None:
@@ -190,13 +192,10 @@ class Writer:
         self.placer.begin(records)
 
     def write(self, seq: int, time_ns: int, label: Label, changes: Sequence[Written]) -> None:
-        """The commit of any number of changes, which the placer has packed since `begin`."""
-        try:
-            body = pack_commit(self._labels.get(label) or self._label(label), list(changes), self.placer.first_source)
-            self._frame(COMMIT, seq, time_ns, body)
-        except BaseException:
-            self.placer.undo()
-            raise
+        """The commit of any number of changes, which the placer has packed since `begin`. Where this raises, or what
+        comes before it, the caller has the placer undo them: else it would take for written what is not."""
+        body = pack_commit(self._labels.get(label) or self._label(label), list(changes), self.placer.first_source)
+        self._frame(COMMIT, seq, time_ns, body)
         self.last_seq = seq
 
     def note(self, time_ns: int, note: Any) -> None:
@@ -217,6 +216,15 @@ class Writer:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
+    def _write_unusual(self, seq: int, time_ns: int, label: Label, key: str, version: int, payload: bytes) -> None:
+        """`write_one` where frames are covered, or where it is going to be refused."""
+        self.placer.begin({})
+        try:
+            self.write(seq, time_ns, label, [self.placer.pack(key, seq, "pack", version, payload)])
+        except BaseException:
+            self.placer.undo()
+            raise
+
     def _frame(self, kind: int, seq: int, time_ns: int, body: bytes) -> None:
         if self.failure is not None:
             raise stopped_error(self.failure)
@@ -229,14 +237,16 @@ class Writer:
         data, head_sum = pack_frame(
             self._marker.ljust(8, b"\0"), self._seed, self.head_sum, kind, seq, time_ns, self.synced_upto, body
         )
+        stop = self.size + len(data)
         try:
             self._append(data)
         except BaseException as error:
             self._cut(error)
             raise
+        # no call from here on, as in `write_one`
         self._undo_point = (self.size, self.head_sum)
         self.head_sum = head_sum
-        self.size += len(data)
+        self.size = stop
 
     def _cut(self, error: BaseException) -> None:
         """A frame was not written whole: take away what there is of it. A refusal other than a full disk, or an

@@ -340,39 +340,36 @@ class Engine:
             self.pruner.step()
         return (self.epoch, timeline.head, now, label, changes[0] if is_single else changes)
 
-    def commit(self, requests: Sequence[Request], label: Label, now: int) -> Facts:
-        """One commit of any number of changes, each of another key."""
+    def commit(self, requests: Sequence[Request], label: Label, now: int, *, is_limited: bool = True) -> Facts:
+        """One commit of any number of changes, each of another key. `is_limited`: may a hard limit refuse it?"""
+        seq = self.timeline.head + 1
         undo: Undo = []
         try:
             planned = plan_all(self, requests, undo)
-            if self.limits.hard_limit:
+            if is_limited and self.limits.hard_limit:
                 planned = made_to_fit(self, requests, planned, undo)
             if self.journal is not None:
-                self.journal.write(self.timeline.head + 1, now, label, planned, self.records)
+                self.journal.write(seq, now, label, planned, self.records)
+            return self.adopt(planned, label, now)
         except BaseException:
-            undo_growth(undo)
-            raise
-        return self.adopt(planned, label, now)
-
-    def adopt(self, planned: Sequence[Planned], label: Label, now: int) -> Facts:
-        """Make the changes, which nothing can refuse any more, the next commit."""
-        seq = self.timeline.head + 1
-        self.former = (seq, tuple([(one.chain, one.chain.content) for one in planned]))
-        try:
-            changes = tuple([self._enter(one, seq) for one in planned])
-            return self._finished(tuple([one.chain for one in planned]), changes, label, now)
-        except BaseException:
-            self.repair()
+            if self.timeline.head < seq:
+                undo_growth(undo)
+            if self.former[0] == seq:
+                self.repair()
             raise
         finally:
             self.former = _NOTHING
 
+    def adopt(self, planned: Sequence[Planned], label: Label, now: int) -> Facts:
+        """Make the changes, which nothing can refuse any more, the next commit. What stops it has to be repaired."""
+        seq = self.timeline.head + 1
+        self.former = (seq, tuple([(one.chain, one.chain.content) for one in planned]))
+        changes = tuple([self._enter(one, seq) for one in planned])
+        return self._finished(tuple([one.chain for one in planned]), changes, label, now)
+
     def adopt_deletes(self, keys: Sequence[str], label: Label, now: int) -> Facts:
         """Deletes that no limit may refuse: what a purge takes out of sight."""
-        planned = [plan(self, Request(key, "delete"), []) for key in keys]
-        if self.journal is not None:
-            self.journal.write(self.timeline.head + 1, now, label, planned, self.records)
-        return self.adopt(planned, label, now)
+        return self.commit([Request(key, "delete") for key in keys], label, now, is_limited=False)
 
     def take_pruned(self) -> tuple[int, int]:
         """How many commits were pruned since this was asked last, and how many bytes of history left with them."""
