@@ -27,7 +27,7 @@ from backpack.archive.writing import Writer, log_name
 from backpack.blobs.blob import Blob
 from backpack.blobs.reading import Reader
 from backpack.blobs.store import Blobs
-from backpack.core.chain import Mark, form_of, kind_of
+from backpack.core.chain import Chain, Mark, form_of, kind_of
 from backpack.core.commit import Label, RawChange
 from backpack.core.engine import Engine
 from backpack.core.ids import Epoch
@@ -250,6 +250,23 @@ class Archive:
         if seq <= writer.last_seq:  # it was written and not adopted
             self.retract(seq)
         writer.write_one(seq, time_ns, label, key, version, payload)
+
+    def write_longer(
+        self,
+        seq: int,
+        time_ns: int,
+        label: Label,
+        chain: Chain,
+        content: Pieces,
+        appended: bytes,
+        records: Mapping[int, object],
+    ) -> None:
+        """Write a commit of a payload that has got longer at its end."""
+        writer = self.writer
+        assert writer is not None
+        if seq <= writer.last_seq:  # it was written and not adopted
+            self.retract(seq)
+        writer.write_longer(seq, time_ns, label, chain, content, appended, records)
 
     def write(
         self, seq: int, time_ns: int, label: Label, changes: Sequence[Planned], records: Mapping[int, object]

@@ -286,6 +286,29 @@ def pack_commit(label: bytes, changes: list[Written], first_source: int) -> byte
     return b"".join((_COMMIT.pack(len(changes), len(label), first_source), *heads, label, *datas))
 
 
+def pack_longer(
+    label: bytes,
+    key: str,
+    kind: int,
+    version: int,
+    own: bytes,
+    flat: list[int],
+    blobs: tuple[bytes, ...],
+    source: tuple[int, int],
+    appended: bytes,
+    first_source: int,
+) -> bytes:
+    """The same for one pack, of which only what is appended is new: to the source `(number, offset)`.
+
+    `flat`: the cuts of its value, number by number.
+    """
+    name = key.encode()
+    packed = msgpack.packb([own, flat, blobs, "", [*source, len(appended)]])
+    size = _DETAIL_SIZE.size + len(packed) + len(appended)
+    head = ONE.pack(1, len(label), first_source, len(name), kind, DETAIL, version, size)
+    return b"".join((head, label, name, _DETAIL_SIZE.pack(len(packed)), packed, appended))
+
+
 def _pack_detail(change: Change, added: tuple[tuple[int, int, bytes], ...]) -> list[bytes]:
     value = change.value
     assert value is not None

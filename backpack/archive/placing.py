@@ -6,6 +6,7 @@ begins a new one. Payloads that several versions are cut from (`bytes`) have pla
 counts them.
 """
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -28,16 +29,40 @@ PutBlob = Callable[[bytes], bytes]
 """Makes sure that a blob with this content is there; returns its digest."""
 
 
+class Tail:
+    """How the newest payload that ends in a buffer was written, for those that only get longer than it.
+
+    Versions of a list that grows share their cuts, so they are known by the identity of these.
+    """
+
+    __slots__ = ("blobs", "cuts", "flat", "number", "origin", "shift")
+
+    def __init__(
+        self, cuts: "array[int]", origin: int, number: int, shift: int, flat: list[int], blobs: tuple[bytes, ...]
+    ) -> None:
+        self.cuts = cuts
+        self.origin = origin
+        self.number = number
+        """The source that gets longer."""
+        self.shift = shift
+        """How much further on a byte of the buffer stands in that source."""
+        self.flat = flat
+        """The cuts of the value, number by number, without where the last one stops."""
+        self.blobs = blobs
+
+
 class Place:
     """The cuts that give the bytes of one buffer from its beginning up to `size`."""
 
-    __slots__ = ("cuts", "size", "starts")
+    __slots__ = ("cuts", "size", "starts", "tail")
 
     def __init__(self) -> None:
         self.starts: list[int] = []
         self.cuts: list[tuple[int, int | bytes, int]] = []
         """`(origin, number, start)`; of a blob the digest stands for the number, of own bytes these."""
         self.size = 0
+        self.tail: Tail | None = None
+        """Where what the buffer grows by can go on, as far as that is known."""
 
     def add(self, origin: int, number: int | bytes, start: int, size: int) -> None:
         """The next `size` bytes stand there."""
@@ -118,6 +143,7 @@ class Placer:
         "_sweep_at",
         "changed",
         "first_source",
+        "grown",
         "next_source",
         "segment",
     )
@@ -131,6 +157,8 @@ class Placer:
         self._added: list[tuple[int, int, bytes]] = []
         self.changed: list[tuple[Source, Place | None]] = []
         """The places that the last commit made or changed, and what they were before."""
+        self.grown: tuple[Place, int] | None = None
+        """The one that it made longer as it stands, and its size before."""
         self._floor = 0
         self.segment = 0
         self.next_source = 0
@@ -142,12 +170,16 @@ class Placer:
         self._records = records
         self.first_source = self.next_source
         self.changed.clear()
+        self.grown = None
         if len(self._payloads) > self._sweep_at:
             self._payloads = {known: pair for known, pair in self._payloads.items() if known in records}
             self._sweep_at = 2 * len(self._payloads) + _SWEEP_MIN
 
     def undo(self) -> None:
         """The commit was not written after all."""
+        if self.grown is not None:
+            place, size = self.grown
+            place.size, self.grown = size, None
         for source, before in reversed(self.changed):
             if isinstance(source, Buffer):
                 if before is None:
@@ -218,6 +250,37 @@ class Placer:
         value = self._value(content, is_large)
         change = Change(key, seq, kind, version, value, is_large=is_large, reason=reason)
         return Written(change, None, tuple(self._added))
+
+    def growing(self, content: Pieces, added: int) -> tuple[Place, Tail] | None:
+        """Where a payload goes on that is the one before, and so many bytes which its last buffer has just got: they
+        stand where the place ends then, as the tail says. None where this is not how it can be written.
+        """
+        buffer = content.sources[-1]
+        place = self._buffers.get(buffer) if type(buffer) is Buffer else None
+        tail = None if place is None else place.tail
+        if (
+            place is None
+            or tail is None
+            or tail.cuts is not content.cuts
+            or tail.origin != self.segment
+            or place.size + added != len(buffer.data)  # type: ignore[union-attr]
+            or added > TAIL_SIZE_MAX
+        ):
+            return None
+        return place, tail
+
+    def keep_tail(self, content: Pieces, value: Value | None) -> None:
+        """A payload that ends in a buffer was written as this value: know it when it has got longer."""
+        buffer = content.sources[-1]
+        place = self._buffers.get(buffer) if type(buffer) is Buffer else None
+        if place is None or value is None or value.own != content.own or not value.cuts:
+            return
+        origin, number, _, stop = value.cuts[-1]
+        first, at = place.cuts[-1][2], place.starts[-1]
+        if place.cuts[-1][:2] != (origin, number) or stop != first + place.size - at:
+            return
+        flat = [one for cut in value.cuts for one in cut]
+        place.tail = Tail(content.cuts, origin, number, first - at, flat[:-1], value.blobs)
 
     # -- inside --------------------------------------------------------------------------------------------------
 

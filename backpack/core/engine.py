@@ -15,7 +15,7 @@ from sortedcontainers import SortedList
 
 from backpack.core import checking, dropping
 from backpack.core.authors import Author, LoneAuthor, facts_of, raw_changes, setter_of
-from backpack.core.chain import PACK, Chain, Mark, form_of, is_visible, kind_of, size_of
+from backpack.core.chain import PACK, Chain, Mark, Tip, form_of, is_visible, kind_of, size_of
 from backpack.core.commit import Commit, Facts, Label, RawChange
 from backpack.core.fitting import made_to_fit
 from backpack.core.headers import HEADER_SIZES, array_count, array_header, header_size
@@ -202,7 +202,7 @@ class Engine:
         what is appended. Cost: O(appended). None, and nothing has happened, where this short way does not lead to it.
         """
         chain = self.chains.get(key)
-        if chain is None or self.is_guarded or self.journal is not None or chain.is_settled or not appended:
+        if chain is None or self.is_guarded or chain.is_settled or not appended:
             return None
         seqs, forms = chain.columns
         last = forms[-1]
@@ -236,11 +236,13 @@ class Engine:
         try:
             own = header if len(old.own) == len(header) else header + old.own[len(header) :]
             pieces = Pieces(size, own, old.sources, old.cuts)
+            timeline, ledger = self.timeline, self.ledger
+            seq = timeline.head + 1
+            if self.journal is not None:
+                self._write_longer(seq, now, label, chain, pieces, appended, tip)
             tip.pieces = pieces
             tip.stop += more
             tip.count = count
-            timeline, ledger = self.timeline, self.ledger
-            seq = timeline.head + 1
             if is_large:
                 entry: Form = LargeRef(pieces, last.links)  # type: ignore[union-attr]
                 history = ledger.history_bytes + LARGE_REF_SIZE
@@ -273,12 +275,25 @@ class Engine:
             if history > self.history_trigger or seq > self.seq_trigger:
                 self.pruner.step()
             return (self.epoch, seq, now, label, (key, PACK, version, size, is_large))
+        except StorageError:
+            raise  # refused, and nothing has happened
         except BaseException:
             self.repair()
             raise
         finally:
             if is_large:
                 self.former = _NOTHING
+
+    def _write_longer(
+        self, seq: int, now: int, label: Label, chain: Chain, content: Pieces, appended: bytes, tip: Tip
+    ) -> None:
+        """Write down what a buffer has grown by; where that is refused, it has not."""
+        assert self.journal is not None
+        try:
+            self.journal.write_longer(seq, now, label, chain, content, appended, self.records)
+        except BaseException:
+            tip.buffer.cut(tip.stop)
+            raise
 
     def commit_payloads(self, payloads: Mapping[str, bytes], label: Label, now: int) -> Facts:
         """Pack several keys as one commit. Cost: as `commit_one`, without what is done once a commit."""

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from backpack.core.chain import Chain
 from backpack.core.commit import Label
+from backpack.core.payload import Pieces
 from backpack.core.requests import Planned
 
 
@@ -12,6 +14,23 @@ class Journal(Protocol):
 
     def write_one(self, seq: int, time_ns: int, label: Label, key: str, version: int, payload: bytes, /) -> None:
         """A commit of one payload like none before."""
+        ...
+
+    def write_longer(
+        self,
+        seq: int,
+        time_ns: int,
+        label: Label,
+        chain: Chain,
+        content: Pieces,
+        appended: bytes,
+        records: Mapping[int, object],
+        /,
+    ) -> None:
+        """A commit of what the chain has now, longer by these bytes, which are at the end of its last buffer already.
+
+        It is large if the present value is. `records` as for `write`.
+        """
         ...
 
     def write(

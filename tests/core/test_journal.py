@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from backpack.core.addresses import resolve
-from backpack.core.chain import DELETED, PACK, kind_of
-from backpack.core.commit import NO_LABEL, Label, RawChange
+from backpack.core.chain import DELETED, PACK, Chain, kind_of
+from backpack.core.commit import NO_LABEL, Facts, Label, RawChange
 from backpack.core.engine import Engine
 from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
 from backpack.core.past import Woken
-from backpack.core.payload import Content, LargeRef, as_content, form_size
-from backpack.core.requests import Planned
+from backpack.core.payload import Content, LargeRef, Pieces, as_content, form_size, join
+from backpack.core.requests import Planned, Request
+from backpack.core.shaping import present_content
 from backpack.errors import CommitPrunedError, DiskFullError
 
 TEXT = b"\xa4text"
@@ -34,6 +35,19 @@ class Notebook:
 
     def write_one(self, seq: int, time_ns: int, label: Label, key: str, version: int, payload: bytes, /) -> None:
         self._add((seq, ((key, PACK, len(payload)),)))
+
+    def write_longer(
+        self,
+        seq: int,
+        time_ns: int,
+        label: Label,
+        chain: Chain,
+        content: Pieces,
+        appended: bytes,
+        records: Mapping[int, object],
+        /,
+    ) -> None:
+        self._add((seq, ((chain.key, "longer", len(appended)),)))
 
     def write(
         self, seq: int, time_ns: int, label: Label, changes: Sequence[Planned], records: Mapping[int, object], /
@@ -170,6 +184,36 @@ def test_a_commit_that_can_not_be_written_down_has_not_happened(before: bytes, p
     journal.is_full = False
     assert pack(engine, "a", payload) == 2
     engine.check()
+
+
+LIST = b"\x92" + 2 * (b"\xd9\x30" + b"i" * 48)
+ITEM = b"\xa4more"
+
+
+def extend(engine: Engine) -> Facts | None:
+    return engine.extend_one("list", b"", 1, ITEM, False, NO_LABEL, 100_000)
+
+
+@pytest.mark.parametrize("large_size", [64, 4096])
+def test_what_a_list_grows_by_is_written_down_once_or_has_not_happened(large_size: int) -> None:
+    journal = Notebook()
+    engine = engine_with(journal, max_value_size=large_size)
+    pack(engine, "list", LIST)
+    engine.commit([Request("list", header=b"\x93", appended=ITEM)], NO_LABEL, 100_000)
+    assert extend(engine) is not None
+    assert journal.written[2:] == [(3, (("list", "longer", len(ITEM)),))]
+    content = present_content(engine.chains["list"])
+    journal.is_full = True
+    for _ in range(2):
+        with pytest.raises(DiskFullError):
+            extend(engine)
+        engine.check()
+    assert (engine.timeline.head, present_content(engine.chains["list"])) == (3, content)
+    journal.is_full = False
+    assert extend(engine) is not None
+    engine.check()
+    now = present_content(engine.chains["list"])
+    assert now is not None and join(now) == b"\x95" + LIST[1:] + 3 * ITEM
 
 
 def test_a_commit_that_was_interrupted_after_it_was_written_down_is_taken_out_again(
