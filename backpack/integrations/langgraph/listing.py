@@ -8,7 +8,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple, get_checkpoint_id
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
-from backpack.integrations.langgraph.reading import decoded, gather, metadata_of
+from backpack.integrations.langgraph.reading import Kept, decoded, gather, metadata_of
 from backpack.integrations.langgraph.threads import Threads
 
 _Place = tuple[str, Any, str]
@@ -25,10 +25,11 @@ def listed(
     """Those of the thread, namespace and id that `config` names, as far as it names them, whose metadata say what is
     wanted and whose ids are below `before`."""
     name = get_checkpoint_id(config) if config else None
+    kept: Kept = {}
     for place in _places(threads, config, before):
         if name and place[0] != name:
             continue
-        found = _found(threads, serde, place, wanted)
+        found = _found(threads, serde, place, wanted, kept)
         if found is not None:
             yield found
 
@@ -48,7 +49,7 @@ def _places(threads: Threads, config: RunnableConfig | None, before: str | None)
 
 
 def _found(
-    threads: Threads, serde: SerializerProtocol, place: _Place, wanted: Mapping[str, Any] | None
+    threads: Threads, serde: SerializerProtocol, place: _Place, wanted: Mapping[str, Any] | None, kept: Kept
 ) -> CheckpointTuple | None:
     """The checkpoint, if it is still there and its metadata fit."""
     name, thread_id, namespace = place
@@ -58,11 +59,11 @@ def _found(
         if row is None or row.is_hidden:
             return None
         metadata = metadata_of(row)
-        found = None if wanted else gather(threads, thread, row)
+        found = None if wanted else gather(threads, thread, row, kept)
     if wanted:
         described = serde.loads_typed(metadata)
         if not all(described.get(key) == value for key, value in wanted.items()):
             return None
-        return _found(threads, serde, place, None)
+        return _found(threads, serde, place, None, kept)
     assert found is not None
-    return decoded(serde, thread_id, namespace, found, None)
+    return decoded(serde, thread_id, namespace, found, None, kept)

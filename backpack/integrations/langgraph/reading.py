@@ -1,10 +1,11 @@
 """Checkpoints on their way out: what the store has of one is gathered under the lock and decoded after it.
 
-Every tuple is made anew from bytes, so nothing that a caller does to one shows in another.
+Every tuple is made anew from bytes, so nothing that a caller does to one shows in another. Where many are read one
+after another, a text, a number or bytes that the next one has as well is decoded once: nobody can change these.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import Checkpoint, CheckpointMetadata, CheckpointTuple, DeltaChannelHistory, PendingWrite
@@ -16,6 +17,12 @@ from backpack.integrations.langgraph.sharing import joined
 from backpack.integrations.langgraph.thread import Row, Thread, TypedWrite, ordered
 from backpack.integrations.langgraph.threads import Threads
 
+_LASTING: Final = frozenset({str, bytes, int, float, bool, type(None)})
+"""Types whose objects nobody can change, nor make others of by subclassing."""
+
+Kept = dict[str, tuple[Value, Any]]
+"""By channel: the value that the checkpoint read last has, and what it is decoded, if that is lasting."""
+
 
 class Gathered(NamedTuple):
     """The bytes of one checkpoint."""
@@ -26,7 +33,8 @@ class Gathered(NamedTuple):
     rest: Typed | None
     metadata: Typed
     manifest: Manifest
-    values: list[tuple[str, Typed]]
+    values: list[tuple[str, Value, Typed | None]]
+    """Channel, value and its bytes; None for these where it is kept."""
     writes: list[TypedWrite]
 
 
@@ -37,11 +45,11 @@ class Walked(NamedTuple):
     seeds: list[tuple[str, Typed]]
 
 
-def gather(threads: Threads, thread: Thread, row: Row) -> Gathered:
-    """All that the store has of a checkpoint. Wants the lock. Cost: one copy of its bytes."""
+def gather(threads: Threads, thread: Thread, row: Row, kept: Kept) -> Gathered:
+    """All that the store has of a checkpoint, but for what is kept. Wants the lock. Cost: one copy of its bytes."""
     manifest = thread.manifest(row.number)
     values = [
-        (channel, typed_of(threads, thread, channel, value))
+        (channel, value, None if _has(kept, channel, value) else typed_of(threads, thread, channel, value))
         for channel, (_, value) in manifest.values.items()
         if value is not None
     ]
@@ -76,18 +84,39 @@ def writes_of(threads: Threads, thread: Thread, row: Row) -> list[TypedWrite]:
     ]
 
 
+def _has(kept: Kept, channel: str, value: Value) -> bool:
+    """Is it the very value, as checkpoints have it that are told from one another?"""
+    known = kept.get(channel)
+    return known is not None and known[0] is value
+
+
 def decoded(
-    serde: SerializerProtocol, thread_id: Any, namespace: str, found: Gathered, config: RunnableConfig | None
+    serde: SerializerProtocol,
+    thread_id: Any,
+    namespace: str,
+    found: Gathered,
+    config: RunnableConfig | None,
+    kept: Kept,
 ) -> CheckpointTuple:
-    """The tuple of a checkpoint. `config`: what it was asked for with, if that names it."""
+    """The tuple of a checkpoint. `config`: what it was asked for with, if that names it. `kept`: what was given to
+    `gather`; it gets what is lasting of this one.
+    """
     loads = serde.loads_typed
     v, ts, updated, _ = found.head
     manifest = found.manifest
+    values = {}
+    for channel, value, typed in found.values:
+        if typed is None:
+            values[channel] = kept[channel][1]
+            continue
+        one = values[channel] = loads(typed)
+        if type(one) in _LASTING:
+            kept[channel] = (value, one)
     checkpoint: dict[str, Any] = {
         "v": v,
         "ts": ts,
         "id": found.id,
-        "channel_values": {channel: loads(value) for channel, value in found.values},
+        "channel_values": values,
         "channel_versions": manifest.versions.copy(),
         "versions_seen": {node: versions.copy() for node, versions in manifest.seen.items()},
     }

@@ -122,8 +122,8 @@ class BackpackSaver(
             row = thread.row(namespace, name)
             if row is None or row.is_hidden:
                 return None
-            found = gather(threads, thread, row)
-        return decoded(self.serde, thread_id, namespace, found, None if name is None else config)
+            found = gather(threads, thread, row, {})
+        return decoded(self.serde, thread_id, namespace, found, None if name is None else config, {})
 
     def get(self, config: RunnableConfig) -> Checkpoint | None:
         """The checkpoint alone that `get_tuple` finds."""

@@ -576,3 +576,40 @@ def test_a_damaged_thread_can_be_deleted_and_the_others_are_read() -> None:
         saver.get_tuple(config_of("t1"))
     saver.delete_thread("t1")
     assert [one.config["configurable"]["thread_id"] for one in saver.list(None)] == ["t2"]
+
+
+class CountingSerializer(JsonPlusSerializer):
+    """Counts how often it decodes a text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts = 0
+
+    def loads_typed(self, data: tuple[str, bytes]) -> Any:
+        value = super().loads_typed(data)
+        self.texts += isinstance(value, str)
+        return value
+
+
+def test_a_listing_decodes_what_nobody_can_change_once_and_all_else_anew() -> None:
+    serde = CountingSerializer()
+    saver = BackpackSaver(Backpack(), serde=serde)
+    for thread in ("one", "other"):
+        config = config_of(thread)
+        for step in range(10):
+            values = {"text": f"a long text of {thread} " * 20, "list": [thread, "m" * 100], "step": step}
+            checkpoint = checkpoint_of(values)
+            checkpoint["channel_versions"]["step"] = str(step)
+            changed = {"step": str(step)} if step else checkpoint["channel_versions"]
+            config = saver.put(config, checkpoint, {"step": step}, changed)
+    found = list(saver.list(config_of("one")))
+    assert serde.texts == 1
+    found[0].checkpoint["channel_values"]["list"].append("changed")
+    found[0].checkpoint["channel_values"]["text"] = "another"
+    for number, one in enumerate(reversed(found)):
+        values = one.checkpoint["channel_values"]
+        if number < 9:
+            assert values == {"text": "a long text of one " * 20, "list": ["one", "m" * 100], "step": number}
+    for one in saver.list(None):
+        thread = one.config["configurable"]["thread_id"]
+        assert one.checkpoint["channel_values"]["text"] == f"a long text of {thread} " * 20
