@@ -351,7 +351,8 @@ class Backpack(MutableMapping[str, Any]):
     def version(self, key: str) -> int:
         """How many changes the key has had, ever: deletes count, pruning takes nothing away; 0 if never seen."""
         self._require_open()
-        return self._engine.version(key)
+        with self._lock:
+            return self._engine.version(key)
 
     def select(self, pattern: str) -> dict[str, Any]:
         """The values of the keys that fit: `sales.*` is one level, `sales.**` any depth. Cost: those keys.
