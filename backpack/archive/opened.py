@@ -97,6 +97,7 @@ class Opened(Files):
         self.checkpoints = checkpoints
         """As of the head: those of the manifest and the notes of the logs. The engine's from the opening on."""
         self._lock = lock
+        self._engine: Engine | None = None
         self.retention = Retention()
         """What the archive is to keep when nothing else is said."""
         self._untended = 0
@@ -149,6 +150,7 @@ class Opened(Files):
             engine.pins.add(name, seq, notes)
         if isinstance(self.archive, HoledArchive):
             self.archive.doubt(engine)
+        self._engine = engine
         return engine
 
     # -- durability ----------------------------------------------------------------------------------------------
@@ -179,6 +181,7 @@ class Opened(Files):
         lock. Cost: an append; the frame itself is not synced: it is about those before it."""
         writer = self.writer
         assert writer is not None
+        self.take_back()
         if writer.synced_upto > self._testified and writer.failure is None:
             with suppress(DiskFullError):  # it promises nothing: what there is is on disk
                 writer.note(time_ns, {"synced": writer.synced_upto})
@@ -187,7 +190,15 @@ class Opened(Files):
     def note(self, time_ns: int, note: Mapping[str, Any]) -> None:
         """Write down something about the store. Wants the store's lock."""
         assert self.writer is not None
+        self.take_back()
         self.writer.note(time_ns, note)
+
+    def take_back(self) -> None:
+        """Take the last commit out of the log if an interrupt kept it from being adopted: behind another frame it could
+        not be taken out any more. Wants the store's lock, and no change under way."""
+        writer, engine = self.writer, self._engine
+        if writer is not None and engine is not None and writer.last_seq > engine.timeline.head:
+            self.archive.retract(writer.last_seq)
 
     def health(self) -> Health:
         """How it fares."""
@@ -388,6 +399,7 @@ class Opened(Files):
         the store's lock."""
         writer = self.writer
         assert writer is not None
+        self.take_back()
         if writer.size > writer.head.size:
             self._roll()
         writer.placer.forget(writer.segment)

@@ -1093,7 +1093,10 @@ class Backpack(MutableMapping[str, Any]):
 
     def _close(self) -> None:
         with self._lock:
+            is_changing = self._gate.locked() or (self._is_barred and not self._is_closed)
             self._is_closed = self._is_barred = True
+            if self._opened is not None and not (is_changing or self._is_forked or self._opened.is_closed):
+                self._opened.take_back()
         try:
             if self._opened is not None and not self._is_forked:
                 self._opened.close()
@@ -1543,9 +1546,9 @@ class Backpack(MutableMapping[str, Any]):
             self._opened.syncer.wait(seq)
 
     def _testify(self, opened: "Opened") -> None:
-        """Have the log say what a flush has done."""
+        """Have the log say what a flush has done; a flush in the middle of a change leaves that to the next one."""
         with self._lock:
-            if not self._is_closed:
+            if not self._is_barred and not self._gate.locked():
                 opened.testify(self._last_ns)
 
     def _settle_note(self) -> None:
