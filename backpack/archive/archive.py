@@ -346,31 +346,31 @@ class Archive:
         return self.dormant.names(_NAMED), self.dormant.names(_VISIBLE)
 
     def wake(self, key: str) -> Woken | None:
-        """The newest change of a key that sleeps, once. Cost: one cold read."""
-        newest = self.dormant.take(key)
+        """The newest change of a key that sleeps. Cost: one cold read."""
+        newest = self.dormant.peek(key)
         if newest is None:
             return None
-        try:
-            change = self.find(key, newest.seq)
-            if change is None or change.seq != newest.seq:
-                what = f"the newest change of a key is not where it should be (commit {newest.seq})"
-                raise damaged(self._file_of(newest.seq), 0, what)
-            value = change.value
-            if key in self._replaced:
-                return _woken_instead(change, self._replaced[key])
-            form: bytes | LargeRef | None = None
-            content: Content | None = None
-            if value is not None and not change.is_purged:
-                if change.is_large:
-                    content = self._stored(value)
-                    form = LargeRef(content)
-                else:
-                    form = self.payload(value)
-                    self.placer.know(form, value)
-            return Woken(key, change.seq, change.kind, change.version, form, content, change.reason)
-        except BaseException:
-            self.dormant.give_back(key, newest)
-            raise
+        change = self.find(key, newest.seq)
+        if change is None or change.seq != newest.seq:
+            what = f"the newest change of a key is not where it should be (commit {newest.seq})"
+            raise damaged(self._file_of(newest.seq), 0, what)
+        value = change.value
+        if key in self._replaced:
+            return _woken_instead(change, self._replaced[key])
+        form: bytes | LargeRef | None = None
+        content: Content | None = None
+        if value is not None and not change.is_purged:
+            if change.is_large:
+                content = self._stored(value)
+                form = LargeRef(content)
+            else:
+                form = self.payload(value)
+                self.placer.know(form, value)
+        return Woken(key, change.seq, change.kind, change.version, form, content, change.reason)
+
+    def woke(self, key: str) -> None:
+        """The key does not sleep any more."""
+        self.dormant.take(key)
 
     def has(self, seq: int) -> bool:
         """Can the commit be read?"""

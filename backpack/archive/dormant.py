@@ -90,22 +90,25 @@ class Dormant:
 
     def take(self, key: str) -> Newest | None:
         """The same, once: the key has woken."""
-        newest = self._later.pop(key, None)
+        newest = self.peek(key)
         if newest is None:
-            place = self._place(key)
-            if place < 0:
-                return None
+            return None
+        place = -1 if key in self._later else self._place(key)
+        # no call from here on: an interrupt finds it taken and counted, or not
+        if place < 0:
+            del self._later[key]
+        else:
             self._taken[place] = 1
-            newest = self._at(place)
         self.live_bytes -= newest.size
         self.large_count -= newest.is_large
         return newest
 
-    def give_back(self, key: str, newest: Newest) -> None:
-        """It could not wake after all."""
-        self._later[key] = newest
-        self.live_bytes += newest.size
-        self.large_count += newest.is_large
+    def add(self, key: str, newest: Newest) -> None:
+        """A key of a store of which it was not known which keys there are. Once: nothing happens when it is known."""
+        if self.peek(key) is None:
+            self._later[key] = newest
+            self.live_bytes += newest.size
+            self.large_count += newest.is_large
 
     def sizes(self) -> Iterator[int]:
         """The packed sizes of their values, one by one: what `live_bytes` adds up."""

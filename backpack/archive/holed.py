@@ -70,7 +70,7 @@ class HoledArchive(Archive):
             change = self.find(key, self.head)
             if change is None:
                 return None
-            self.dormant.give_back(key, newest_of(change))
+            self.dormant.add(key, newest_of(change))
         return super().wake(key)
 
     @property

@@ -437,9 +437,7 @@ class Engine:
         """The chain of a key, woken if it slept; None when there is none. Wants the store's lock."""
         chain = self.chains.get(key)
         if chain is None and self.past is not None:
-            woken = self.past.wake(key)
-            if woken is not None:
-                return wake(self, woken)
+            chain = wake(self, self.past, key)
         return chain
 
     def quarantined(self) -> dict[str, str]:

@@ -64,7 +64,11 @@ class Past(Protocol):
         ...
 
     def wake(self, key: str, /) -> Woken | None:
-        """The newest change of a key, once; None when there is none that sleeps."""
+        """The newest change of a key that sleeps; None when it doesn't."""
+        ...
+
+    def woke(self, key: str, /) -> None:
+        """Memory has the key from here on: it sleeps no more."""
         ...
 
     def dormant_kinds(self) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 def plan_all(engine: "Engine", requests: Sequence[Request], undo: Undo) -> list[Planned]:
     """The changes of one commit. Each may take back what it did to buffers itself, and nothing of what others did."""
+    if engine.past is not None:
+        for request in requests:
+            engine.chain_of(request.key)  # before any buffer has grown: who is interrupted here repairs the engine
     planned = []
     for request in requests:
         own: Undo = []

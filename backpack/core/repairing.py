@@ -33,8 +33,7 @@ def repair(engine: "Engine", contents: Iterable[tuple[Chain, Content | None]] = 
     _close_gaps(engine)
     for chain in list(engine.chains.values()):
         _recount_chain(engine, chain)
-    engine.ledger.rebuild(engine.chains.values())
-    engine.take_ledger()
+    count_anew(engine)
     sleeping = [] if engine.past is None else list(engine.past.dormant_kinds())
     engine.names = SortedList([*engine.chains, *(key for key, kind in sleeping if kind != "delete")])
     engine.visible = SortedList(
@@ -43,13 +42,19 @@ def repair(engine: "Engine", contents: Iterable[tuple[Chain, Content | None]] = 
             *(key for key, kind in sleeping if kind in (PACK, "release")),
         ]
     )
-    engine.large = {chain for chain in engine.chains.values() if chain.content is not None}
-    entries = sum(len(chain.columns[1]) - chain.holes for chain in engine.chains.values())
-    engine.entry_offset = entries - engine.timeline.head
     engine.pins.checkpoint_counts = dict(Counter(seq for seq, _ in engine.pins.checkpoints.values()))
     engine.holey.clear()
     engine.pruned = engine.timeline.gone
     engine.pruner.reset()
+
+
+def count_anew(engine: "Engine") -> None:
+    """Every count of bytes and entries, and which values are large, from the chains. Cost: O(entries)."""
+    chains = engine.chains.values()
+    engine.ledger.rebuild(chains)
+    engine.take_ledger()
+    engine.large = {chain for chain in chains if chain.content is not None}
+    engine.entry_offset = sum(len(chain.columns[1]) - chain.holes for chain in chains) - engine.timeline.head
 
 
 def _cut_timeline(engine: "Engine") -> None:
@@ -153,7 +158,7 @@ def _close_gaps(engine: "Engine") -> None:
             engine.authors[seq] = author
         elif author is not None and len(entries) == 1:
             engine.authors[seq] = author
-        else:
+        elif engine.past is None or not engine.past.knows(seq):
             raw = tuple(
                 (
                     chain.key,

@@ -3,18 +3,34 @@
 from typing import TYPE_CHECKING
 
 from backpack.core.chain import PACK, Chain, Mark
-from backpack.core.past import Woken
+from backpack.core.past import Past, Woken
 from backpack.core.payload import LargeRef
+from backpack.core.repairing import count_anew
 
 if TYPE_CHECKING:
     from backpack.core.engine import Engine
 
 
-def wake(engine: "Engine", woken: Woken) -> Chain | None:
-    """A key that slept: its newest change becomes the only entry of its chain, of a commit that has left."""
+def wake(engine: "Engine", past: Past, key: str) -> Chain | None:
+    """Have a key that sleeps in memory: its newest change becomes the only entry of its chain, of a commit that has
+    left. None when there is none, or nothing but a delete. Cost: reading it."""
+    woken = past.wake(key)
+    if woken is None:
+        return None
+    try:
+        return _entered(engine, past, woken)
+    except BaseException:
+        if key in engine.chains or key in engine.retired:
+            past.woke(key)
+        count_anew(engine)
+        raise
+
+
+def _entered(engine: "Engine", past: Past, woken: Woken) -> Chain | None:
     if woken.form is None:
-        engine.retired[woken.key] = woken.version
         engine.retired_seqs[woken.key] = woken.seq
+        engine.retired[woken.key] = woken.version
+        past.woke(woken.key)
         return None
     chain = Chain(woken.key, woken.version - 1)
     form = woken.form
@@ -31,4 +47,5 @@ def wake(engine: "Engine", woken: Woken) -> Chain | None:
         engine.large.add(chain)
     engine.chains[woken.key] = chain
     engine.entry_offset += 1
+    past.woke(woken.key)
     return chain

@@ -34,3 +34,10 @@ def test_keys_and_sizes_are_those_of_the_columns_and_of_what_changed_since(
     for kinds in (frozenset({"pack", "release"}), frozenset({"pack", "release", "quarantine"}), frozenset({"delete"})):
         assert dormant.names(kinds) == sorted(name for name, newest in there.items() if newest.kind in kinds)
     assert dict(dormant.kinds()) == {name: newest.kind for name, newest in there.items()}
+
+
+def test_a_key_that_is_added_twice_counts_once() -> None:
+    dormant = Dormant(None, {})
+    for _ in range(2):
+        dormant.add("page", Newest(1, "pack", 1, 2_000, True))
+    assert (dormant.live_bytes, dormant.large_count) == (sum(dormant.sizes()), 1)

@@ -91,7 +91,10 @@ class Cellar:
         return (form_size(one.form) for one in self.sleeping.values() if one.form is not None)
 
     def wake(self, key: str, /) -> Woken | None:
-        return self.sleeping.pop(key, None)
+        return self.sleeping.get(key)
+
+    def woke(self, key: str, /) -> None:
+        self.sleeping.pop(key, None)
 
     def dormant_kinds(self) -> Iterator[tuple[str, str]]:
         return iter([(key, one.kind) for key, one in self.sleeping.items()])

@@ -1,11 +1,17 @@
 """A key of an opened store that is asked for the first time comes into memory once, and whole."""
 
+import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
+from types import FrameType
+from typing import Any
 
 import pytest
 
 import backpack
+from backpack import Backpack
 from backpack.archive.archive import Archive
 from backpack.archive.content import Change
 
@@ -37,4 +43,101 @@ def test_a_key_whose_version_is_asked_for_is_not_packed_before_it_is_awake(
         assert bp.version("plan") == 5
         packing.join()
         assert versions == [6] and bp["plan"] == "new"
+        bp._check()
+
+
+STRIDE = int(os.environ.get("BACKPACK_INTERRUPT_STRIDE", "8"))
+"""Every how many lines an interrupt is tried: each of them in the long profile."""
+
+
+class Interrupt(BaseException):
+    """Stands for Ctrl-C."""
+
+
+def filled(path: Path) -> None:
+    with backpack.open(path, max_value_size=1_000) as bp:
+        bp.update({"plan": ["search"] * 20, "page": "p" * 2_000, "bad": "x", "gone": 1, "list": ["an item"] * 9})
+        bp.quarantine("bad", reason="r")
+        bp.delete("gone")
+
+
+ASKED: dict[str, Callable[[Backpack], object]] = {
+    "read": lambda bp: [bp.unpack(key) for key in ("plan", "page", "bad", "gone", "new")],
+    "versions": lambda bp: [bp.version(key) for key in ("plan", "page", "bad", "gone", "new")],
+    "quarantined": lambda bp: bp.quarantined(),
+    "append": lambda bp: (bp.append("list", "one"), bp.append("list", "two")),
+    "change several": lambda bp: _change_several(bp),
+    "fork": lambda bp: bp.fork(1).fork().close(),
+}
+
+
+def _change_several(bp: Backpack) -> None:
+    bp.append("list", "a first item")
+    bp.append("list", "a second item that makes a buffer grow")
+    with bp.transaction() as tx:
+        tx.append("list", "third")
+        tx.append("plan", "book")
+        tx.pack("page", "q" * 3_000)
+        tx.pack("new", 1)
+
+
+@pytest.mark.uncounted
+@pytest.mark.parametrize("asked", ASKED)
+def test_an_interrupt_at_any_line_leaves_a_key_asleep_or_awake(tmp_path: Path, asked: str) -> None:
+    step = 1 - STRIDE + len(asked) % STRIDE
+    filled(tmp_path / "store")
+    while True:
+        step += STRIDE
+        if step < 1:
+            continue
+        with backpack.open(tmp_path / "store", max_value_size=1_000) as bp:
+            before = bp.head
+            is_over = not interrupted_at(step, lambda bp=bp: ASKED[asked](bp))
+            bp._check()
+            with bp.fork() as fork:
+                fork._check()
+            assert bp["plan"][0] == "search" and len(bp["page"]) >= 2_000 and bp["list"][:9] == ["an item"] * 9
+            assert bp.version("gone") == 2 and bp.quarantined() == {"bad": "r"}
+            bp._check()
+            bp.restore(before)
+        assert backpack.verify(tmp_path / "store").ok
+        if is_over:
+            break
+    assert step > STRIDE
+
+
+def interrupted_at(step: int, act: Callable[[], object]) -> bool:
+    """Run with an `Interrupt` at the n-th line of what wakes a key; False when there are fewer lines."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal count
+        if not frame.f_code.co_filename.endswith(("core/waking.py", "core/ledger.py")):
+            return None
+        if event == "line":
+            count += 1
+            if count == step:
+                raise Interrupt
+        return trace
+
+    previous = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        act()
+    except Interrupt:
+        return True
+    finally:
+        sys.settrace(previous)
+    return False
+
+
+def test_who_set_a_value_that_was_read_from_disk_is_known_after_an_interrupt(tmp_path: Path) -> None:
+    with backpack.open(tmp_path / "store") as bp:
+        bp.pack("plan", ["search"], node="planner")
+        bp.update({"a": 1, "b": 2}, node="loader")
+    with backpack.open(tmp_path / "store") as bp:
+        assert bp["plan"] == ["search"] and bp["a"] == 1
+        bp._engine.repair()
+        assert bp.blame("plan").node == "planner" and bp.blame("plan").seq == 1
+        assert bp.blame("a").node == "loader" and len(bp.blame("a").changes) == 2
         bp._check()
