@@ -181,11 +181,15 @@ class Pruner:
         """Drop every commit before `seq` that is not pinned and not the newest. Cost: O(commits dropped)."""
         engine, timeline = self.engine, self.engine.timeline
         size = engine.ledger.history_bytes
-        for one in list(timeline.seqs()):
-            if one >= seq or one == timeline.head:
-                break
-            if not engine.pins.holds(one):
-                self._drop(one)
+        try:
+            for one in list(timeline.seqs()):
+                if one >= seq or one == timeline.head:
+                    break
+                if not engine.pins.holds(one):
+                    self._drop(one)
+        except BaseException:
+            engine.repair()
+            raise
         engine.pruned_bytes += size - engine.ledger.history_bytes
 
     def _drop(self, seq: int) -> None:

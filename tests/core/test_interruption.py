@@ -94,6 +94,7 @@ ACTS: dict[str, Callable[[Backpack], object]] = {
     "clear": lambda bp: bp.clear(),
     "restore": lambda bp: bp.restore("early", unavailable="gone"),
     "prune": lambda bp: bp.configure(max_history_size=300),
+    "drop what compaction takes": lambda bp: bp._engine.pruner.drop_before(bp._engine.timeline.head),
     "checkpointless prune": lambda bp: (bp.delete_checkpoint("early"), bp.configure(max_history_size=100)),
 }
 
