@@ -77,6 +77,7 @@ class Files:
 
     def publish(self, manifest: Manifest) -> None:
         """Make it the manifest."""
+        self.manifest.generation += 1  # its number is used, even if it is never known whether it is on disk
         publish_manifest(self.folder, manifest, self.covers)
         self.manifest = manifest
 
@@ -99,7 +100,7 @@ class Files:
 
     def _seal(self, log: Log, *, is_last: bool) -> None:
         segment = log.head.segment
-        infos = list(self.manifest.segments)
+        infos = self._listed(self.archive.parts)
         part: Part | None = None
         index, contents = gathered(log, self._yielding())
         self._require_whole(index, log, is_last=is_last)
@@ -115,6 +116,7 @@ class Files:
         manifest = replace(
             self.manifest,
             segments=infos,
+            first_seq=self.archive.first_seq,
             next_segment=segment + 1,
             last_log=max(self.manifest.last_log, segment) if is_last else newest,
             previous=index.head_sum & 0xFFFFFFFF,
@@ -163,9 +165,9 @@ class Files:
                 self.damage = error
                 self.left_alone.update(one.name for one in old)
                 return True
-            infos = list(self.manifest.segments)
+            infos = self._listed(segments)
             infos[places.start : places.stop] = [info]
-            self.publish(replace(self.manifest, segments=infos))
+            self.publish(replace(self.manifest, segments=infos, first_seq=self.archive.first_seq))
             with self._parts_lock:
                 parts = list(self.archive.parts)
                 parts[places.start : places.stop] = [new]
@@ -185,14 +187,14 @@ class Files:
                 return 0
             keyframe = keyframe_at(self.archive, boundary - 1)
             info, base = self._made(self._new_name(contents), contents, keyframe)
-            listed = {id(segment) for segment in going}
-            infos = [info, *self.manifest.segments[len(going) :]]
+            leaving = {id(segment) for segment in going}
+            infos = [info, *self._listed(part for part in self.archive.parts if id(part) not in leaving)]
             self.syncer.sync()  # a checkpoint whose deletion a power loss undoes would be one of nothing
             self.publish(replace(self.manifest, segments=infos, first_seq=boundary))
             with self._parts_lock:
+                self.archive.kept = pinned  # first: these are there whatever is asked meanwhile
                 self.archive.first_seq = boundary
-                self.archive.set_parts([base, *(part for part in self.archive.parts if id(part) not in listed)])
-                self.archive.kept = pinned
+                self.archive.set_parts([base, *(part for part in self.archive.parts if id(part) not in leaving)])
             return sum(segment.size for segment in going) - info.size + self._remove(going)
 
     def erase(self, keys: set[str], upto: int) -> int:
@@ -203,8 +205,8 @@ class Files:
         """
         freed = 0
         with self.rewrite():
-            infos = list(self.manifest.segments)
             parts: list[Part] = list(self.archive.parts)
+            infos = self._listed(parts)
             old = []
             for segment, contents in erased(self.archive, keys, upto):
                 info, new = self._made(self._new_name(contents), contents, segment.keyframe())
@@ -213,7 +215,7 @@ class Files:
                 freed += segment.size - new.size
                 old.append(segment)
             if old:
-                self.publish(replace(self.manifest, segments=infos))
+                self.publish(replace(self.manifest, segments=infos, first_seq=self.archive.first_seq))
                 with self._parts_lock:
                     changed = {part.origins: part for part in parts}
                     self.archive.set_parts([changed.get(part.origins, part) for part in self.archive.parts])
@@ -247,6 +249,11 @@ class Files:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
+    def _listed(self, parts: Iterable[Part]) -> list[SegmentInfo]:
+        """How a manifest lists the segments among these parts. What the archive reads counts, not the manifest before:
+        an interrupt may have come between the two."""
+        return [part.info(_file_of(part)) for part in parts if isinstance(part, Segment)]
+
     def _yielding(self) -> Yielding:
         writer = self.writer
         assert writer is not None
@@ -273,7 +280,7 @@ class Files:
         while old:
             segment = old.pop()
             segment.pieces.file.keep()
-            self.folder.remove(segment.pieces.file.name.rpartition("/")[2])
+            self.folder.remove(_file_of(segment))
         self.folder.sync()
         return 0
 
@@ -302,6 +309,10 @@ class Files:
             done = files[:-1]
             self._unsynced = [file for file in self._unsynced if file not in done]
         return seq
+
+
+def _file_of(segment: Segment) -> str:
+    return segment.name.rpartition("/")[2]
 
 
 def _replaced(parts: Sequence[Part], old: Part, new: Part | None) -> Iterator[Part]:
