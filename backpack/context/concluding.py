@@ -90,15 +90,18 @@ class Concluding:
         shown = set(made.in_force.kept)
         short = [part for part in short if part.place in shown or part.place >= job.covers]
         replaced = list({part.place: part for part in short}.values())
-        commit = following.storage.compress(made.in_force, replaced, compression)
-        with following.lock:
-            if following.adopt_compression(commit, compression, job.generation):
-                following.present.show(made.in_force, kept)
-            self._attempts.close(COMPRESS, job.generation)
+        following.commit(
+            lambda: following.storage.compress(made.in_force, replaced, compression),
+            compression,
+            paid,
+            job.generation,
+            lambda: following.present.show(made.in_force, kept),
+        )
+        self._attempts.close(COMPRESS, job.generation)
         return [compression]
 
     def _paid(self, job: Job, said: Said | SummaryFailed | None) -> tuple[Cost | None, str | None]:
-        """What asking the summarizer took, recorded, and what is wrong with what it said of that. Nobody was asked:
+        """What asking the summarizer took, and what is wrong with what it said of that. Nobody was asked:
         nothing. What isn't said, or can't be, is estimated."""
         if said is None:
             return None, None
@@ -113,7 +116,6 @@ class Concluding:
                 fault = "the summarizer's usage can't be, so its cost is estimated"
         if cost is None:
             cost = tracker.cost_of(job.original, output=tracker.count_text(text))
-        tracker.record_cost(cost, purpose="compression", is_kept=True)
         return cost, fault
 
     def _note_failed(self, job: Job, paid: Cost | None, error: str) -> None:
@@ -132,9 +134,8 @@ class Concluding:
             error=error,
             **_taken(paid),
         )
-        commit = self._following.storage.log(failed)
-        with self._following.lock:
-            self._following.adopt_compression(commit, failed, generation)
+        following = self._following
+        following.commit(lambda: following.storage.log(failed), failed, paid, generation, lambda: None)
 
     def _name(self) -> str:
         """Of the caller's summarizer."""

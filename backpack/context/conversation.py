@@ -238,9 +238,13 @@ class Conversation:
         overhead = self._overhead(tools)
         made: list[Compression] = []
         while True:
-            looked = self._looked(overhead)
-            if looked.is_noting:
-                self._governing.keep()
+            try:
+                looked = self._looked(overhead)
+                if looked.is_noting:
+                    self._governing.keep()
+            except BaseException:
+                self._following.forget()  # a crossing that isn't kept is still to be told
+                raise
             parts = self._ready(looked)
             if parts is not None:
                 return self._sent(parts, made)
@@ -256,9 +260,13 @@ class Conversation:
         made: list[Compression] = []
         while True:
             is_at_hand = self._following.is_at_hand
-            looked = self._looked(overhead) if is_at_hand else await run(self._looked, overhead)
-            if looked.is_noting:
-                await run(self._governing.keep)
+            try:
+                looked = self._looked(overhead) if is_at_hand else await run(self._looked, overhead)
+                if looked.is_noting:
+                    await run(self._governing.keep)
+            except BaseException:
+                self._following.forget()  # a crossing that isn't kept is still to be told
+                raise
             parts = self._ready(looked)
             if parts is not None:
                 is_long = sum(len(part.packed) for part in parts) > LONG

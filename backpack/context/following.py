@@ -8,7 +8,7 @@ The account of calls is the sum of what stands beside the messages; so it is the
 added what, and after a restore it is the account of then.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from logging import getLogger
 from threading import RLock
@@ -24,6 +24,7 @@ from backpack.context.storing import Storage, Versions
 from backpack.context.totals import Key, Row, add_to
 from backpack.context.tracker import TokenTracker
 from backpack.core.commit import Commit
+from backpack.errors import StorageError
 from backpack.store.events import Event
 
 _CALL: Final = "call"
@@ -55,6 +56,7 @@ class Following:
         """How often it was read anew."""
         self._is_sorting = is_sorting
         self._versions: Versions | None = None
+        self._is_doubted = False
         self._unwritten: list[Record] = []
         """Of messages at the end that others have appended."""
         self._is_claimed = False
@@ -64,7 +66,7 @@ class Following:
     @property
     def is_current(self) -> bool:
         """Is everything as it was when it was looked at last? O(1), reads nothing."""
-        return self._versions is not None and self.storage.versions() == self._versions
+        return self._versions is not None and not self._is_doubted and self.storage.versions() == self._versions
 
     @property
     def is_at_hand(self) -> bool:
@@ -84,6 +86,8 @@ class Following:
     def keep_up(self) -> None:
         """Know what the store says now."""
         if not self.is_current:
+            self._versions = None
+            self._is_doubted = False
             self._take(*self.storage.load(self._counted, is_sorting=self._is_sorting))
 
     def claim(self) -> list[Record]:
@@ -102,38 +106,75 @@ class Following:
     def adopt(self, commit: Commit, packed: bytes, record: Record, cost: Cost | None) -> None:
         """A message was committed here, and this is what its call cost."""
         version = commit.changes[self.storage.keys.messages].version
-        if self._versions is not None and version <= self._versions.messages:
+        versions = self._versions
+        if versions is not None and version <= versions.messages:
             return  # it was read meanwhile
         self._pending[version] = (packed, record, cost)
-        costs = []
-        while self._versions is not None and self._versions.messages + 1 in self._pending:
-            self._versions = replace(self._versions, messages=self._versions.messages + 1)
-            packed, record, cost = self._pending.pop(self._versions.messages)
+        if versions is None:
+            return
+        self._versions = None  # whoever is interrupted has it read anew, and so has a budget whose warning is an error
+        while versions.messages + 1 in self._pending:
+            versions = replace(versions, messages=versions.messages + 1)
+            packed, record, cost = self._pending.pop(versions.messages)
             self.present.add(packed, record)
             if record.spent is not None:
                 self.estimated_calls += record.spent.is_estimated
                 self._look_at(record.spent)
-            costs += [] if cost is None else [cost]
-        for one in costs:  # last, because a budget may warn, and warnings may be errors
-            self.tracker.record_cost(one, is_kept=True)
+            if cost is not None:
+                self.tracker.record_cost(cost, is_kept=True)
+        self._versions = versions
 
-    def adopt_compression(self, commit: Commit, compression: Compression, generation: int) -> bool:
-        """A compression was committed here. True: what it changes in `present` is the caller's to do.
+    def adopt_compression(
+        self,
+        commit: Commit,
+        compression: Compression,
+        paid: Cost | None,
+        generation: int,
+        show: Callable[[], None],
+    ) -> None:
+        """A compression was committed here, asking for it took that, and `show` does what it changes in `present`.
 
-        False: all was read anew since that generation, and is read again.
+        Nothing of it is done where all was read anew since that generation: then it is read again.
         """
+        versions, self._versions = self._versions, None  # whoever is interrupted has it read anew
         if self.generation != generation:
-            self._versions = None
-            return False
+            return
         self.log.append(compression)
-        versions = self._versions
+        show()
+        if paid is not None:
+            self.tracker.record_cost(paid, purpose=_COMPRESSION, is_kept=True)
         for name in ("present", "replaced"):
             change = commit.changes.get(getattr(self.storage.keys, name))
             if change is not None and versions is not None:
                 is_next = change.version == getattr(versions, name) + 1
                 versions = replace(versions, **{name: change.version}) if is_next else None
         self._versions = versions
-        return True
+
+    def commit(
+        self,
+        commit: Callable[[], Commit],
+        compression: Compression,
+        paid: Cost | None,
+        generation: int,
+        show: Callable[[], None],
+    ) -> None:
+        """Commit a compression and adopt it. Wants that the lock isn't held.
+
+        What was paid for it counts here where it can't be committed.
+        """
+        try:
+            made = commit()
+            with self.lock:
+                self.adopt_compression(made, compression, paid, generation, show)
+        except BaseException as error:
+            self.forget()
+            if paid is not None and isinstance(error, StorageError):
+                self.tracker.record_cost(paid, purpose=_COMPRESSION)
+            raise
+
+    def forget(self) -> None:
+        """Have it read anew: nobody knows whether something was committed. Wants no lock."""
+        self._is_doubted = True
 
     def originals(self, places: Iterable[int]) -> dict[int, bytes]:
         """The packed messages of these places, as they were added."""
@@ -156,13 +197,13 @@ class Following:
         if loaded.fault is not None and loaded.fault != self.fault:
             _logger.warning("reading a conversation: %s", loaded.fault)
         self.fault = loaded.fault
-        self._versions = versions
         self._pending = {version: added for version, added in self._pending.items() if version > versions.messages}
         self.estimated_calls = sum(spent.is_estimated for spent in loaded.spent)
         self.unseen = 0
         for spent in loaded.spent:
             self._look_at(spent)
         self.tracker.resume(_rows(loaded.spent, loaded.log, self.tracker.model))
+        self._versions = versions
 
     def _look_at(self, spent: Spent) -> None:
         if not spent.is_estimated:

@@ -79,10 +79,13 @@ class Replacing:
         compression = Compression(
             what, cause, what, before, after, before - was, original=was, messages_kept=len(parts)
         )
-        commit = following.storage.replace(list(shorter.values()), compression)
-        with following.lock:
-            if following.adopt_compression(commit, compression, generation):
-                following.present.replace(shorter)
+        following.commit(
+            lambda: following.storage.replace(list(shorter.values()), compression),
+            compression,
+            None,
+            generation,
+            lambda: following.present.replace(shorter),
+        )
         return [compression]
 
     def _is_stuck(self, part: Part, tokens_max: int) -> bool:

@@ -8,10 +8,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from backpack.context.flights import Flights
+from backpack.context.flights import Flight, Flights
 from backpack.context.preparing import Preparing, SizesNow, Steps
 from backpack.context.record import Compression
 from backpack.context.summarizing import Said, Summarizer, SummaryFailed, asummarize, inside, summarize
+from backpack.errors import ReentryError
 from backpack.store.store import Backpack
 
 _Answer = Said | SummaryFailed | None
@@ -33,33 +34,35 @@ class Running:
 
     def work(self, sizes: SizesNow, *, is_asked: bool = False) -> list[Compression]:
         """Do what is due; what was made. Nothing, too, when somebody else has done it meanwhile."""
-        while True:
-            flight, is_ours = self._flights.begin()
-            if is_ours:
-                break
-            self._flights.wait(flight)
-            if not is_asked:
-                return []
+        self._check_outside()
+        flight = Flight()
         try:
+            while (other := self._flights.begin(flight)) is not flight:
+                self._flights.wait(other)
+                if not is_asked:
+                    return []
             return self._run(self._preparing.steps(sizes, is_asked=is_asked))
         finally:
-            self._flights.end(flight)
+            flight.end()
 
     async def awork(self, sizes: SizesNow, *, is_asked: bool = False) -> list[Compression]:
         """The same for a task, whose loop isn't blocked. Cancelled while the summarizer runs, nothing has happened."""
-        while True:
-            flight, is_ours = self._flights.begin(asyncio.get_running_loop())
-            if is_ours:
-                break
-            await asyncio.wait([asyncio.wrap_future(flight)])
-            if not is_asked:
-                return []
+        self._check_outside()
+        flight = Flight(asyncio.get_running_loop())
         steps = self._preparing.steps(sizes, is_asked=is_asked)
         try:
+            while (other := self._flights.begin(flight)) is not flight:
+                await asyncio.wait([asyncio.wrap_future(other.landed)])
+                if not is_asked:
+                    return []
             return await self._arun(steps)
         finally:
             steps.close()
-            self._flights.end(flight)
+            flight.end()
+
+    def _check_outside(self) -> None:
+        if self.is_inside:
+            raise ReentryError("a summarizer can't compress the conversation that asks it: return the summary")
 
     def _run(self, steps: Steps) -> list[Compression]:
         answer: _Answer = None
