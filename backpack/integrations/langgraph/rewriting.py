@@ -97,18 +97,18 @@ def leave(threads: Threads, thread: Thread, selection: Selection) -> None:
         threads.write(thread, record, {}, words.of_thread(thread.name, _losing(len(leaving))))
 
 
-def rewrite(threads: Threads, thread: Thread, selection: Selection) -> bool:
-    """Write the thread anew with these alone: one commit. False when all stays as it is. Wants the lock.
+def rewrite(threads: Threads, thread: Thread, selection: Selection) -> None:
+    """Write the thread anew with these alone: one commit, none when all stays as it is. Wants the lock.
 
     Cost: all that stays.
     """
     rows = in_order(thread)
     if not selection.stays:
         drop(threads, thread.name)
-        return bool(rows)
+        return
     gone = sum(1 for row in rows if row not in selection.stays and not row.is_hidden)
     if not gone and not thread.left and selection.hidden == {row for row in rows if row.is_hidden}:
-        return False
+        return
     copy = Copy(threads, thread)
     for row in rows:
         if row in selection.stays:
@@ -118,7 +118,6 @@ def rewrite(threads: Threads, thread: Thread, selection: Selection) -> bool:
     for row in without_checkpoint(thread):
         copy.add_writes(row)
     copy.replace(words.of_thread(thread.name, _losing(gone)))
-    return True
 
 
 def erased(threads: Threads, segments: Sequence[str] | None) -> None:

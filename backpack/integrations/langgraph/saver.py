@@ -215,7 +215,9 @@ class BackpackSaver(
         those that lose something.
         """
         if run_ids:
-            self._keep(self._threads().names(), lambda known: without_runs(known, run_ids))
+            threads = self._threads()
+            self._keep(threads.names(), lambda known: without_runs(known, run_ids))
+            erased(threads, None)
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """All checkpoints and writes of a thread in another one too: one commit that brings in no bytes.
@@ -256,6 +258,7 @@ class BackpackSaver(
             self._drop(ids)
         else:
             self._keep(ids, lambda known: within(known, rule, self._clock()) if rule.is_bounded else latest(known))
+            erased(self._threads(), [segment_of(thread_id) for thread_id in ids])
 
     # -- DeltaChannel ------------------------------------------------------------------------------------------
 
@@ -450,15 +453,13 @@ class BackpackSaver(
         erased(threads, [segment_of(thread_id) for thread_id in thread_ids])
 
     def _keep(self, thread_ids: Sequence[str], selected: Callable[[Known], Selection]) -> None:
-        """Take all but what is selected out of these threads for good."""
+        """Take all but what is selected out of these threads. The caller has it erased, and of all of them: an earlier
+        call may have taken something out and not come so far."""
         threads = self._threads()
-        changed = []
         for thread_id in thread_ids:
             with threads.lock:
                 thread = threads.thread(thread_id)
-                if rewrite(threads, thread, selected(Known(thread, self.serde))):
-                    changed.append(thread.segment)
-        erased(threads, changed)
+                rewrite(threads, thread, selected(Known(thread, self.serde)))
 
 
 def _place(config: RunnableConfig) -> tuple[Any, str]:

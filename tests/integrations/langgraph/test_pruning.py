@@ -11,10 +11,11 @@ from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.types import Command
 
 from backpack import Backpack
-from backpack.errors import InvalidArgumentError
-from backpack.integrations.langgraph import BackpackSaver, Retention
+from backpack.errors import DiskFullError, InvalidArgumentError
+from backpack.integrations.langgraph import BackpackSaver, Retention, rewriting
 
 from .graphs import ALL, INPUTS, Config, Graph, asking, calling, comparable, config_of, conversation, deltas, nesting
+from .test_saver import checkpoint_of
 
 PRUNINGS: list[dict[str, Any]] = [
     {},
@@ -475,3 +476,37 @@ def test_what_is_not_there_is_pruned_copied_and_deleted_without_a_trace() -> Non
     saver.delete_for_runs(["none"])
     assert saver.get_tuple(config_of("none")) is None and not list(saver.list(config_of("none")))
     assert saver.bp.head is None and not saver._threads()._known
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda saver: saver.prune(["t1"]),
+        lambda saver: saver.prune(["t1"], strategy="delete"),
+        lambda saver: saver.delete_thread("t1"),
+        lambda saver: saver.delete_for_runs(["run"]),
+    ],
+)
+def test_what_could_not_be_erased_is_erased_by_the_same_call_later(
+    act: Callable[[BackpackSaver], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise DiskFullError("no room to write what stays anew")
+
+    def is_on_disk() -> bool:
+        return any(secret.encode() in path.read_bytes() for path in (tmp_path / "store").rglob("*") if path.is_file())
+
+    secret = "".join(Random(1).choices("abcdefghijklmnopqrstuvwxyz", k=200))
+    with BackpackSaver(tmp_path / "store") as saver:
+        parent: Any = config_of(checkpoint_ns="")
+        for step, word in enumerate((secret, "word")):
+            checkpoint = checkpoint_of({"word": word}, f"{step:04}")
+            metadata: Any = {"step": step, "run_id": "run" if word == secret else "another"}
+            parent = saver.put(parent, checkpoint, metadata, checkpoint["channel_versions"])
+        with monkeypatch.context() as patched:
+            patched.setattr(rewriting, "erase", fail)
+            with pytest.raises(DiskFullError):
+                act(saver)
+        assert is_on_disk()
+        act(saver)
+        assert not is_on_disk()
