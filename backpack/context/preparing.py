@@ -104,7 +104,7 @@ class Preparing:
         made = [*self._shorten_results(), *self._shorten_large(), *self._point(sizes)]
         with following.lock:
             following.keep_up()
-            job = self._job(sizes(), is_asked=is_asked)
+            job, count = self._job(sizes(), is_asked=is_asked), following.present.count
         if job is not None:
             said: Said | SummaryFailed | None = None
             if self._has_summarizer and job.wants_summary and not self._concluding.is_refused(job, sizes):
@@ -113,7 +113,7 @@ class Preparing:
             if concluded is None:
                 return made
             made += concluded
-        return [*made, *self._fit(sizes)]
+        return [*made, *self._fit(sizes, count)]
 
     def _shorten_results(self) -> list[Compression]:
         """The results of tools in the turn under way share their budget."""
@@ -180,13 +180,19 @@ class Preparing:
             generation=following.generation,
         )
 
-    def _fit(self, sizes: SizesNow) -> list[Compression]:
-        """Shorten what stays where it is too much: above the threshold what is large, above the limit anything."""
+    def _fit(self, sizes: SizesNow, looked_at: int) -> list[Compression]:
+        """Shorten what stays where it is too much: above the threshold what is large, above the limit anything.
+
+        looked_at -- how many messages there were when a compression was planned: it could not take others, so whoever
+            wants them to fit looks again
+        """
         following = self._following
         made: list[Compression] = []
         with following.lock:
             following.keep_up()
             generation, count, now = following.generation, following.present.count, sizes()
+            if count != looked_at:
+                return made
             threshold = now.threshold
             caps = {}
             if threshold is not None and now.total > threshold and self._attempts.is_open(_FIT):

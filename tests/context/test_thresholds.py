@@ -101,3 +101,21 @@ def test_adapting_never_brings_a_threshold_where_there_is_none(config: dict[str,
         conversation.add((user, assistant)[number % 2](filler(400)))
     assert len(conversation.context()) == 18
     assert conversation.stats().threshold is None and not conversation.was_compressed_last
+
+
+def test_what_was_added_while_a_summary_was_made_is_compressed_as_well() -> None:
+    def summarize(messages: list[Any], target_tokens: int) -> str:
+        if not asked:
+            for number in range(40):
+                conversation.add(user(f"meanwhile {number} {filler(30)}"))
+        asked.append(len(messages))
+        return "a summary"
+
+    asked: list[int] = []
+    conversation = talk(window=600, config={"messages_to_keep": 2}, summarizer=summarize)
+    for number in range(20):
+        conversation.add(user(f"question {number} {filler(30)}"))
+    sent = conversation.context()
+    assert len(asked) > 1
+    assert sent[-1]["content"].startswith("meanwhile 39")
+    assert conversation.stats().current_tokens <= 600
