@@ -136,14 +136,14 @@ class Placer:
     __slots__ = (
         "_added",
         "_buffers",
+        "_changed",
         "_floor",
+        "_grown",
         "_payloads",
         "_put_blob",
         "_records",
         "_sweep_at",
-        "changed",
         "first_source",
-        "grown",
         "next_source",
         "segment",
     )
@@ -155,9 +155,9 @@ class Placer:
         self._payloads: dict[int, tuple[bytes, Place]] = {}
         self._sweep_at = _SWEEP_MIN
         self._added: list[tuple[int, int, bytes]] = []
-        self.changed: list[tuple[Source, Place | None]] = []
+        self._changed: list[tuple[Source, Place | None]] = []
         """The places that the last commit made or changed, and what they were before."""
-        self.grown: tuple[Place, int] | None = None
+        self._grown: tuple[Place, int] | None = None
         """The one that it made longer as it stands, and its size before."""
         self._floor = 0
         self.segment = 0
@@ -168,19 +168,28 @@ class Placer:
     def begin(self, records: Mapping[int, object]) -> None:
         """A commit is about to be written. `records`: what the ledger counts now, by identity."""
         self._records = records
-        self.first_source = self.next_source
-        self.changed.clear()
-        self.grown = None
+        self.begin_one()
         if len(self._payloads) > self._sweep_at:
             self._payloads = {known: pair for known, pair in self._payloads.items() if known in records}
             self._sweep_at = 2 * len(self._payloads) + _SWEEP_MIN
 
+    def begin_one(self) -> None:
+        """The same of a commit for which nothing is placed: what the one before has placed stays in any case."""
+        self._changed.clear()
+        self._grown = None
+        self.first_source = self.next_source
+
+    def grow(self, place: Place, added: int) -> None:
+        """What `growing` gave was written: there are so many bytes more."""
+        self._grown = (place, place.size)
+        place.size += added
+
     def undo(self) -> None:
         """The commit was not written after all."""
-        if self.grown is not None:
-            place, size = self.grown
-            place.size, self.grown = size, None
-        for source, before in reversed(self.changed):
+        if self._grown is not None:
+            place, size = self._grown
+            place.size, self._grown = size, None
+        for source, before in reversed(self._changed):
             if isinstance(source, Buffer):
                 if before is None:
                     self._buffers.pop(source, None)
@@ -188,7 +197,7 @@ class Placer:
                     self._buffers[source] = before
             elif before is None:
                 self._payloads.pop(id(source), None)
-        self.changed.clear()
+        self._changed.clear()
         self.next_source = self.first_source
 
     def forget(self, segment: int) -> None:
@@ -310,13 +319,13 @@ class Placer:
             if known is not None:
                 return known[1]
             place = self._written(source, is_large)
+            self._changed.append((source, None))
             self._payloads[id(source)] = (source, place)
-            self.changed.append((source, None))
             return place
         before = self._buffers.get(source)
         if before is not None and before.size >= stop:
             return before
-        self.changed.append((source, before))
+        self._changed.append((source, before))
         if before is None or len(before.cuts) >= PARTS_MAX:
             if before is not None and before.cuts[-1][0] == self.segment:
                 return self._longer(source, before, stop, is_large)
@@ -352,8 +361,8 @@ class Placer:
         return place
 
     def _remember(self, payload: bytes, value: Value) -> None:
+        self._changed.append((payload, None))
         self._payloads[id(payload)] = (payload, Place.of(value))
-        self.changed.append((payload, None))
 
 
 def _bytes_of(source: Source) -> bytes | bytearray:

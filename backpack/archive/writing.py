@@ -174,21 +174,19 @@ class Writer:
         )
         head_sum = xxh3_64_intdigest(head, seed)
         data = head + SUM.pack(head_sum) + body
-        stop = size + len(data)
-        placer.changed.clear()  # to retract this commit is not to undo the one before
-        placer.grown = None
+        before = (size, self.head_sum, self.last_seq)
+        placer.begin_one()
         try:
             self._append(data)
+            self._undo_point = (size, self.head_sum)
+            placer.next_source += 1
+            self.head_sum = head_sum
+            self.size = size + len(data)
+            self.last_seq = seq
         except BaseException as error:
-            self._cut(error)
+            placer.undo()
+            self._cut(error, before)
             raise
-        # no call from here on: nothing can come between what is in the file and what is known of it
-        self._undo_point = (size, self.head_sum)
-        placer.first_source = placer.next_source
-        placer.next_source += 1
-        self.head_sum = head_sum
-        self.size = stop
-        self.last_seq = seq
 
     def write_longer(
         self,
@@ -220,7 +218,7 @@ class Writer:
         size = place.size
         at = size + tail.shift
         body = pack_longer(
-            self._labels.get(label) or self._label(label),
+            self._label(label),
             key,
             _PACK | IS_LARGE if is_large else _PACK,
             version,
@@ -231,15 +229,9 @@ class Writer:
             appended,
             placer.next_source,
         )
-        placer.changed.clear()
-        placer.grown = None
-        stop, grown = size + more, (place, size)
+        placer.begin_one()
         self._frame(COMMIT, seq, time_ns, body)
-        # no call from here on, as in `write_one`
-        placer.first_source = placer.next_source
-        placer.grown = grown
-        place.size = stop
-        self.last_seq = seq
+        placer.grow(place, more)
 
     def begin(self, records: Mapping[int, object]) -> None:
         """A commit is to be packed by the placer and then written. `records`: see `Placer.begin`."""
@@ -250,9 +242,8 @@ class Writer:
     def write(self, seq: int, time_ns: int, label: Label, changes: Sequence[Written]) -> None:
         """The commit of any number of changes, which the placer has packed since `begin`. Where this raises, or what
         comes before it, the caller has the placer undo them: else it would take for written what is not."""
-        body = pack_commit(self._labels.get(label) or self._label(label), list(changes), self.placer.first_source)
+        body = pack_commit(self._label(label), list(changes), self.placer.first_source)
         self._frame(COMMIT, seq, time_ns, body)
-        self.last_seq = seq
 
     def note(self, time_ns: int, note: Any) -> None:
         """Write down something about the store: plain values for msgpack."""
@@ -293,20 +284,21 @@ class Writer:
         data, head_sum = pack_frame(
             self._marker.ljust(8, b"\0"), self._seed, self.head_sum, kind, seq, time_ns, self.synced_upto, body
         )
-        stop = self.size + len(data)
+        before = (self.size, self.head_sum, self.last_seq)
         try:
             self._append(data)
+            self._undo_point = before[:2]
+            self.head_sum = head_sum
+            self.size += len(data)
+            self.last_seq = seq
         except BaseException as error:
-            self._cut(error)
+            self._cut(error, before)
             raise
-        # no call from here on, as in `write_one`
-        self._undo_point = (self.size, self.head_sum)
-        self.head_sum = head_sum
-        self.size = stop
 
-    def _cut(self, error: BaseException) -> None:
-        """A frame was not written whole: take away what there is of it. A refusal other than a full disk, or an
-        interrupt whose frame can't be cut off, ends writing."""
+    def _cut(self, error: BaseException, before: tuple[int, int, int]) -> None:
+        """A frame was not written whole, or nobody knows: be as before, and take away what there is of it. A refusal
+        other than a full disk, or an interrupt whose frame can't be cut off, ends writing."""
+        self.size, self.head_sum, self.last_seq = before
         if isinstance(error, StorageError) and not isinstance(error, DiskFullError):
             self.failure = error
         self._truncate(self.size)
@@ -318,10 +310,12 @@ class Writer:
             self.failure = error
 
     def _label(self, label: Label) -> bytes:
-        packed = pack_label(label)
-        if len(self._labels) >= _LABELS_KEPT:
-            self._labels = {NO_LABEL: b""}
-        self._labels[label] = packed
+        packed = self._labels.get(label)
+        if packed is None:
+            packed = pack_label(label)
+            if len(self._labels) >= _LABELS_KEPT:
+                self._labels = {NO_LABEL: b""}
+            self._labels[label] = packed
         return packed
 
 
