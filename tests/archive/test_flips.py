@@ -64,7 +64,7 @@ def first_wrong() -> str:
 
 def test_recovery_that_takes_any_bad_frame_for_a_torn_end_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert first_wrong() == ""
-    monkeypatch.setattr(backpack.archive.scanning, "_kept_behind", lambda *_, **__: 0)
+    monkeypatch.setattr(backpack.archive.scanning, "kept_behind", lambda *_, **__: 0)
     assert first_wrong()
 
 
