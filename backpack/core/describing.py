@@ -217,10 +217,11 @@ class _Writer:
 
     def _setters(self) -> Fields:
         """Who brought the values that marks carry on."""
-        marks = [entry for chain in self.image.chains for entry in chain.forms if isinstance(entry, Mark | Purged)]
-        setters = {mark.setter[0]: mark.setter for mark in marks if mark.setter is not None}
+        entries = [entry for chain in self.image.chains for entry in chain.forms]
+        marks = [entry.setter for entry in entries if isinstance(entry, Mark | Purged)]  # the store may tell them more
+        setters = {setter[0]: setter for setter in marks if setter is not None}
         fields = self._makers("setter_", [setters[seq] for seq in sorted(setters)])
-        fields["mark_setters"] = bytes_of("q", [0 if mark.setter is None else mark.setter[0] for mark in marks])
+        fields["mark_setters"] = bytes_of("q", [0 if setter is None else setter[0] for setter in marks])
         return fields
 
     def _makers(self, prefix: str, makers: Sequence[Setter]) -> Fields:

@@ -23,6 +23,7 @@ from backpack import (
     StorageError,
     StoreNotFoundError,
 )
+from backpack.core import describing
 from backpack.store.export import FORMAT_VERSION, HEADER, MAGIC, _digest
 
 
@@ -281,6 +282,28 @@ def test_an_export_while_others_pack_is_one_moment() -> None:
     finally:
         is_over.set()
         thread.join()
+
+
+def test_an_export_is_one_moment_where_who_set_a_value_leaves_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    bp = Backpack()
+    bp.pack("plan", "search", node="planner")
+    bp.quarantine("plan", reason="wrong")
+    bp.update({"a": 1, "b": 2})
+    bp.pack("a", 2)
+    makers = describing._Writer._makers
+
+    def pruning_meanwhile(*arguments: Any) -> Any:
+        found = makers(*arguments)
+        if arguments[1] == "setter_":
+            bp.configure(max_commits=1)
+        return found
+
+    monkeypatch.setattr(describing._Writer, "_makers", pruning_meanwhile)
+    whole = exported(bp)
+    monkeypatch.undo()
+    other = loaded(whole)
+    other.release("plan")
+    assert other.blame("plan").node == "planner" and other["a"] == 2
 
 
 # -- going on ------------------------------------------------------------------------------------------------------
