@@ -63,8 +63,8 @@ class Beside:
         self._left_alone = set(left_alone)
         self._cache = Cache()
         self._folder = MemoryFolder()
-        self._before = archive.commit_count
         self._archive = archive.shadow()
+        self._before = self._archive.commit_count
         self._made = 0
         self._head_size = 0
         """Of the empty log that there is afterwards."""

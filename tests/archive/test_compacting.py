@@ -10,6 +10,7 @@ import pytest
 import backpack
 import backpack.archive.files
 from backpack import Backpack, CommitPrunedError, InvalidArgumentError
+from backpack.archive.archive import Archive
 from backpack.storage.memory import MemoryFolder
 
 from .damaging import crash
@@ -300,3 +301,16 @@ def test_a_checkpoint_of_what_is_about_to_go_is_refused(monkeypatch: pytest.Monk
         assert again.snapshot(seq).to_dict() == states[seq]
     again.checkpoint("after", at=390)
     again._check()
+
+
+def test_a_dry_run_beside_commits_is_of_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    bp, _ = filled(MemoryFolder())
+    shadow = Archive.shadow
+
+    def meanwhile(archive: Archive) -> Archive:
+        bp.pack("k0", "meanwhile")
+        return shadow(archive)
+
+    monkeypatch.setattr(Archive, "shadow", meanwhile)
+    assert bp.compact(dry_run=True).commits == 0
+    bp.close()
