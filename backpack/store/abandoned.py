@@ -27,12 +27,14 @@ _closing: Final[set[Thread]] = set()
 """The threads that let go at present. Adding and taking away are atomic, so it needs no lock of its own."""
 
 
-def expect_loss(store: "Backpack", opened: Opened) -> Callable[[], object]:
-    """Have the files let go when the store is lost without having been closed. Returns what is to be called when it was
-    closed: nothing is held any more then."""
+def expect_loss(store: "Backpack") -> "Backpack":
+    """The store, which was just opened: its files are let go when it is lost without having been closed."""
+    opened = store._opened
+    assert opened is not None
     expected = finalize(store, _let_go, opened, process.pid)
     expected.atexit = False
-    return expected.detach
+    store._expect_no_loss = expected.detach  # nothing is held any more when it was closed
+    return store
 
 
 def unless_abandoned(open_store: Callable[[], Result]) -> Result:
@@ -44,7 +46,8 @@ def unless_abandoned(open_store: Callable[[], Result]) -> Result:
             raise
     gc.collect()
     for thread in list(_closing):
-        thread.join()
+        if thread.ident is not None:  # else it is just about to start, or an interrupt kept it from that
+            thread.join()
     return open_store()
 
 

@@ -17,6 +17,7 @@ from backpack.storage.encryption import Key
 from backpack.storage.memory import MemoryFolder
 from backpack.storage.opening import open_folder
 from backpack.storage.protocol import Folder
+from backpack.store.abandoned import expect_loss
 from backpack.store.export import write_files
 from backpack.store.opening import open_in
 from backpack.store.records import File
@@ -78,7 +79,7 @@ def fork_to(store: Backpack, at: At | None, path: str | os.PathLike[str], key: K
         copy_to(store, seq, folder, key, is_fork=True)
     finally:
         lock.release()
-    return open_in(folder, store.limits, is_writable=True, key=key)
+    return expect_loss(open_in(folder, store.limits, is_writable=True, key=key))
 
 
 def export_to(store: Backpack, file: File, key: Key | None) -> None:
@@ -100,4 +101,4 @@ def load_from(limits: Limits, files: dict[str, bytes], key: Key | None) -> Backp
     """The store in the files of an export, in memory. `CorruptionError` when they are none."""
     store = open_in(MemoryFolder({**files, READERS: b""}), limits, is_writable=True, key=key)
     store._check()
-    return store
+    return expect_loss(store)

@@ -72,10 +72,7 @@ def open(
     def open_store() -> Backpack:
         return open_in(folder, limits, is_writable=is_writable, durability=durability, key=key, retention=retention)
 
-    store = unless_abandoned(open_store)
-    assert store._opened is not None
-    store._expect_no_loss = expect_loss(store, store._opened)
-    return store
+    return expect_loss(unless_abandoned(open_store))
 
 
 def open_in(

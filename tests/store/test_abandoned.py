@@ -95,3 +95,42 @@ def test_a_store_that_was_closed_is_not_closed_again(tmp_path: Path) -> None:
         gc.collect()
         assert not abandoned._closing
         second.pack("plan", "search")
+
+
+def test_a_fork_of_its_own_path_that_was_lost_can_be_opened_again(tmp_path: Path) -> None:
+    with backpack.open(tmp_path / "store") as bp:
+        bp.pack("plan", "search")
+        fork = bp.fork(path=tmp_path / "fork")
+        fork.pack("plan", "book")
+        del fork
+        with backpack.open(tmp_path / "fork") as again:
+            assert again["plan"] == "book"
+
+
+def test_no_thread_of_a_lost_store_that_was_loaded_stays(tmp_path: Path) -> None:
+    with backpack.open(tmp_path / "store") as bp:
+        bp.pack("plan", "search")
+        bp.export(tmp_path / "export")
+    before = set(threading.enumerate())
+    loaded = Backpack.load(tmp_path / "export")
+    assert loaded._opened is not None
+    loaded._opened.drain()
+    threads = set(threading.enumerate()) - before
+    assert threads
+    del loaded
+    gc.collect()
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive(), thread
+
+
+def test_a_closer_that_has_not_begun_is_not_waited_for(tmp_path: Path) -> None:
+    bp = backpack.open(tmp_path / "store")
+    closer = threading.Thread()
+    abandoned._closing.add(closer)  # an interrupt came before it was started
+    try:
+        with pytest.raises(backpack.StoreLockedError):
+            backpack.open(tmp_path / "store")
+    finally:
+        abandoned._closing.discard(closer)
+        bp.close()
