@@ -124,6 +124,8 @@ class Archive:
         """The commits before `first_seq` that can be read all the same: checkpoints."""
         self.loaded: WeakSet[Any] = WeakSet()
         """States that have bytes in memory which a purge has to reach."""
+        self.erasures = 0
+        """How many purges have come to these states so far."""
         self._on_disk: WeakSet[Stored] = WeakSet()
         self.twins = Twins()
         """What forks read of it: the blobs that they point to stay."""

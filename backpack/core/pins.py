@@ -28,6 +28,10 @@ class View:
         self.seq = seq
         self.held: dict[str, Content] = {}
 
+    def forget(self, key: str) -> None:
+        """The key was purged: what is held of it goes."""
+        self.held.pop(key, None)
+
 
 class Pins:
     """The checkpoints of an engine and the open views of it."""

@@ -37,5 +37,5 @@ def purge(engine: Engine, keys: Iterable[str], *, dry_run: bool, after: int = 0)
             for link in list(engine.pins.views.values()):
                 view = link()
                 if view is not None:
-                    view.held.pop(key, None)
+                    view.forget(key)
     return versions, size

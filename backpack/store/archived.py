@@ -103,15 +103,13 @@ class Archived:
 
     def load(self, keys: Iterable[str] | None = None, give_way: Callable[[], None] = nothing) -> None:
         """Read what reads will want: all but large values, or these keys with theirs."""
-        self._archive.loaded.add(self)
+        archive = self._archive
+        archive.loaded.add(self)
         for key in self.keys() if keys is None else keys:
-            change = self._archive.find(key, self.seq)
-            found = None if change is None else self._found(change)
-            self._known[key] = found
-            if found is not None and found.is_visible and not (keys is None and found.is_large):
-                content = found.content()
-                data = content if isinstance(content, str) else join(content)
-                self._known[key] = (found.seq, found.kind, found.version, found.size, found.is_large, data)
+            erasures = -1
+            while erasures != archive.erasures:  # else what was read may have been purged meanwhile
+                erasures = archive.erasures
+                self._known[key] = self._loaded(key, is_wanted=keys is not None)
             give_way()
 
     # -- the commit ----------------------------------------------------------------------------------------------
@@ -138,6 +136,16 @@ class Archived:
         self._check_open()
         if self.seq and not self._archive.has(self.seq):
             raise pruned_error(self._engine, self.seq, self.seq)
+
+    def _loaded(self, key: str, *, is_wanted: bool) -> "Found | _Loaded | None":
+        """What the key was, with its bytes; those of a large value only where that is wanted."""
+        change = self._archive.find(key, self.seq)
+        found = None if change is None else self._found(change)
+        if found is None or not found.is_visible or (found.is_large and not is_wanted):
+            return found
+        content = found.content()
+        data = content if isinstance(content, str) else join(content)
+        return found.seq, found.kind, found.version, found.size, found.is_large, data
 
     def _commit(self, row: CommitRow) -> Commit:
         return Commit((self._engine.epoch.of(row.seq), row.seq, *facts_of(row)))

@@ -68,14 +68,16 @@ def erase(store: "Backpack", pattern: Pattern, dry_run: bool, sight: Sight | Non
     if not dry_run:
         for follower in list(store._followers.values()):
             follower.discard()
-    if archive is not None and erased:
-        for state in list(archive.loaded):
-            state.forget(erased)
     if opened is not None and not dry_run:
         opened.discard_derived()
         if erased:
             opened.drain()
             freed = opened.erase(erased, upto)
+    if archive is not None and erased:
+        archive.erasures += 1
+        for state in list(archive.loaded):
+            state.forget(erased)
+    if opened is not None and not dry_run:
         opened.discard_aside()
         if not opened.is_adopting:
             discard_letters(opened, pattern)

@@ -138,7 +138,7 @@ class Remembered(View):
                 if keys is not None and found is not None and found.is_large and found.is_visible:
                     content = found.content()
                     if not isinstance(content, str):
-                        self.loaded[key] = join(content)
+                        self._keep(key, join(content))
                 give_way()
 
     # -- the commit ----------------------------------------------------------------------------------------------
@@ -154,7 +154,19 @@ class Remembered(View):
         """Count an access, for least-accessed pruning."""
         self.engine.timeline.touch(self.seq)
 
+    def forget(self, key: str) -> None:
+        """The key was purged: what is held of it goes, and what was loaded."""
+        super().forget(key)
+        self.loaded.pop(key, None)
+
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _keep(self, key: str, payload: bytes) -> None:
+        """Have what was loaded at hand, unless it was purged meanwhile."""
+        with self.lock:
+            chain = self.engine.chains.get(key)
+            if chain is not None and not isinstance(chain.entry_at(self.seq), Purged):
+                self.loaded[key] = payload
 
     def _shows(self, key: str) -> bool:
         engine = self.engine
@@ -193,8 +205,8 @@ class Remembered(View):
         with self.lock:
             content = content_of(chain, entry, self)
             seq = 0 if engine.past is None else chain.columns[0][chain.index_at(self.seq)]
-        if chain.key in self.loaded:
-            return self.loaded[chain.key]
+            if chain.key in self.loaded:
+                return self.loaded[chain.key]
         if content == "dropped" and engine.past is not None:
             return engine.past.content(chain.key, seq) or "dropped"
         return content
