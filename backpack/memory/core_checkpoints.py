@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from backpack.core.commit import Change, to_ns
-from backpack.errors import CorruptionError
+from backpack.errors import CommitPrunedError, CorruptionError
 from backpack.memory.checkpoint_record import MemoryCheckpoint
 from backpack.memory.entry import Entry, entry_of
 from backpack.store.records import Checkpoint
@@ -52,12 +52,16 @@ def _added(bp: Backpack, prefix: str, start: int, stop: int) -> Iterable[str]:
 
 
 def _added_between(bp: Backpack, prefix: str, start: int, stop: int) -> list[str] | None:
-    """The same by the commits between the two; None when one of them is gone."""
+    """The same by the commits between the two; None when one of them, or the one behind them, is gone."""
     first: dict[str, Change] = {}
     last: dict[str, Change] = {}
     count = 0
     head = bp.head
-    for commit in bp.history(after=start, before=stop + 1 if head is not None and stop < head.seq else None):
+    try:
+        commits = bp.history(after=start, before=stop + 1 if head is not None and stop < head.seq else None)
+    except CommitPrunedError:
+        return None
+    for commit in commits:
         count += commit.seq <= stop
         for key, change in commit.changes.items() if commit.seq <= stop else ():
             if key.startswith(prefix):

@@ -388,3 +388,17 @@ def test_the_full_summary_names_the_checkpoint_before(memory: Memory) -> None:
     first, second = memory.checkpoint(), memory.checkpoint()
     assert f"previous: {first}" in memory.checkpoints.summary("full", second).splitlines()
     assert "previous" not in memory.checkpoints.summary("full", first) + memory.checkpoints.summary("minimal", second)
+
+
+def test_checkpoints_of_the_core_are_listed_when_what_came_behind_them_was_pruned() -> None:
+    bp = Backpack({f"k{number}": number for number in range(100)})
+    memory = Memory(bp)
+    first = memory.log("one", title="first")
+    bp.checkpoint("a")
+    second = memory.log("two", title="second")
+    bp.checkpoint("b")
+    for number in range(30):
+        bp.pack("other", number)
+    bp.configure(max_commits=5)
+    assert [one.references for one in memory.checkpoints] == [(first.id,), (second.id,)]
+    assert memory.checkpoints.diff("a", "b").entries.added == (second.id,)
