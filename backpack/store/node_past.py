@@ -28,6 +28,7 @@ from backpack.store.snapshot import RAISE, Snapshot
 from backpack.store.usage import MemoryUsage, largest_keys
 
 if TYPE_CHECKING:
+    from backpack.storage.encryption import Key
     from backpack.store.store import Backpack
 
 
@@ -132,11 +133,16 @@ class NodePast:
     # -- other stores ------------------------------------------------------------------------------------------
 
     def fork(
-        self, at: At | None = None, *, path: str | os.PathLike[str] | None = None, unavailable: Any = RAISE
+        self,
+        at: At | None = None,
+        *,
+        path: str | os.PathLike[str] | None = None,
+        key: "Key | None" = None,
+        unavailable: Any = RAISE,
     ) -> "Backpack":
         """As `Backpack.fork`: a store of its own, whole and without permissions. Wants the right to read everything."""
         self._sight.require_everything("fork")
-        return self._store.fork(at, path=path, unavailable=unavailable)
+        return self._store.fork(at, path=path, key=key, unavailable=unavailable)
 
     def replay(
         self,
@@ -150,10 +156,10 @@ class NodePast:
         self._sight.require_everything("replay")
         return self._store.replay(start, skip=skip, replace=replace, unavailable=unavailable)
 
-    def export(self, file: File) -> None:
+    def export(self, file: File, *, key: "Key | None" = None) -> None:
         """As `Backpack.export`. Wants the right to read everything."""
         self._sight.require_everything("export")
-        self._store.export(file)
+        self._store.export(file, key=key)
 
     # -- checkpoints -------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Opened stores and forks of them get to another place whole."""
 
+import inspect
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import backpack
 from backpack import Backpack, CommitPrunedError, CorruptionError, InvalidArgumentError, WrongKeyError
 from backpack.storage.memory import MemoryFolder
+from backpack.store.node import Node
 from tests.archive.stores import opened_in, small_segments
 
 
@@ -147,3 +149,22 @@ def test_copies_of_an_encrypted_store_want_a_key(tmp_path: Path) -> None:
     fork.close()
     with pytest.raises(InvalidArgumentError, match="in memory"):
         Backpack().export(io.BytesIO(), key=bytes(32))
+
+
+def test_a_node_that_sees_everything_copies_an_encrypted_store_with_a_key(tmp_path: Path) -> None:
+    key = bytes(range(32))
+    with backpack.open(tmp_path / "store", key=key) as bp:
+        bp.pack("plan", "search")
+        node = bp.node("copier")
+        with node.fork(path=tmp_path / "fork", key=key) as fork:
+            assert fork["plan"] == "search"
+        node.export(tmp_path / "export", key=key)
+    with Backpack.load(tmp_path / "export", key=key) as loaded:
+        assert loaded["plan"] == "search"
+
+
+def test_a_node_has_the_parameters_of_the_store() -> None:
+    for name, verb in inspect.getmembers(Node, inspect.isfunction):
+        if not name.startswith("_") and name != "snapshot_before":
+            expected = [one for one in inspect.signature(getattr(Backpack, name)).parameters if one != "node"]
+            assert list(inspect.signature(verb).parameters) == expected, name
