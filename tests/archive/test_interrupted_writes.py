@@ -1,5 +1,6 @@
 """Ctrl-C at any line that writes a commit: it happened or it did not, and what comes after it is read back."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,15 @@ import pytest
 
 import backpack
 from backpack import Backpack
+from backpack.storage.memory import MemoryFolder
+
+from .stores import opened_in
+
+STRIDE = int(os.environ.get("BACKPACK_INTERRUPT_STRIDE", "3"))
+"""Every how many lines an interrupt is tried: each of them in the long profile."""
+
+FIRST = {"pack": 1, "append": 2, "transact": 3}
+"""At which line it begins, so that every line is tried with something."""
 
 TRACED = ("/archive/writing.py", "/archive/archive.py", "/archive/placing.py")
 
@@ -61,14 +71,14 @@ def transact(bp: Backpack) -> None:
 @pytest.mark.parametrize("act", [pack, append, transact])
 @pytest.mark.parametrize("after", [pack, append, transact])
 def test_an_interrupt_at_any_line_leaves_a_store_that_goes_on(
-    act: Callable[[Backpack], None], after: Callable[[Backpack], None], tmp_path: Path
+    act: Callable[[Backpack], None], after: Callable[[Backpack], None]
 ) -> None:
-    step = 0
+    step = FIRST[after.__name__] - STRIDE
     is_interrupted = True
     while is_interrupted:
-        step += 1
-        path = tmp_path / str(step)
-        with backpack.open(path) as bp:
+        step += STRIDE
+        folder = MemoryFolder()
+        with opened_in(folder) as bp:
             bp.update({"plan": {"city": "Bonn"}, "list": ["first"] * 20, "text": "s" * 5_000})
             is_interrupted = interrupted_at(step, lambda: act(bp))
             known, head = dict(bp), bp.head
@@ -78,7 +88,7 @@ def test_an_interrupt_at_any_line_leaves_a_store_that_goes_on(
             transact(bp)
             bp._check()
             known, head = dict(bp), bp.head
-        with backpack.open(path) as bp:
+        with opened_in(folder) as bp:
             assert (dict(bp), bp.head) == (known, head), step
     assert step > 10
 
