@@ -422,6 +422,7 @@ class Archive:
         """The newest change of the key at or before a commit; None when there is none."""
         parts, firsts, _ = self._state
         self._check_open()
+        seq = self._within(seq)
         first = index = bisect_right(firsts, seq) - 1
         hashed = hash_of(key.encode("utf-8", "surrogatepass"))
         while index >= 0:
@@ -447,7 +448,7 @@ class Archive:
         parts, firsts, _ = self._state
         self._check_open()
         index = bisect_right(firsts, seq) - 1
-        return parts[index].commit(seq) if index >= 0 else None
+        return parts[index].commit(seq) if index >= 0 and seq == self._within(seq) else None
 
     def rows(self, stop: int, start: int, lost: Faults | None = None) -> Iterator[CommitRow]:
         """The commits before `stop` and behind `start`, newest first, read as they are asked for.
@@ -459,6 +460,7 @@ class Archive:
             return
         parts, firsts, _ = self._state
         self._check_open()
+        stop = self._within(stop - 1) + 1
         index = bisect_right(firsts, stop - 1) - 1
         while index >= 0:
             for row in parts[index].commits(stop, start):
@@ -487,6 +489,7 @@ class Archive:
         """Those of them that changed the key."""
         parts, firsts, _ = self._state
         self._check_open()
+        stop = self._within(stop - 1) + 1
         index = bisect_right(firsts, stop - 1) - 1
         while index >= 0:
             part = parts[index]
@@ -575,6 +578,10 @@ class Archive:
         return self.blobs.open(digest)
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _within(self, seq: int) -> int:
+        """The commit, or the newest one of this: files that a fork reads go on with commits that are not its own."""
+        return seq if self._limit is None else min(seq, self._limit)
 
     def _file_of(self, seq: int) -> str:
         """The file in which a commit should stand."""

@@ -82,6 +82,7 @@ class HoledArchive(Archive):
 
     def find(self, key: str, seq: int) -> Change | None:
         """The newest change of the key at or before a commit; `CorruptionError` when there may have been a later."""
+        seq = self._within(seq)
         found = self.newest_readable(key, seq)
         after = 0 if found is None else found.seq
         holes = [hole for hole in self.holes if hole.last_seq > after and hole.first_seq <= seq]
@@ -142,7 +143,7 @@ class HoledArchive(Archive):
     def rows_of(self, key: str, stop: int, start: int, lost: Faults | None = None) -> Iterator[CommitRow]:
         """The commits that changed the key, newest first; `CorruptionError`, or one more in `lost`, where one may be
         missing."""
-        upper = stop
+        stop = upper = self._within(stop - 1) + 1
         version = 0
         """Of the change that was found last; 0 before the first."""
         parts, firsts, _ = self._state

@@ -1,0 +1,69 @@
+"""A fork reads the files of the store that it came from, and nothing in them that came behind the fork."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from backpack import Backpack
+from backpack.storage.memory import MemoryFolder
+from tests.archive.stores import opened_in, small_segments
+
+SIZE = 2_000
+
+
+@pytest.fixture(autouse=True)
+def _small() -> Iterator[None]:
+    with small_segments():
+        yield
+
+
+def forked(at: int | None) -> tuple[Backpack, Backpack]:
+    """A store and a fork of it, in memory, from commit 3 on; the store goes on by itself, before or after the fork."""
+    bp = opened_in(MemoryFolder())
+    bp.pack("page", "0" * SIZE, node="first")
+    bp.pack("bad", ["value"] * 9, node="first")
+    bp.quarantine("bad", reason="wrong")
+    fork = None if at is not None else bp.fork()
+    for number in range(1, 9):
+        bp.update({"page": str(number) * SIZE, "bad": number}, node="parent")
+        bp.pack("other", "parent's", node="parent")
+    return bp, bp.fork(at) if fork is None else fork
+
+
+@pytest.mark.parametrize("at", [None, 3])
+def test_a_large_value_that_left_its_memory_is_not_one_of_the_other_store(at: int | None) -> None:
+    bp, fork = forked(at)
+    for letter in "abcdefgh":
+        fork.pack("page", letter * SIZE)
+    for seq in range(4, 11):
+        found = fork.snapshot(seq).unpack("page")
+        assert found == "abcdefgh"[seq - 4] * SIZE or found.reason == "dropped"
+    assert fork.snapshot(1)["page"] == "0" * SIZE
+    fork.close()
+    bp.close()
+
+
+@pytest.mark.parametrize("at", [None, 3])
+def test_its_history_has_no_commit_of_the_other_store(at: int | None) -> None:
+    bp, fork = forked(at)
+    for number in range(8):
+        fork.pack("page", number, node="fork")
+    fork.configure(max_commits=2)
+    for key in (None, "page", "other"):
+        assert not [commit for commit in fork.history(key) if commit.node == "parent"], key
+        assert not [commit for commit in fork.history(key) if commit.seq > 3 and commit.node != "fork"], key
+    assert [commit.seq for commit in fork.history()][-3:] == [3, 2, 1]
+    assert fork.bisect(lambda snapshot: snapshot.get("page") == 7).seq == 11
+    fork.close()
+    bp.close()
+
+
+@pytest.mark.parametrize("at", [None, 3])
+def test_who_set_a_value_that_it_releases_is_known(at: int | None) -> None:
+    bp, fork = forked(at)
+    fork.release("bad")
+    fork.pack("other", 1)
+    assert fork.blame("bad").node == "first" and fork.blame("bad").seq == 2
+    assert fork.snapshot().item("bad").commit == fork.blame("bad")
+    fork.close()
+    bp.close()
