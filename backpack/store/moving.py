@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from backpack.archive.copying import copied, write_store
 from backpack.archive.encrypting import new_covers
 from backpack.archive.files import READERS
-from backpack.archive.manifest import CLEAN, MANIFEST, Manifest
+from backpack.archive.manifest import CLEAN, MANIFEST, Manifest, publish_manifest
 from backpack.archive.opening import BLOBS, LOCK
 from backpack.blobs.store import Blobs
 from backpack.core.addresses import At, resolve
@@ -39,6 +39,11 @@ def copy_to(store: Backpack, seq: int, folder: Folder, key: Key | None, *, is_fo
 
     with store._lock:
         engine, archive = store._engine, store._archive
+        if not folder.has(READERS):
+            folder.create(READERS).close()
+        if not seq:  # as a store is that was just made
+            publish_manifest(folder, Manifest(store_id, [(os.urandom(16), 1)], secret=secret), covers)
+            return
         memory = None if store._opened is not None else engine
         contents = copied(archive, memory, seq, put_blob)
         epochs = epochs_of(engine.epoch, seq)
@@ -48,8 +53,6 @@ def copy_to(store: Backpack, seq: int, folder: Folder, key: Key | None, *, is_fo
         manifest = Manifest(store_id, epochs, checkpoints=checkpoints, secret=secret)
         gaps = [behind for behind in engine.timeline.gaps if behind <= seq]
         first_seq = max(gaps, default=engine.timeline.first) if archive is None else archive.first_seq
-        if not folder.has(READERS):
-            folder.create(READERS).close()
         write_store(folder, covers, manifest, contents, min(first_seq, seq + 1), store._last_ns)
 
 

@@ -2,7 +2,7 @@
 
 import inspect
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +168,26 @@ def test_a_node_has_the_parameters_of_the_store() -> None:
         if not name.startswith("_") and name != "snapshot_before":
             expected = [one for one in inspect.signature(getattr(Backpack, name)).parameters if one != "node"]
             assert list(inspect.signature(verb).parameters) == expected, name
+
+
+EMPTY: dict[str, Callable[[Path], Backpack]] = {
+    "in memory": lambda path: Backpack(),
+    "opened": lambda path: backpack.open(path / "store"),
+    "fork of an opened one": lambda path: backpack.open(path / "store").fork(),
+}
+
+
+@pytest.mark.parametrize("kind", EMPTY)
+def test_a_store_without_a_commit_is_copied(tmp_path: Path, kind: str) -> None:
+    bp = EMPTY[kind](tmp_path)
+    bp.export(tmp_path / "export")
+    bp.pack("plan", "nothing of it is copied")
+    with bp.fork(0, path=tmp_path / "fork") as fork, Backpack.load(tmp_path / "export") as loaded:
+        for copy in (fork, loaded):
+            assert copy.head is None and len(copy) == 0 and copy.recovery is None
+            assert copy.pack("plan", "search").seq == 1
+            copy._check()
+    with backpack.open(tmp_path / "fork") as again:
+        assert again["plan"] == "search" and len(list(again.history())) == 1
+    assert backpack.verify(tmp_path / "fork").ok
+    bp.close()
