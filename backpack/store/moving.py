@@ -104,4 +104,5 @@ def load_from(limits: Limits, files: dict[str, bytes], key: Key | None) -> Backp
     """The store in the files of an export, in memory. `CorruptionError` when they are none."""
     store = open_in(MemoryFolder({**files, READERS: b""}), limits, is_writable=True, key=key)
     store._check()
+    store._engine.begin_epoch(os.urandom(16))  # it goes on by itself, and so does the store that it came from
     return expect_loss(store)

@@ -191,3 +191,14 @@ def test_a_store_without_a_commit_is_copied(tmp_path: Path, kind: str) -> None:
         assert again["plan"] == "search" and len(list(again.history())) == 1
     assert backpack.verify(tmp_path / "fork").ok
     bp.close()
+
+
+def test_two_loads_of_the_export_of_an_opened_store_never_make_the_same_ids(tmp_path: Path) -> None:
+    with backpack.open(tmp_path / "store") as bp:
+        first = bp.pack("plan", "search")
+        whole = exported(bp)
+        stores = [bp, *(Backpack.load(io.BytesIO(whole)) for _ in range(2))]
+        assert len({store.pack("plan", "book").id for store in stores}) == 3
+        again = Backpack.load(io.BytesIO(exported(stores[1])))
+        assert [commit.id for commit in again.history()] == [commit.id for commit in stores[1].history()]
+        assert again.commit(first.id) == first
