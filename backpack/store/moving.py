@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 
+from backpack.archive.archive import Archive
 from backpack.archive.copying import copied, write_store
 from backpack.archive.encrypting import new_covers
 from backpack.archive.files import READERS
@@ -10,6 +11,7 @@ from backpack.archive.manifest import CLEAN, MANIFEST, Manifest, publish_manifes
 from backpack.archive.opening import BLOBS, LOCK
 from backpack.blobs.store import Blobs
 from backpack.core.addresses import At, resolve
+from backpack.core.engine import Engine
 from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
 from backpack.errors import InvalidArgumentError
@@ -51,9 +53,19 @@ def copy_to(store: Backpack, seq: int, folder: Folder, key: Key | None, *, is_fo
             epochs.append((os.urandom(16), seq + 1))
         checkpoints = [(name, at, notes) for name, (at, notes) in engine.pins.checkpoints.items() if at <= seq]
         manifest = Manifest(store_id, epochs, checkpoints=checkpoints, secret=secret)
-        gaps = [behind for behind in engine.timeline.gaps if behind <= seq]
-        first_seq = max(gaps, default=engine.timeline.first) if archive is None else archive.first_seq
+        first_seq = _first_whole(engine, archive, seq)
         write_store(folder, covers, manifest, contents, min(first_seq, seq + 1), store._last_ns)
+
+
+def _first_whole(engine: Engine, archive: Archive | None, seq: int) -> int:
+    """The first commit behind which none is missing up to that one: those before it can't be read in a copy. What is
+    copied of a commit that has left memory says who set a value, and not all of the state then."""
+    timeline = engine.timeline
+    head = 0 if archive is None else archive.head
+    gaps = [behind for behind in timeline.gaps if behind <= seq]
+    if archive is not None and (seq <= head or (not gaps and timeline.first <= head + 1)):
+        return archive.first_seq
+    return max(gaps, default=timeline.first)
 
 
 def epochs_of(epoch: Epoch, seq: int) -> list[tuple[bytes, int]]:

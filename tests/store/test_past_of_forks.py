@@ -1,9 +1,13 @@
 """A fork reads the files of the store that it came from, and nothing in them that came behind the fork."""
 
+import io
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+import backpack
 from backpack import Backpack
 from backpack.storage.memory import MemoryFolder
 from tests.archive.stores import opened_in, small_segments
@@ -65,5 +69,32 @@ def test_who_set_a_value_that_it_releases_is_known(at: int | None) -> None:
     fork.pack("other", 1)
     assert fork.blame("bad").node == "first" and fork.blame("bad").seq == 2
     assert fork.snapshot().item("bad").commit == fork.blame("bad")
+    fork.close()
+    bp.close()
+
+
+@pytest.mark.parametrize("limits", [{"max_commits": 3}, {"max_commits": 4, "prune_strategy": "least-accessed"}])
+def test_a_copy_of_it_reads_no_commit_that_had_left_its_memory(tmp_path: Path, limits: dict[str, Any]) -> None:
+    bp, fork = forked(3)
+    states = {}
+    for number in range(12):
+        commit = fork.pack(f"k{number % 5}", number, node=f"n{number}")
+        states[commit.seq] = fork.snapshot().to_dict()
+        for seq in (4, 4, 7):
+            if seq in states:
+                fork.commit(seq)
+    fork.configure(**limits)
+    readable = {commit.seq for commit in fork.history()}
+    file = io.BytesIO()
+    fork.export(file)
+    file.seek(0)
+    with fork.fork(path=tmp_path / "copy") as one, Backpack.load(file) as other:
+        for copy in (one, other):
+            found = [commit.seq for commit in copy.history()]
+            assert set(found) <= readable and 15 in found
+            assert all(copy.snapshot(seq).to_dict() == states[seq] for seq in found)
+            assert [copy.blame(f"k{number % 5}").node for number in range(7, 12)] == [f"n{n}" for n in range(7, 12)]
+            copy._check()
+    assert backpack.verify(tmp_path / "copy").ok
     fork.close()
     bp.close()
