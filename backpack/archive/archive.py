@@ -34,7 +34,7 @@ from backpack.core.ids import Epoch
 from backpack.core.journal import Journal
 from backpack.core.limits import Limits
 from backpack.core.past import Woken
-from backpack.core.payload import Buffer, Content, LargeRef, Pieces, make_cuts
+from backpack.core.payload import Buffer, Content, LargeRef, Pieces, join, make_cuts
 from backpack.core.requests import Planned
 from backpack.errors import ClosedError, CorruptionError
 
@@ -48,6 +48,9 @@ _PASSED: Final = 8
 
 
 Faults = list[CorruptionError]
+
+Replaced = Mapping[tuple[str, int], Content]
+"""What to put in the place of values that are not within reach, by key and the commit of the change."""
 
 
 class Part(Protocol):
@@ -134,7 +137,7 @@ class Archive:
         self._borrowers: WeakSet[Archive] = WeakSet()
         self._is_let_go = False
         self._limit: int | None = None
-        self._replaced: Mapping[str, Content] = {}
+        self._replaced: Replaced = {}
         self._erased: Mapping[str, int] = {}
         """Of a fork, whose files are another store's: the keys that were purged, and up to which commit."""
         self.retreat: Callable[[int], None] = _nothing
@@ -174,9 +177,9 @@ class Archive:
         twin.twins = self.twins
         twin._limit = seq
         twin.kept = self.kept
-        twin._replaced = replaced
         twin._erased = self._erased
         twin.dormant = Dormant(*self.newest_at(seq))
+        twin.replace(self.replaced(), replaced)
         return twin
 
     def shadow(self) -> "Archive":
@@ -236,7 +239,19 @@ class Archive:
 
     def as_purged(self, change: Change) -> Change:
         """The change as it is to be seen here."""
-        return change.without_value() if self._erased and self.is_erased(change) else change
+        if change.seq <= self._erased.get(change.key, 0):
+            return change.without_value()
+        content = self._replaced.get((change.key, change.seq))
+        return change if content is None else change.with_value(join(content), is_large=isinstance(content, Pieces))
+
+    def replace(self, known: "Replaced", replaced: Mapping[str, Content]) -> None:
+        """Put these in the place of values that are not within reach, in the newest changes of keys."""
+        newest = {key: self.dormant.peek(key) for key in replaced}
+        self._replaced = {**known, **{(key, one.seq): replaced[key] for key, one in newest.items() if one is not None}}
+
+    def replaced(self) -> "Replaced":
+        """What stands in the place of values that were not within reach."""
+        return self._replaced
 
     @property
     def readable_parts(self) -> Sequence[Part]:
@@ -357,8 +372,9 @@ class Archive:
             what = f"the newest change of a key is not where it should be (commit {newest.seq})"
             raise damaged(self._file_of(newest.seq), 0, what)
         value = change.value
-        if key in self._replaced:
-            return _woken_instead(change, self._replaced[key])
+        instead = self._replaced.get((key, change.seq))
+        if instead is not None and not change.is_purged:
+            return _woken_instead(change, instead)
         form: bytes | LargeRef | None = None
         content: Content | None = None
         if value is not None and not change.is_purged:

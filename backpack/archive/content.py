@@ -107,6 +107,11 @@ class Change:
         value = Value((), size=self.value.size)
         return Change(self.key, self.seq, self.kind, self.version, value, is_large=self.is_large, is_purged=True)
 
+    def with_value(self, payload: bytes, *, is_large: bool) -> "Change":
+        """The same with another value."""
+        value = Value(((OWN, 0, 0, len(payload)),), payload)
+        return Change(self.key, self.seq, self.kind, self.version, value, is_large=is_large, reason=self.reason)
+
     @property
     def size(self) -> int:
         """The packed size that the change reports: 0 where it brings nothing into sight."""

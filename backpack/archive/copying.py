@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain as chained
 
-from backpack.archive.archive import Archive
+from backpack.archive.archive import Archive, Replaced
 from backpack.archive.cache import Cache
 from backpack.archive.content import BLOB, OWN, Change, CommitRow, Cut, SourceId, Value
 from backpack.archive.contents import Bytes, Contents
@@ -32,11 +32,23 @@ from backpack.storage.protocol import Folder, publish
 PutBlob = Callable[[Iterator[bytes]], bytes]
 
 
-def copied(archive: Archive | None, engine: Engine | None, seq: int, put_blob: PutBlob) -> Contents:
-    """Everything up to a commit: what the archive has, and what only the engine has behind it.
+def copied(
+    archive: Archive | None,
+    engine: Engine | None,
+    seq: int,
+    put_blob: PutBlob,
+    replaced: Replaced,
+) -> Contents:
+    """Everything up to a commit: what the archive has, and what only the engine has behind it; of the values in
+    `replaced`, by key and commit, those.
 
     Wants the lock of the store until the contents are sealed, when there is an engine.
     """
+    contents = _joined(archive, engine, seq, put_blob)
+    return _with_replaced(contents, replaced, put_blob) if replaced else contents
+
+
+def _joined(archive: Archive | None, engine: Engine | None, seq: int, put_blob: PutBlob) -> Contents:
     parts: list[Contents] = []
     head = 0
     if archive is not None and archive.parts:
@@ -58,6 +70,26 @@ def copied(archive: Archive | None, engine: Engine | None, seq: int, put_blob: P
         lambda source: by_origin[source[0]].parts_of(source),
         [change for one in parts for change in one.base_rows],
     )
+
+
+def _with_replaced(contents: Contents, replaced: Replaced, put_blob: PutBlob) -> Contents:
+    def changed(change: Change) -> Change:
+        content = replaced.get((change.key, change.seq))
+        if content is None:
+            return change
+        made = change.with_value(join(content), is_large=isinstance(content, Pieces))
+        if made.is_large and made.value is not None:
+            digest = put_blob(iter((made.value.own,)))
+            made.value = Value(((BLOB, 0, 0, made.value.size),), b"", (digest,))
+        return made
+
+    def rows() -> Iterator[CommitRow]:
+        for row in contents.commits:
+            assert isinstance(row, CommitRow)
+            row.changes = [changed(change) for change in row.changes]
+            yield row
+
+    return replace(contents, commits=rows(), base_rows=[changed(change) for change in contents.base_rows])
 
 
 def write_store(

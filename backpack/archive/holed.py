@@ -59,9 +59,9 @@ class HoledArchive(Archive):
         self.twins.add(twin)
         twin.twins = self.twins
         twin.kept = self.kept
-        twin._replaced = replaced
         twin._erased = self._erased
         twin.dormant = Dormant(columns, later)
+        twin.replace(self.replaced(), replaced)
         return twin
 
     def wake(self, key: str) -> Woken | None:

@@ -6,17 +6,17 @@ from collections import Counter
 from weakref import WeakValueDictionary
 
 from backpack.core.authors import Author
-from backpack.core.chain import DELETED, Chain, Entry, Mark, form_of, is_visible
+from backpack.core.chain import DELETED, PACK, Chain, Entry, Mark, Purged, form_of, is_visible
 from backpack.core.engine import Engine
 from backpack.core.ids import Epoch
-from backpack.core.payload import Buffer, Content, LargeRef, Pieces
+from backpack.core.payload import Buffer, Content, Form, LargeRef, Pieces
 from backpack.core.timeline import BLOCK_BITS, BLOCK_SIZE, Block, Gap, Timeline
 
 
 def fork(engine: Engine, seq: int, secret: bytes, replaced: dict[str, Content]) -> Engine:
     """A new engine at the state of `seq`. Cost: O(changes up to there), no payload is copied.
 
-    `replaced` has the bytes to put where a large value at `seq` is not within reach.
+    `replaced` has the bytes to put where a value at `seq` is not within reach.
     """
     twin = Engine(engine.limits, Epoch(secret, seq + 1, engine.epoch))
     chains = {
@@ -83,10 +83,10 @@ def _fork_chain(engine: Engine, chain: Chain, seq: int, replaced: Content | None
     form = form_of(last)
     if isinstance(form, LargeRef):
         twin.content = chain.content if stop == len(forms) else form.content()
-        if replaced is not None:
-            form = LargeRef(replaced) if isinstance(replaced, Pieces) else replaced
-            kept[-1] = last.over(form) if isinstance(last, Mark) else form
-            twin.content = replaced if isinstance(replaced, Pieces) else None
+    if replaced is not None:
+        form = LargeRef(replaced) if isinstance(replaced, Pieces) else replaced
+        kept[-1] = _instead(last, form)
+        twin.content = replaced if isinstance(replaced, Pieces) else None
     for entry in kept:
         shared = None if entry is None else form_of(entry)
         content = shared.content() if isinstance(shared, LargeRef) else shared
@@ -95,6 +95,17 @@ def _fork_chain(engine: Engine, chain: Chain, seq: int, replaced: Content | None
     if isinstance(twin.content, Pieces):
         _seal(twin.content)
     return twin
+
+
+def _instead(entry: Entry, form: Form) -> Entry:
+    """An entry whose value is out of reach, with another one."""
+    if isinstance(entry, Mark):
+        return entry.over(form)
+    if not isinstance(entry, Purged) or entry.kind == PACK:
+        return form
+    mark = Mark(entry.kind, form)
+    mark.setter = entry.setter
+    return mark
 
 
 def _seal(pieces: Pieces) -> None:

@@ -30,6 +30,8 @@ def _entered(engine: "Engine", past: Past, woken: Woken) -> Chain | None:
     if woken.form is None:
         engine.retired_seqs[woken.key] = woken.seq
         engine.retired[woken.key] = woken.version
+        if woken.kind != "delete":  # a quarantine whose value was purged: there is nothing to release
+            engine.names.discard(woken.key)
         past.woke(woken.key)
         return None
     chain = Chain(woken.key, woken.version - 1)

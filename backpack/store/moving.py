@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from types import MappingProxyType
+from typing import Final
 
-from backpack.archive.archive import Archive
+from backpack.archive.archive import Archive, Replaced
 from backpack.archive.copying import copied, write_store
 from backpack.archive.encrypting import new_covers
 from backpack.archive.files import READERS
@@ -24,9 +26,14 @@ from backpack.store.export import write_files
 from backpack.store.opening import open_in
 from backpack.store.records import File
 from backpack.store.store import Backpack
+from backpack.store.travel import replacements
+
+_NOTHING: Final[Replaced] = MappingProxyType({})
 
 
-def copy_to(store: Backpack, seq: int, folder: Folder, key: Key | None, *, is_fork: bool) -> None:
+def copy_to(
+    store: Backpack, seq: int, folder: Folder, key: Key | None, *, is_fork: bool, replaced: Replaced = _NOTHING
+) -> None:
     """Everything up to a commit as a store in an empty folder. The commits of a fork get ids of its own."""
     if key is None and store._opened is not None and store._opened.manifest.secret:
         raise InvalidArgumentError(
@@ -47,7 +54,8 @@ def copy_to(store: Backpack, seq: int, folder: Folder, key: Key | None, *, is_fo
             publish_manifest(folder, Manifest(store_id, [(os.urandom(16), 1)], secret=secret), covers)
             return
         memory = None if store._opened is not None else engine
-        contents = copied(archive, memory, seq, put_blob)
+        known = {} if archive is None else archive.replaced()
+        contents = copied(archive, memory, seq, put_blob, {**known, **replaced})
         epochs = epochs_of(engine.epoch, seq)
         if is_fork:
             epochs.append((os.urandom(16), seq + 1))
@@ -79,19 +87,27 @@ def epochs_of(epoch: Epoch, seq: int) -> list[tuple[bytes, int]]:
     return epochs[::-1]
 
 
-def fork_to(store: Backpack, at: At | None, path: str | os.PathLike[str], key: Key | None) -> Backpack:
-    """A fork that is an opened store in a directory of its own."""
+def fork_to(
+    store: Backpack, at: At | None, path: str | os.PathLike[str], key: Key | None, substitute: bytes | None
+) -> Backpack:
+    """A fork that is an opened store in a directory of its own. `substitute`: see `replacements`."""
     with store._lock:
         seq = resolve(store._engine, at)
         if at is not None:
             store._engine.timeline.touch(seq)
+        state = store._state(seq)
+        replaced = {}
+        for name, content in replacements(state, store._engine.large_size, substitute).items():
+            found = state.find(name)
+            assert found is not None
+            replaced[name, found.seq] = content
     folder = open_folder(path, create=True, writable=True)
     lock = folder.lock(LOCK)
     try:
         others = [name for name in folder.names() if name != LOCK]
         if others:
             raise InvalidArgumentError(f"a fork needs an empty directory: path={os.fspath(path)!r} has={others[0]!r}")
-        copy_to(store, seq, folder, key, is_fork=True)
+        copy_to(store, seq, folder, key, is_fork=True, replaced=replaced)
     finally:
         lock.release()
     return expect_loss(open_in(folder, store.limits, is_writable=True, key=key))

@@ -109,7 +109,7 @@ class Remembered(View):
                 entry = chain.entry_at(seq)
                 if entry is None or type(entry) is bytes or type(entry) is Pieces:
                     continue
-                has_value = form_of(entry) is not None or is_visible(entry)
+                has_value = form_of(entry) is not None or isinstance(entry, Purged)
                 if has_value and isinstance(content_of(chain, entry, self), str):
                     found = self._found(chain, chain.index_at(seq))
                     assert found is not None

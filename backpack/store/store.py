@@ -606,13 +606,12 @@ class Backpack(MutableMapping[str, Any]):
         >>> bp["a"], other["a"], other.head.seq
         (1, 2, 2)
         """
-        if path is not None:
-            self._require_open()
-            from backpack.store.moving import fork_to  # which opens stores, and so imports this file
-
-            return fork_to(self, at, path, key)
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         self._require_open()
+        if path is not None:
+            from backpack.store.moving import fork_to  # which opens stores, and so imports this file
+
+            return fork_to(self, at, path, key, substitute)
         with self._lock:
             seq = resolve(self._engine, at)
             if at is not None:

@@ -10,6 +10,7 @@ import pytest
 
 import backpack
 from backpack import Backpack, CommitPrunedError, CorruptionError, InvalidArgumentError, WrongKeyError
+from backpack.errors import ValueUnavailableError
 from backpack.storage.memory import MemoryFolder
 from backpack.store.node import Node
 from tests.archive.stores import opened_in, small_segments
@@ -202,3 +203,42 @@ def test_two_loads_of_the_export_of_an_opened_store_never_make_the_same_ids(tmp_
         again = Backpack.load(io.BytesIO(exported(stores[1])))
         assert [commit.id for commit in again.history()] == [commit.id for commit in stores[1].history()]
         assert again.commit(first.id) == first
+
+
+LOST: dict[str, Callable[[Path], Backpack]] = {
+    "purged": lambda path: backpack.open(path / "store"),
+    "purged in memory": lambda path: Backpack(),
+    "purged in a fork": lambda path: backpack.open(path / "store").fork(),
+}
+
+
+@pytest.mark.parametrize("substitute", [None, ["short"], "long" * 50_000])
+@pytest.mark.parametrize("kind", LOST)
+def test_a_copy_puts_what_it_is_told_where_values_are_lost_and_refuses_else(
+    tmp_path: Path, kind: str, substitute: Any
+) -> None:
+    bp = LOST[kind](tmp_path)
+    bp.update({"user.mail": "secret", "plan": "search"}, node="loader")
+    bp.pack("user.bad", "secret")
+    bp.quarantine("user.bad", reason="wrong")
+    bp.pack("plan", "book")
+    bp.purge("user.**")
+    with pytest.raises(ValueUnavailableError):
+        bp.fork(4, path=tmp_path / "refused")
+    with bp.fork(4, path=tmp_path / "fork", unavailable=substitute) as fork:
+        expected = {"user.mail": substitute, "plan": "book"}
+        assert fork.snapshot().to_dict() == fork.select("**") == expected
+        assert fork.blame("user.mail").seq == 1 and fork.blame("user.mail").node == "loader"
+        fork.release("user.bad")
+        assert fork["user.bad"] == substitute and fork.blame("user.bad").seq == 2
+        assert fork.item("user.mail").is_large == isinstance(substitute, str)
+        fork._check()
+    assert backpack.verify(tmp_path / "fork").ok
+    with bp.fork(4, unavailable=substitute) as told, told.fork(path=tmp_path / "second") as second:
+        assert told.snapshot().to_dict() == told.select("**") == expected and list(told.quarantined()) == ["user.bad"]
+        told._check()
+        assert second.select("**") == expected
+        file = io.BytesIO()
+        told.export(file)
+        assert Backpack.load(io.BytesIO(file.getvalue())).select("**") == expected
+    bp.close()
