@@ -270,9 +270,11 @@ def _of_engine(engine: Engine, origin: int, after: int, upto: int, put_blob: Put
             if isinstance(entry, Mark | Purged) and entry.setter is not None and entry.setter[0] > after:
                 brought = left.setdefault(entry.setter[0], (entry.setter, {}))[1]
                 brought.setdefault(chain.key, _brought(change, entry.setter))
-    for key, version in engine.retired.items():
-        if after < engine.retired_seqs[key] <= upto:
-            base_rows.append(Change(key, engine.retired_seqs[key], "delete", version, None))
+    deleted = {key: (version, engine.retired_seqs[key]) for key, version in engine.retired.items()}
+    deleted.update((key, chain.former) for key, chain in engine.chains.items() if chain.former[0])
+    for key, (version, seq) in deleted.items():
+        if after < seq <= upto:
+            base_rows.append(Change(key, seq, "delete", version, None))
     rows = [CommitRow(seq, setter[1], setter[2], list(changes.values())) for seq, (setter, changes) in left.items()]
     for seq in timeline.seqs(after):
         if seq > upto:

@@ -62,7 +62,7 @@ def copy_to(
         checkpoints = [(name, at, notes) for name, (at, notes) in engine.pins.checkpoints.items() if at <= seq]
         manifest = Manifest(store_id, epochs, checkpoints=checkpoints, secret=secret)
         first_seq = _first_whole(engine, archive, seq)
-        write_store(folder, covers, manifest, contents, min(first_seq, seq + 1), store._last_ns)
+        write_store(folder, covers, manifest, contents, min(first_seq, seq), store._last_ns)
 
 
 def _first_whole(engine: Engine, archive: Archive | None, seq: int) -> int:

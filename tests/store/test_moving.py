@@ -242,3 +242,15 @@ def test_a_copy_puts_what_it_is_told_where_values_are_lost_and_refuses_else(
         told.export(file)
         assert Backpack.load(io.BytesIO(file.getvalue())).select("**") == expected
     bp.close()
+
+
+def test_a_copy_up_to_a_checkpoint_that_is_none_any_more_can_be_read(tmp_path: Path) -> None:
+    bp = opened_in(MemoryFolder())
+    fill(bp)
+    bp.checkpoint("early", at=5)
+    state = bp.snapshot(5).to_dict()
+    bp.compact(keep_commits=1)
+    bp.delete_checkpoint("early")
+    with bp.fork(5, path=tmp_path / "fork") as fork:
+        assert fork.snapshot().to_dict() == state and fork.head is not None and fork.head.seq == 5
+    bp.close()

@@ -98,3 +98,23 @@ def test_a_copy_of_it_reads_no_commit_that_had_left_its_memory(tmp_path: Path, l
     assert backpack.verify(tmp_path / "copy").ok
     fork.close()
     bp.close()
+
+
+def test_a_copy_of_it_knows_what_it_had_deleted(tmp_path: Path) -> None:
+    bp, fork = forked(3)
+    fork.delete("page")
+    fork.pack("other", 1)
+    fork.configure(max_commits=1)
+    fork.configure(max_commits=None)
+    seq = fork.pack("other", 2).seq
+    fork.pack("page", "made again")
+    file = io.BytesIO()
+    fork.export(file)
+    file.seek(0)
+    with fork.fork(path=tmp_path / "copy") as one, Backpack.load(file) as other:
+        for copy in (fork, one, other):
+            assert copy.snapshot(seq).to_dict() == {"other": 2}
+            assert copy.item("page").version == 3 and copy["page"] == "made again"
+            copy._check()
+    fork.close()
+    bp.close()
