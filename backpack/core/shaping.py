@@ -99,6 +99,7 @@ def as_small(content: Content) -> Shaped:
             return join(content), None, True
         for buffer in buffers:
             buffer.is_sealed = True  # a buffer never grows for large values and for others
+        content = Pieces(content.size, content.own, content.sources, content.cuts)  # another key may have that one
     return content, None, True
 
 

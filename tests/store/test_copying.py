@@ -7,6 +7,7 @@ import pytest
 
 import backpack
 from backpack import Backpack
+from backpack.core.commit import NO_LABEL
 from backpack.errors import KeyNotFoundError
 from backpack.store.copying import copy_keys
 
@@ -91,3 +92,12 @@ def test_a_key_without_a_value_is_not_copied_and_nothing_else_is() -> None:
         copy_keys(bp, {"from.short": "to.short", "none": "to.none"}, LABEL)
     assert bp.head == head and "to.short" not in bp
     bp._check()
+
+
+def test_a_value_that_was_large_is_counted_once_however_often_it_is_copied() -> None:
+    bp = Backpack({"page": "p" * 1_500}, max_value_size=1_000)
+    bp.configure(max_value_size=5_000)
+    for target in ("one", "two"):
+        copy_keys(bp, {"page": target}, NO_LABEL)
+        bp._check()
+    assert bp["one"] == bp["two"] == bp["page"]
