@@ -695,7 +695,8 @@ class Backpack(MutableMapping[str, Any]):
             if not seq:
                 raise CommitNotFoundError("there is no commit yet that a checkpoint could name", at=at)
             if self._opened is not None:
-                if self._opened.is_leaving(seq) and seq not in self._engine.pins.checkpoint_counts:
+                is_gone = self._archive is not None and not self._archive.has(seq)  # a snapshot alone has it
+                if is_gone or (self._opened.is_leaving(seq) and seq not in self._engine.pins.checkpoint_counts):
                     raise pruned_error(self._engine, at, seq)
                 self._opened.note(self._now(), {"checkpoint": name, "seq": seq, "notes": notes})
             self._engine.pins.add(name, seq, notes)

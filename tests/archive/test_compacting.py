@@ -314,3 +314,14 @@ def test_a_dry_run_beside_commits_is_of_one_moment(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Archive, "shadow", meanwhile)
     assert bp.compact(dry_run=True).commits == 0
     bp.close()
+
+
+def test_a_checkpoint_of_a_commit_that_only_a_snapshot_has_is_refused() -> None:
+    with opened_in(MemoryFolder()) as bp:
+        for number in range(50):
+            bp.pack(f"key.{number % 5}", "value" * 40)
+        snapshot = bp.snapshot(20)
+        bp.compact(keep_commits=5)
+        assert len(snapshot) == 5
+        with pytest.raises(CommitPrunedError):
+            bp.checkpoint("late", at=20)
