@@ -46,25 +46,35 @@ class Shared:
                     del self._used[digest]
 
 
+class UseOverError(Exception):
+    """The `with` block has ended: for a thread whose task was cancelled, and nobody waits for it."""
+
+
 class Use:
     """Digests that stay where they are, if they are there, until the end of a `with` block."""
 
-    __slots__ = ("_digests", "_shared")
+    __slots__ = ("_digests", "_is_over", "_shared")
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._digests: list[str] = []
+        self._is_over = False
 
     def add(self, digest: str) -> None:
-        """One more. Whether it is there is asked after this."""
-        self._shared.use(digest)
-        self._digests.append(digest)
+        """One more. Whether it is there is asked after this. `UseOverError`."""
+        with self._shared.lock:
+            if self._is_over:  # nobody would ever leave it
+                raise UseOverError
+            self._shared.use(digest)
+            self._digests.append(digest)
 
     def __enter__(self) -> "Use":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._shared.leave(self._digests)
+        with self._shared.lock:
+            self._is_over = True
+            self._shared.leave(self._digests)
 
 
 _known: "WeakKeyDictionary[Backpack, dict[str, Shared]]" = WeakKeyDictionary()

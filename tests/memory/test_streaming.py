@@ -1,11 +1,13 @@
 """Long contents: files and paths part by part, little memory, slices that read what they touch."""
 
+import asyncio
 import io
 import random
 import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import given
@@ -158,6 +160,39 @@ def test_a_reader_that_fails_in_the_middle_leaves_no_entry_and_prune_sweeps_its_
     assert report.parts > 0 and not report.removed
     assert len(list(bp._keys_below("memory.parts."))) == parts
     assert memory.read(kept) == LONG
+
+
+def test_what_a_cancelled_log_reads_on_is_kept_from_no_pruning() -> None:
+    is_reading, may_go_on, is_left = Event(), Event(), Event()
+
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                is_reading.set()
+                may_go_on.wait()
+            return super().read(size)
+
+        def __del__(self) -> None:
+            is_left.set()
+
+    bp = Backpack()
+    memory = Memory(bp)
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(memory.alog(Slow(bytes(3 * PART_SIZE))))
+        await asyncio.to_thread(is_reading.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
+    may_go_on.set()
+    assert is_left.wait(20)  # the thread has let go of what it read
+    memory.prune(0, 0)
+    assert not list(bp._keys_below("memory.parts."))
+    entry = memory.log(bytes(3 * PART_SIZE))
+    memory.delete(entry)
+    assert not list(bp._keys_below("memory.parts.")) and not list(bp._keys_below("memory.content."))
 
 
 _STREAM = """
