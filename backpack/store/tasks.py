@@ -105,8 +105,17 @@ class Readers:
             executor = self._executor
         if executor is not None:
             with suppress(RuntimeError):  # it was closed at this moment, or the interpreter is going down
-                return executor.submit(copy_context().run, partial(act, *arguments, **named))
+                return executor.submit(copy_context().run, _carried, partial(act, *arguments, **named))
         raise ClosedError("the store is closed: open it again")
+
+
+def _carried(act: Callable[[], _Result]) -> _Result:
+    """What `act` returns. StopIteration becomes RuntimeError, as in any coroutine: a future can't carry it, and who
+    awaits that would wait for ever."""
+    try:
+        return act()
+    except StopIteration as stop:
+        raise RuntimeError("what was called for a task raised StopIteration") from stop
 
 
 class Pace:

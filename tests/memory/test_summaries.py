@@ -173,3 +173,12 @@ def test_commands_for_a_terminal_are_no_part_of_titles_and_summaries() -> None:
     entry = memory.log("\x1b]0;window\x07\x1b[1;31mFAILED\x1b[0m \x1b[38;5;12mtest_a\x1b[K\n\x1b[32mgreen\x1b(B")
     assert (entry.title, entry.summary) == ("FAILED test_a", "[extract] FAILED test_a")
     assert memory.log("-----\n Report\n-----\n").title == "Report"
+
+
+def test_a_hook_that_raises_what_no_future_carries_fails_as_any_other() -> None:
+    def fail(_: str) -> str:
+        raise StopIteration
+
+    memory = Memory(Backpack(), summarize=fail)
+    entry = asyncio.run(asyncio.wait_for(memory.alog(LOG), 20))
+    assert entry.summary_is_extract and memory.stats().failures == {"summarize": 1}
