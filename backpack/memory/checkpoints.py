@@ -14,10 +14,11 @@ before.
 import builtins
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from backpack.errors import CheckpointExistsError, CommitNotFoundError, InvalidArgumentError
+from backpack.errors import CheckpointExistsError, CommitNotFoundError, CommitPrunedError, InvalidArgumentError
 from backpack.limits import MESSAGE_SIZE_MAX, NAME_SIZE_MAX
 from backpack.memory.checkpoint_difference import CheckpointDiff, difference
 from backpack.memory.checkpoint_record import (
@@ -93,10 +94,11 @@ class Checkpoints:
                 raise CheckpointExistsError(f"the checkpoint exists: name={name!r}; choose another name", name=name)
             last = before[-1] if before else None
             if last is not None:
-                self._pin(last)
+                with suppress(CommitPrunedError):  # somebody unpinned it, and its commit is gone
+                    self._pin(last)
             time_ns = memory.now_ns()
             id = self._new_id(time_ns, taken) if name is None else name
-            references = sorted(self._since(last))
+            references = sorted(self._since(before))
             entries = [entry for entry in (found_entry(memory, one) for one in references) if entry is not None]
             made = MemoryCheckpoint(
                 id, 1 if last is None else last.number + 1, time_ns, notes, phase, found_variables, found_tasks,
@@ -271,12 +273,16 @@ class Checkpoints:
                 return one.seq
         return self._memory.bp.blame(self._key(id)).seq
 
-    def _since(self, last: MemoryCheckpoint | None) -> set[str]:
-        """The ids of the entries that were not there at a checkpoint."""
+    def _since(self, before: "builtins.list[MemoryCheckpoint]") -> set[str]:
+        """The ids of the entries that were not there at the last of these checkpoints; where its commit is gone, of
+        those that none of them refers to."""
         prefix = self._memory.keys.entries
         keys = set(self._memory.values.keys(prefix))
-        if last is not None:
-            keys.difference_update(self._memory.bp.snapshot(self._commit(last.id)))
+        if before:
+            try:
+                keys.difference_update(self._memory.bp.snapshot(self._commit(before[-1].id)))
+            except CommitPrunedError:
+                keys.difference_update(prefix + id for one in before for id in one.references)
         return {key[len(prefix) :] for key in keys}
 
     def _referenced(self, checkpoint: MemoryCheckpoint) -> Iterator[Any]:
