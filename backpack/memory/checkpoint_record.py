@@ -126,10 +126,15 @@ def by_name(items: object) -> dict[str, Any]:
         return {str(name): state for name, state in items.items()}
     assert isinstance(items, list)
     named: dict[str, Any] = {}
+    counts: dict[str, int] = {}
     for item in items:
         name = next((item[key] for key in _NAMES if key in item), None) if isinstance(item, dict) else item
         text = str(item if name is None else name)
-        named[text if text not in named else f"{text} ({sum(one.startswith(text) for one in named) + 1})"] = item
+        shown, count = text, counts.get(text, 1)
+        while shown in named:
+            count += 1
+            shown = f"{text} ({count})"
+        named[shown], counts[text] = item, count
     return named
 
 

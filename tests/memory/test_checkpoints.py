@@ -10,6 +10,7 @@ import backpack
 from backpack import Backpack, CheckpointExistsError, CommitNotFoundError
 from backpack.errors import InvalidArgumentError, UnstorableValueError
 from backpack.memory import Memory, core_checkpoints
+from backpack.memory.checkpoint_record import by_name
 from backpack.memory.checkpoint_summary import LEVELS, fitted
 from backpack.memory.tokens import estimate_tokens
 
@@ -402,3 +403,23 @@ def test_checkpoints_of_the_core_are_listed_when_what_came_behind_them_was_prune
     bp.configure(max_commits=5)
     assert [one.references for one in memory.checkpoints] == [(first.id,), (second.id,)]
     assert memory.checkpoints.diff("a", "b").entries.added == (second.id,)
+
+
+def test_a_checkpoint_is_made_when_the_commit_of_the_one_before_is_gone() -> None:
+    bp = Backpack(max_commits=10)
+    memory = Memory(bp)
+    first = memory.log("one")
+    memory.checkpoint(name="a")
+    bp.delete_checkpoint("a")
+    for number in range(30):
+        bp.pack("k", number)
+    second = memory.log("two")
+    made = memory.checkpoint(name="b")
+    assert made.references == (second.id,) and made.previous == "a"
+    assert [one.id for one in memory.checkpoints] == ["a", "b"]
+    assert memory.checkpoints.load("a").references == (first.id,)
+
+
+def test_items_of_one_name_are_all_told_apart() -> None:
+    assert list(by_name(["a (3)", "a", "a", "ab", "a (2)"])) == ["a (3)", "a", "a (2)", "ab", "a (2) (2)"]
+    assert len(by_name(["a"] * 20_000)) == 20_000
