@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from backpack.codec import pack_value
 from backpack.errors import InvalidArgumentError
@@ -77,19 +77,38 @@ def name_of(content: Any) -> str | None:
 
 @contextmanager
 def stream_of(content: Any) -> Iterator[Stream]:
-    """A file to be read. One that was opened here is closed; `StorageError` when it can't be read."""
+    """A file to be read. One that was opened here is closed; `StorageError` when it can't be read, and
+    `InvalidArgumentError` for a path that can't be one."""
     if not isinstance(content, os.PathLike):
         yield _stream(content)
         return
-    fault = None
+    fault: Exception | None = None
     with ExitStack() as stack:
         try:
             file = stack.enter_context(open(content, "rb"))
         except OSError as error:
             fault = storage_error("the file to log can't be opened", error, os.fsdecode(content))
+        except ValueError:
+            fault = InvalidArgumentError("the file to log can't be opened: no path has a NUL in it")
         else:
-            yield _stream(file)
+            yield _stream(_Opened(file, os.fsdecode(content)))
     if fault is not None:
+        raise fault
+
+
+class _Opened:
+    """A file that was opened here, read as any that is handed in."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file = file
+        self._name = name
+
+    def read(self, size: int) -> bytes:
+        """At most so many bytes. `StorageError`."""
+        try:
+            return self._file.read(size)
+        except OSError as error:
+            fault = storage_error("the file to log can't be read", error, self._name)
         raise fault
 
 

@@ -129,6 +129,11 @@ def test_a_file_that_can_not_be_opened_or_is_none_logs_nothing(tmp_path: Path) -
         memory.log(tmp_path / "nowhere")
     with pytest.raises(StorageError):
         memory.log(tmp_path)
+    with pytest.raises(InvalidArgumentError, match="NUL"):
+        memory.log(Path("a\0b"))
+    if Path("/proc/self/mem").exists():  # opens, and gives nothing at 0
+        with pytest.raises(StorageError, match="can't be read"):
+            memory.log(Path("/proc/self/mem"))
     with (tmp_path / "out").open("w") as file, pytest.raises(OSError):
         memory.log(file)
 
