@@ -97,8 +97,9 @@ class Sessions:
             id = "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in self._make_random(_ID_LENGTH))
             if self._key(id, "about") not in self.bp:
                 break
+        conversation = Conversation(self.bp, self._key(id, "messages"), **settings)  # wrong settings make no session
         self.bp.pack(self._key(id, "about"), {"title": title})
-        return Conversation(self.bp, self._key(id, "messages"), **settings)
+        return conversation
 
     def resume(self, id: str | Session, **settings: Any) -> Conversation:
         """The session of that id, or the only one whose id begins so, or one of the list. `SessionNotFoundError` names

@@ -114,3 +114,10 @@ def test_a_list_looks_at_the_keys_of_all_sessions_once(monkeypatch: pytest.Monke
     monkeypatch.setattr(sessions.bp, "_keys_below", lambda prefix: looked.append(prefix) or below(prefix))
     assert len(sessions.list()) == 20
     assert looked == ["sessions."]
+
+
+def test_wrong_settings_make_no_session() -> None:
+    sessions = Sessions(Backpack())
+    with pytest.raises(InvalidArgumentError):
+        sessions.create("a trip", window=0)
+    assert sessions.list() == [] and sessions.bp.head is None
