@@ -332,9 +332,12 @@ class Conversation:
     def full(self) -> list[Any]:
         """All messages, as they came, whatever was compressed. O(messages)."""
         with self._following.lock:
-            self._following.keep_up()
-            values = self._storage.values()
-            kinds = self._following.present.kinds
+            while True:
+                self._following.keep_up()
+                values = self._storage.values()
+                kinds = self._following.present.kinds
+                if self._following.is_current:  # nobody has changed the list between the two
+                    break
         for place, kind in kinds.items():
             values[place] = restored(values[place], kind)
         return values

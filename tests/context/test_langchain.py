@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from backpack import Backpack
+from backpack.context.storing import Storage
 from backpack.errors import CorruptionError, MissingExtraError
 
 from .talks import filler, talk
@@ -100,3 +101,18 @@ def test_without_its_package_the_error_names_the_extra(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "langchain_core.messages", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'backpack-state\[langchain\]'"):
         talk(bp).context()
+
+
+def test_all_messages_are_those_of_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    conversation = talk()
+    first = conversation.add(messages.HumanMessage("one"))
+    conversation.add(messages.HumanMessage("two"))
+    values = Storage.values
+
+    def restored_before(storage: Storage) -> list[Any]:
+        monkeypatch.setattr(Storage, "values", values)
+        storage.bp.restore(first)
+        return values(storage)
+
+    monkeypatch.setattr(Storage, "values", restored_before)
+    assert conversation.full() == [messages.HumanMessage("one")]
