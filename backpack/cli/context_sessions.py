@@ -5,6 +5,7 @@ import sys
 from typing import Final
 
 from backpack.cli.codes import FINE
+from backpack.cli.commits import local
 from backpack.cli.console import Console
 from backpack.cli.options import add_json_option, add_quiet_option, add_store_option, add_wait_option
 from backpack.cli.stores import opened
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
                 f"{one.messages:,}",
                 f"{one.tokens:,}",
                 usd_text(one.cost),
-                f"{one.last_activity:%Y-%m-%d %H:%M}",
+                f"{local(one.last_activity):%Y-%m-%d %H:%M}",
             )
             for one in (*found, *others)
         ]

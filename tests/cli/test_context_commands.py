@@ -1,5 +1,7 @@
 """`backpack context`: what it says of a conversation, and what it changes."""
 
+import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -120,6 +122,19 @@ def test_sessions_are_listed_and_deleted(calls: Calls) -> None:
     assert calls("context sessions -q") == ""
     assert [one["key"] for one in calls.json("context sessions")] == ["messages"]
     assert "no session" in calls.refused("context sessions --delete abc", code=1)
+
+
+def test_when_a_session_was_active_is_told_as_the_clock_on_the_wall_has_it(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "XYZ-9:30")
+    time.tzset()
+    try:
+        active = datetime.fromisoformat(calls.json("context sessions")[0]["last_activity"])
+        assert f"{active + timedelta(hours=9, minutes=30):%Y-%m-%d %H:%M}" in calls("context sessions")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_what_is_not_there_is_told(calls: Calls) -> None:
