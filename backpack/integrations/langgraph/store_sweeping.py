@@ -12,7 +12,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Sweeper:
-    """At most one thread at a time. It holds what it calls weakly: see `sweep`."""
+    """At most one thread at a time, but for one that is ending. It holds what it calls weakly: see `sweep`."""
 
     def __init__(self, sweep: Callable[[], bool]) -> None:
         """`sweep`: take away what is expired; False when there is nothing left to sweep, ever."""
@@ -25,7 +25,7 @@ class Sweeper:
     def start(self, interval_s: float) -> Future[None]:
         """Begin, unless it has begun. Cancelling the future stops it; it is done when the thread ends."""
         with self._lock:
-            if self._thread is None or not self._thread.is_alive():
+            if self._thread is None or self._stop.is_set() or not self._thread.is_alive():
                 self._stop = Event()
                 self._future = Future()
                 arguments = (interval_s, self._stop, self._future)

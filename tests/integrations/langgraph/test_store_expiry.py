@@ -11,6 +11,7 @@ import backpack
 from backpack import Backpack, InvalidArgumentError
 from backpack.integrations.langgraph import BackpackStore
 from backpack.integrations.langgraph.store_names import EXPIRY
+from backpack.integrations.langgraph.store_sweeping import Sweeper
 
 NAMESPACE = ("notes",)
 
@@ -232,3 +233,22 @@ def test_a_close_and_the_end_of_the_store_end_the_sweeper(clock: Clock) -> None:
     future = store.start_ttl_sweeper(0.0001)
     del store
     assert future.result(10) is None
+
+
+def test_a_sweeper_that_was_cancelled_is_followed_by_another() -> None:
+    is_sweeping, may_end, count = Event(), Event(), 0
+
+    def sweep() -> bool:
+        nonlocal count
+        count += 1
+        is_sweeping.set()
+        may_end.wait(20)
+        return count < 3
+
+    sweeper = Sweeper(sweep)
+    first = sweeper.start(0.0001)
+    assert is_sweeping.wait(20) and first.cancel()
+    second = sweeper.start(0.0001)
+    assert second is not first and not second.done()
+    may_end.set()
+    assert second.result(20) is None and count >= 3
