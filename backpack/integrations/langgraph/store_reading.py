@@ -17,6 +17,8 @@ from backpack.integrations.langgraph.store_records import Record, unpacked_vecto
 from backpack.integrations.langgraph.store_words import Words
 
 _AT_ONCE = 256
+_COUNT_MAX = 1 << 48
+"""More items than there can be: what counts to there takes no larger number than the machine has."""
 
 
 class Reading:
@@ -59,6 +61,7 @@ class Reading:
         return listed(self._catalog.namespaces_below(literal_prefix(op), self._now_us), op)
 
     def _found(self, op: SearchOp, words: Words | None) -> list[SearchItem]:
+        op = op._replace(limit=min(op.limit, _COUNT_MAX), offset=min(op.offset, _COUNT_MAX))
         vector = self._vectors.get(op.query) if op.query and self._vectors is not None else None
         if vector is not None:
             hits = self._by_vector(op, vector)

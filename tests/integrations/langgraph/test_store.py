@@ -433,3 +433,11 @@ def test_what_is_known_of_items_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     for _ in range(2):
         assert keys(store) == [str(number) for first in range(6) for number in range(first, 36, 6)]
         assert sum(len(shelf.items) for shelf in store._catalog._shelves.values()) <= 10
+
+
+@pytest.mark.parametrize("asked", [{}, {"filter": {"a": 1}}, {"query": "fox"}])
+def test_a_search_takes_any_number_for_all_there_are(asked: dict[str, Any]) -> None:
+    store = BackpackStore(Backpack())
+    store.put(NAMESPACE, "k", {"a": 1, "b": "fox"})
+    assert [item.key for item in store.search((), limit=1 << 80, **asked)] == ["k"]
+    assert store.search((), offset=1 << 80, **asked) == []
