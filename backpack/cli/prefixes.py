@@ -25,13 +25,15 @@ def prefixes_of(runs: Sequence[Run]) -> list[str]:
     numbers = [int(run.name) for run in runs if _is_number(run.name)]
     digits = max(_DIGITS_MIN, len(str(max(numbers, default=0))))
     prefixes: dict[str, None] = {}
+    counts: dict[str, int] = {}
+    """How many of a name there were."""
     for run in runs:
         name = f"run-{int(run.name):0{digits}}" if _is_number(run.name) else _segment(run.name)
-        prefix, count = name, 1
+        prefix, count = name, counts.get(name, 1)
         while prefix in prefixes:
             count += 1
             prefix = f"{name}-{count}"
-        prefixes[prefix] = None
+        prefixes[prefix], counts[name] = None, count
     return list(prefixes)
 
 

@@ -151,6 +151,8 @@ def test_numbers_are_padded_so_that_they_sort() -> None:
 
 def test_names_that_are_there_already_get_a_number() -> None:
     assert prefixes("a", "a", "a-2", "a.b", "a b") == ["a", "a-2", "a-2-2", "a_b", "a_b-2"]
+    assert prefixes("a-3", "a", "a", "a") == ["a-3", "a", "a-2", "a-4"]
+    assert prefixes(*["a"] * 20_000)[-1] == "a-20000"  # each looks for a number behind the last one's
 
 
 def test_a_long_name_is_cut_and_marked_and_leaves_room_for_keys(calls: Calls, tmp_path: Path) -> None:
