@@ -27,7 +27,7 @@ from backpack.memory.sharing import shared_of
 from backpack.memory.sink import Sink, StoreSink
 from backpack.memory.statistics import Statistics, Stats
 from backpack.memory.summaries import Summarize
-from backpack.memory.tokens import CountTokens, estimate_tokens
+from backpack.memory.tokens import CountTokens, checked_counter, estimate_tokens
 from backpack.memory.types import register_type
 from backpack.memory.values import Values
 from backpack.store.attribution import attributed_node
@@ -74,7 +74,7 @@ class Memory:
         sink: Sink | None = None,
         values: Values | None = None,
     ) -> None:
-        """`count_tokens` replaces the estimate (a quarter of the characters).
+        """`count_tokens` replaces the estimate (a quarter of the characters), by whole numbers: others are refused.
 
         `summarize`: asked for summaries that nobody gives: a text in, a summary out; may be a coroutine function.
         `hot_size_max`: bytes of decoded contents that are kept at hand, for `hot_time_s`. `clock`: seconds since 1970.
@@ -86,7 +86,7 @@ class Memory:
             )
         self.bp = bp
         self.keys = Keys(namespace)
-        self.count_tokens = count_tokens
+        self.count_tokens = checked_counter(count_tokens)
         self.limits = FetchLimits(max_fetch_lines, max_fetch_bytes)
         self.values: Values = values_of(bp) if values is None else values
         self.operations_log = Operations(self.keys, self.values, partial(listing.readable, self))

@@ -1,14 +1,17 @@
 """Chunks: at most so many tokens, lines and bytes, cut at line ends, and joined they are the text."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backpack import Backpack
+from backpack.errors import InvalidArgumentError
 from backpack.memory import Memory
 from backpack.memory.chunking import CHUNK_LINES_MAX, CHUNK_SIZE_MAX, Chunker
+from backpack.memory.content import PART_SIZE
 from backpack.memory.tokens import CountTokens, estimate_tokens
 
 
@@ -104,3 +107,14 @@ def test_a_content_in_memory_is_cut_as_one_that_comes_bit_by_bit(line: str, line
     cut = chunks_of(text, 1_000, estimate_tokens)
     assert entry.lines == line_count
     assert [memory.fetch(entry, chunk=number) for number in range(entry.chunk_count)] == cut
+
+
+@pytest.mark.parametrize("wrong", [-1, 0.25, True, None, 1 << 80])
+@pytest.mark.parametrize("size", [10, 3 * PART_SIZE])
+def test_a_counter_that_gives_no_count_logs_nothing(wrong: Any, size: int) -> None:
+    memory = Memory(Backpack(), count_tokens=lambda _: wrong)
+    with pytest.raises(InvalidArgumentError, match="whole number of tokens"):
+        memory.log("x" * size)
+    assert memory.list() == [] and not list(memory.bp._keys_below("memory.entries."))
+    with pytest.raises(InvalidArgumentError, match="called with a text"):
+        Memory(Backpack(), count_tokens=wrong)
