@@ -42,7 +42,7 @@ _INNER_MAX: Final = 8
 
 def summary_of(checkpoint: MemoryCheckpoint, references: Iterable[str], level: str, count_tokens: CountTokens) -> str:
     """`references`: a line for each entry, newest first, taken as far as they are wanted."""
-    if level not in LEVELS:
+    if not isinstance(level, str) or level not in LEVELS:
         raise InvalidArgumentError(f"no such level: level={level!r}; it is one of {', '.join(LEVELS)}")
     wanted = LEVELS[level]
     lines = [

@@ -129,7 +129,8 @@ class Checkpoints:
         checked_limit(limit)
         known = self._core()
         names = self._names(known)
-        found = (self._read(names, at, known) for at in islice(reversed(range(len(names))), limit))
+        count = len(names) if limit is None else min(limit, len(names))
+        found = (self._read(names, at, known) for at in islice(reversed(range(len(names))), count))
         return [one for one in found if one is not None]
 
     def all(self) -> "builtins.list[MemoryCheckpoint]":

@@ -69,7 +69,7 @@ def fetch(
     summary_only: bool,
 ) -> str | bytes:
     """The slice that the reference or the arguments name, or all."""
-    asked = [lines is not None, bytes is not None, chunk is not None, pattern is not None, summary_only]
+    asked = [lines is not None, bytes is not None, chunk is not None, pattern is not None, bool(summary_only)]
     if sum(asked) + reference.is_slice > 1:
         raise InvalidArgumentError("a fetch takes one slice: lines, bytes, chunk, pattern or summary_only")
     if context_lines and pattern is None:

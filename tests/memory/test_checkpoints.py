@@ -418,6 +418,9 @@ def test_a_checkpoint_is_made_when_the_commit_of_the_one_before_is_gone() -> Non
     assert made.references == (second.id,) and made.previous == "a"
     assert [one.id for one in memory.checkpoints] == ["a", "b"]
     assert memory.checkpoints.load("a").references == (first.id,)
+    assert [one.id for one in memory.checkpoints.list(limit=1 << 80)] == ["b", "a"]
+    with pytest.raises(InvalidArgumentError, match="no such level"):
+        memory.checkpoints.summary(["full"])  # type: ignore[arg-type]
 
 
 def test_items_of_one_name_are_all_told_apart() -> None:
