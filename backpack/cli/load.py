@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     path = path_of(args)
     if "\0" in args.file or not args.file:
         raise InvalidArgumentError(f"not a name of a file: {args.file!r}")
-    file = io.BytesIO(sys.stdin.buffer.read()) if args.file == _STANDARD_INPUT else args.file
+    file = _piped() if args.file == _STANDARD_INPUT else args.file
     key = key_of(args)
     with Backpack.load(file, key=key) as loaded, loaded.fork(path=path, key=key) as bp:
         head, keys = 0 if bp.head is None else bp.head.seq, len(bp)
@@ -44,3 +44,9 @@ def run(args: argparse.Namespace) -> int:
     else:
         console.line(f"{count_of(head, 'commit')}, {count_of(keys, 'key')}: {printable(path)}")
     return FINE
+
+
+def _piped() -> io.BytesIO:
+    if sys.stdin is None:
+        raise InvalidArgumentError("there is no standard input")
+    return io.BytesIO(sys.stdin.buffer.read())

@@ -160,6 +160,15 @@ def test_load_reads_standard_input(trip: Calls, tmp_path: Path) -> None:
     assert ended.returncode == 0 and ended.stdout.startswith(b"6 commits, 3 keys: "), ended
 
 
+def test_load_says_that_there_is_no_standard_input(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)  # as Python has it when it was closed
+    calls = Calls(tmp_path / "store", capsys)
+    assert "no standard input" in calls.refused(["load", "-"], code=2)
+    assert not calls.store.exists()
+
+
 def test_what_is_no_export_makes_no_store(tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "text").write_text("no export")
     calls = Calls(tmp_path / "store", capsys)
