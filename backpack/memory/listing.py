@@ -47,10 +47,14 @@ def readable(memory: "Memory", id: str) -> Entry | None:
 def named_content(memory: "Memory", id: str) -> str | None:
     """The digest that the record of an entry that can't be read names all the same: its content is somebody's."""
     with suppress(CorruptionError):
-        record = memory.values.get(memory.keys.entries + id)
-        digest = record.get("digest") if isinstance(record, dict) else None
-        return digest if isinstance(digest, str) else None
+        return digest_in(memory.values.get(memory.keys.entries + id))
     return None
+
+
+def digest_in(record: object) -> str | None:
+    """The digest that a record names, whatever else is in it."""
+    digest = record.get("digest") if isinstance(record, dict) else None
+    return digest if isinstance(digest, str) else None
 
 
 def listed(

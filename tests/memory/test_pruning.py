@@ -228,3 +228,18 @@ def test_a_checkpoint_of_the_core_alone_pins_what_its_state_has(clock: Clock) ->
     assert memory.read(one) == "alpha"
     bp.delete_checkpoint("release")
     assert len(memory.prune(keep_entries=0).removed) == 1
+
+
+@pytest.mark.parametrize("content", ["short", CHUNKED * 5])
+def test_what_an_entry_in_quarantine_needs_stays(content: str) -> None:
+    memory = Memory(Backpack())
+    entry, other = memory.log(content), memory.log(content)
+    key = memory.keys.entries + entry.id
+    memory.bp.quarantine(key, reason="who knows")
+    memory.delete(other)
+    report = memory.prune(0, 0)
+    assert (report.contents, report.parts) == (0, 0) and memory.list() == []
+    memory.bp.release(key)
+    assert memory.list() == [entry] and memory.read(entry) == content
+    memory.delete(entry)
+    assert not list(memory.bp._keys_below("memory.content.")) and not list(memory.bp._keys_below("memory.parts."))
