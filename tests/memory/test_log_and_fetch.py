@@ -237,3 +237,13 @@ def test_a_memory_of_a_path_is_refused_with_what_to_do(tmp_path: Path) -> None:
     for path in (tmp_path, str(tmp_path)):
         with pytest.raises(InvalidArgumentError, match=r"Memory\(backpack.open\(path\)\)"):
             Memory(path)  # type: ignore[arg-type]
+
+
+def test_an_integer_that_python_does_not_write_out_is_logged_and_found() -> None:
+    long = 10**5_000
+    memory = Memory(Backpack())
+    value = {"fox": long, long: [-long, {long}, (long,), {(long,): 1}], "edge": [10**4300 - 1, 10**4300]}
+    entry = memory.log(value, title="long")
+    assert memory.value(entry) == value
+    assert hex(long) in str(memory.read(entry)) and hex(-long) in str(memory.read(entry))
+    assert [found.id for found in memory.search("fox")] == [entry.id]

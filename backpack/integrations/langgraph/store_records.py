@@ -171,7 +171,7 @@ def vector_length(vector: Vector) -> int:
 def _packed_vector(vector: Sequence[float]) -> Vector:
     try:
         numbers = [float(number) for number in vector]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = None
     if numbers is None:
         raise InvalidArgumentError(

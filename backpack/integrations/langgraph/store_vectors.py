@@ -15,8 +15,10 @@ from typing import Any, Final
 from langchain_core.embeddings import Embeddings
 from langgraph.store.base import IndexConfig, ensure_embeddings, get_text_at_path, tokenize_path
 
+from backpack.codec import pack_value
 from backpack.errors import InvalidArgumentError
 from backpack.integrations.langgraph.store_records import ITEM_SIZES, Index, Vector, vector_length
+from backpack.memory.rendering import text_of_value
 
 _WHOLE: Final = "$"
 _TYPES: Final = {"f": "<f4", "d": "<f8"}
@@ -73,8 +75,12 @@ class Indexing:
 
 
 def as_json(value: Mapping[str, Any]) -> Any:
-    """The value as JSON can say it: what it can't is a text."""
-    return json.loads(json.dumps(dict(value), default=str, skipkeys=True))
+    """The value as JSON can say it: what it can't is a text. `UnstorableValueError` for one that can't be stored."""
+    try:
+        return json.loads(json.dumps(dict(value), default=str, skipkeys=True))
+    except (ValueError, RecursionError):  # packing tells what contains itself or is too deep; integers may be too long
+        pack_value({"value": dict(value)})
+    return json.loads(text_of_value(dict(value)))
 
 
 def scores(query: Sequence[float], vectors: Sequence[Vector]) -> list[float]:

@@ -7,7 +7,7 @@ import pytest
 from langgraph.store.base import PutOp
 
 import backpack
-from backpack import Backpack
+from backpack import Backpack, InvalidArgumentError, UnstorableValueError
 from backpack.integrations.langgraph import BackpackStore
 from backpack.integrations.langgraph.store_words import words_of
 from backpack.memory import Memory
@@ -157,3 +157,31 @@ def test_a_memory_in_the_same_store_has_its_own_words(store: BackpackStore) -> N
     memory.log("pizza for everybody", title="lunch")
     assert keys(store, "pizza") == ["pizza"]
     assert [found.entry.title for found in memory.search("pizza")] == ["lunch"]
+
+
+def test_an_integer_that_python_does_not_write_out_hides_no_item() -> None:
+    long = 10**5_000
+    values = [{"text": "fox", "n": long}, {"text": "fox", "n": {long: [(long, {long})]}}, {"text": "fox"}]
+    store = BackpackStore(Backpack())
+    for number, value in enumerate(values):
+        store.put(("a",), f"{number}", value)
+    assert sorted(item.key for item in store.search((), query="fox")) == ["0", "1", "2"]
+    by_vector = BackpackStore(Backpack(), index={"dims": 1, "embed": lambda texts: [[1.0] for _ in texts]})
+    for number, value in enumerate(values):
+        by_vector.put(("a",), f"{number}", value)
+    assert len(by_vector.search((), query="fox")) == 3
+
+
+def test_what_can_not_be_stored_is_told_with_embeddings_too() -> None:
+    store = BackpackStore(Backpack(), index={"dims": 1, "embed": lambda texts: [[1.0] for _ in texts]})
+    cyclic: dict[str, Any] = {}
+    cyclic["a"] = cyclic
+    deep: dict[str, Any] = {}
+    for _ in range(3_000):
+        deep = {"a": deep}
+    for value in (cyclic, deep):
+        with pytest.raises(UnstorableValueError, match=r"path=value\.a"):
+            store.put(("a",), "k", value)
+    odd = BackpackStore(Backpack(), index={"dims": 1, "embed": lambda texts: [[10**400] for _ in texts]})
+    with pytest.raises(InvalidArgumentError, match="list of numbers"):
+        odd.put(("a",), "k", {"a": "b"})
