@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from backpack.errors import CorruptionError, InvalidArgumentError
 from backpack.memory.entry import time_of
+from backpack.memory.rendering import said
 
 RECORD_FORMAT: Final = 1
 
@@ -123,13 +124,13 @@ def checked_variables(what: str, variables: object) -> dict[str, Any]:
 def by_name(items: object) -> dict[str, Any]:
     """Tasks or dependencies by what tells them apart."""
     if isinstance(items, dict):
-        return {str(name): state for name, state in items.items()}
+        return {said(name): state for name, state in items.items()}
     assert isinstance(items, list)
     named: dict[str, Any] = {}
     counts: dict[str, int] = {}
     for item in items:
         name = next((item[key] for key in _NAMES if key in item), None) if isinstance(item, dict) else item
-        text = str(item if name is None else name)
+        text = said(item if name is None else name)
         shown, count = text, counts.get(text, 1)
         while shown in named:
             count += 1

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from backpack.errors import InvalidArgumentError
 from backpack.memory.checkpoint_record import MemoryCheckpoint, by_name
+from backpack.memory.rendering import said
 from backpack.memory.tokens import CountTokens
 from backpack.memory.wording import counted
 
@@ -120,10 +121,10 @@ def _told(name: str, value: Any, depth: int = 0) -> str:
     if isinstance(value, str):
         return name if value == name else before + value[:_ITEM_SIZE]
     if value is None or isinstance(value, bool | int | float):
-        return f"{before}{value}"
+        return before + said(value)
     if isinstance(value, dict | list | tuple) and depth < _DEPTH_MAX:
         items = value.items() if isinstance(value, dict) else (("", one) for one in value)
-        told = [_told(str(key), one, depth + 1) for key, one in islice(items, _INNER_MAX) if one != name]
+        told = [_told(said(key), one, depth + 1) for key, one in islice(items, _INNER_MAX) if one != name]
         return before + ", ".join(told)
     return before + type(value).__name__
 

@@ -35,15 +35,15 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, Mapping):
-        return {key if isinstance(key, str) else _said(key): _plain(one) for key, one in value.items()}
+        return {key if isinstance(key, str) else said(key): _plain(one) for key, one in value.items()}
     if isinstance(value, set | frozenset):
         return sorted((_plain(one) for one in value), key=repr)
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
-    return _said(value)
+    return said(value)
 
 
-def _said(value: Any) -> str:
+def said(value: Any) -> str:
     """As `str` has it; where that refuses an integer in it, hexadecimal, or what type it is."""
     try:
         return str(value)

@@ -423,6 +423,16 @@ def test_a_checkpoint_is_made_when_the_commit_of_the_one_before_is_gone() -> Non
         memory.checkpoints.summary(["full"])  # type: ignore[arg-type]
 
 
+def test_an_integer_that_python_does_not_write_out_is_told() -> None:
+    memory = Memory(Backpack())
+    long = 10**5_000
+    memory.checkpoint(variables={"n": long, "in": [{long: 1}]}, tasks=[long, {"id": long}])
+    memory.checkpoint(variables={"n": -long})
+    first, second = memory.checkpoints
+    assert f"- n: {hex(long)[:100]}" in memory.checkpoints.summary(id=first)
+    assert f"n: {hex(long)[:100]}" in str(memory.checkpoints.diff(first, second))
+
+
 def test_items_of_one_name_are_all_told_apart() -> None:
     assert list(by_name(["a (3)", "a", "a", "ab", "a (2)"])) == ["a (3)", "a", "a (2)", "ab", "a (2) (2)"]
     assert len(by_name(["a"] * 20_000)) == 20_000
