@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from backpack.errors import InvalidArgumentError
+from backpack.memory.rendering import text_of_value
 from backpack.memory.shapes import CALL_ITEMS, CALLS, MEDIA, attributes, kind_of, unwrapped
 
 MESSAGE_TOKENS: Final = 3
@@ -141,9 +142,16 @@ def as_text(value: Any) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, default=str)
     except (TypeError, ValueError):  # keys that JSON has not, a list within itself
-        return repr(value)
+        return _shown(value)
     except RecursionError:
         raise InvalidArgumentError("a message holds containers within containers, too deep to be read") from None
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # there is an integer in it that Python doesn't write out
+        return text_of_value(value)
 
 
 def _fields(value: Any) -> Mapping[str, Any] | None:

@@ -40,3 +40,13 @@ def test_any_message_that_is_taken_comes_out_again(messages: list[Any], window: 
     again = talk(conversation.bp, window=window, config=config)
     assert again.present() == conversation.present()
     assert again.stats() == conversation.stats()
+
+
+def test_arguments_with_an_integer_that_python_does_not_write_out_are_taken() -> None:
+    conversation = talk()
+    function = {"name": "add", "arguments": {"n": 10**5_000}}
+    calls = [{"id": "a", "type": "function", "function": function}]
+    message = {"role": "assistant", "content": "", "tool_calls": calls}
+    conversation.add(message)
+    assert conversation.context() == conversation.full() == [message]
+    assert conversation.stats().current_tokens > 0
