@@ -238,6 +238,7 @@ def test_the_largest_keys_are_the_top_five_by_history_bytes() -> None:
     assert names == ["k7", "k6", "k5", "k4", "k3"]
 
 
+@pytest.mark.uncounted
 def test_memory_usage_takes_under_a_millisecond_at_100_000_commits() -> None:
     bp = Backpack()
     for number in range(100_000):

@@ -351,6 +351,7 @@ def test_history_takes_the_key_by_position() -> None:
     assert [commit.seq for commit in mixed().history("b")] == [3, 2]
 
 
+@pytest.mark.uncounted
 def test_history_is_lazy() -> None:
     bp = Backpack()
     for number in range(50_000):

@@ -303,6 +303,7 @@ def test_asnapshot_gives_the_same_snapshot() -> None:
 # -- cost --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.uncounted
 def test_making_a_snapshot_costs_the_same_however_many_commits_and_keys() -> None:
     def cost(count: int) -> float:
         bp = Backpack()

@@ -385,6 +385,7 @@ def test_two_stores_share_nothing() -> None:
     assert one.head.id != two.head.id
 
 
+@pytest.mark.uncounted
 def test_append_costs_what_is_added_and_not_the_list() -> None:
     import time
 
