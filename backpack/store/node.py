@@ -20,7 +20,8 @@ _MISSING: Final = object()
 
 
 class Node(NodePast, MutableMapping[str, Any]):
-    """Made by `Backpack.node()`. Has the verbs of the store but those that end it or hand it on: close, load, node."""
+    """Made by `Backpack.node()`. Has the verbs of the store but those that end it or hand it on (`close`, `load`,
+    `node`, `as_node`) and those that tend its files (`compact`, `health`, `recovery`, `refresh`)."""
 
     __slots__ = ()
 
