@@ -21,11 +21,12 @@ LONG_EXAMPLES ?= 400
 CORE_COVERAGE ?= 97
 
 # The tests whose branches are counted, but for those marked `uncounted`: counting makes a test three times as slow. These,
-# those that crash and harm stores, and the rest run side by side.
+# those that crash and harm stores, the others of the disk, and the rest run side by side.
 CORE_TESTS := tests/core tests/contract
 DISK_TESTS := tests/archive tests/blobs tests/storage
+CRASH_TESTS := $(wildcard tests/archive/test_*crash*.py) $(addprefix tests/archive/test_,defects.py flips.py kills.py)
 
-.PHONY: demo demo-langgraph test core-tests disk-tests other-tests check long bench clean
+.PHONY: demo demo-langgraph test core-tests crash-tests disk-tests other-tests check long bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -35,7 +36,7 @@ demo-langgraph: $(VENV)/langgraph
 	@$(BIN)/python -m backpack.demo.langgraph
 
 test: check
-	$(MAKE) --no-print-directory --jobs=3 core-tests disk-tests other-tests
+	$(MAKE) --no-print-directory --jobs=4 core-tests crash-tests disk-tests other-tests
 
 core-tests: $(VENV)/tools
 	BACKPACK_HYPOTHESIS_EXAMPLES=$(EXAMPLES) $(BIN)/python -m coverage run --source=backpack/core \
@@ -43,8 +44,12 @@ core-tests: $(VENV)/tools
 	$(BIN)/python -m coverage report --fail-under=$(CORE_COVERAGE)
 	BACKPACK_HYPOTHESIS_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -p no:cacheprovider -m uncounted $(CORE_TESTS)
 
+crash-tests: $(VENV)/tools
+	BACKPACK_HYPOTHESIS_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -p no:cacheprovider $(CRASH_TESTS)
+
 disk-tests: $(VENV)/tools
-	BACKPACK_HYPOTHESIS_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -p no:cacheprovider $(DISK_TESTS)
+	BACKPACK_HYPOTHESIS_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -p no:cacheprovider \
+		$(patsubst %,--ignore=%,$(CRASH_TESTS)) $(DISK_TESTS)
 
 other-tests: $(VENV)/tools
 	BACKPACK_HYPOTHESIS_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -p no:cacheprovider \
