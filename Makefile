@@ -21,9 +21,9 @@ LONG_EXAMPLES ?= 400
 CORE_COVERAGE ?= 97
 
 # The tests whose branches are counted, but for those marked `uncounted`: counting makes a test three times as slow. These,
-# those that crash and harm stores, the others of the disk, and the rest run side by side.
+# those that crash and harm stores, the others of stores and disks, and the rest run side by side.
 CORE_TESTS := tests/core tests/contract
-DISK_TESTS := tests/archive tests/blobs tests/storage
+DISK_TESTS := tests/archive tests/blobs tests/storage tests/store
 CRASH_TESTS := $(wildcard tests/archive/test_*crash*.py) $(addprefix tests/archive/test_,defects.py flips.py kills.py)
 
 .PHONY: demo demo-langgraph test core-tests crash-tests disk-tests other-tests check long bench clean
