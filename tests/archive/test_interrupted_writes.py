@@ -1,17 +1,16 @@
 """Ctrl-C at any line that writes a commit: it happened or it did not, and what comes after it is read back."""
 
 import os
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 
 import backpack
 from backpack import Backpack
 from backpack.storage.memory import MemoryFolder
+from tests.interrupting import interrupted_at
 
 from .stores import opened_in
 
@@ -22,35 +21,6 @@ FIRST = {"pack": 1, "append": 2, "transact": 3}
 """At which line it begins, so that every line is tried with something."""
 
 TRACED = ("/archive/writing.py", "/archive/archive.py", "/archive/placing.py")
-
-
-class Interrupt(BaseException):
-    """Stands for Ctrl-C."""
-
-
-def interrupted_at(step: int, act: Callable[[], object]) -> bool:
-    """Run with an `Interrupt` at the n-th line that writes; False when there are fewer lines."""
-    count = 0
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal count
-        if not frame.f_code.co_filename.endswith(TRACED):
-            return None
-        if event == "line":
-            count += 1
-            if count == step:
-                raise Interrupt
-        return trace
-
-    previous = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        act()
-    except Interrupt:
-        return True
-    finally:
-        sys.settrace(previous)
-    return False
 
 
 def pack(bp: Backpack) -> None:
@@ -74,22 +44,22 @@ def test_an_interrupt_at_any_line_leaves_a_store_that_goes_on(
     act: Callable[[Backpack], None], after: Callable[[Backpack], None]
 ) -> None:
     step = FIRST[after.__name__] - STRIDE
-    is_interrupted = True
-    while is_interrupted:
+    place: str | None = ""
+    while place is not None:
         step += STRIDE
         folder = MemoryFolder()
         with opened_in(folder) as bp:
             bp.update({"plan": {"city": "Bonn"}, "list": ["first"] * 20, "text": "s" * 5_000})
-            is_interrupted = interrupted_at(step, lambda: act(bp))
+            place = interrupted_at(step, partial(act, bp), lambda name: name.endswith(TRACED))
             known, head = dict(bp), bp.head
             after(bp)
             assert bp.head is not None and head is not None
-            assert bp.snapshot(head).to_dict() == known, step
+            assert bp.snapshot(head).to_dict() == known, place
             transact(bp)
             bp._check()
             known, head = dict(bp), bp.head
         with opened_in(folder) as bp:
-            assert (dict(bp), bp.head) == (known, head), step
+            assert (dict(bp), bp.head) == (known, head), place
     assert step > 10
 
 

@@ -1,12 +1,10 @@
 """Ctrl-C at any line of a conversation: what it holds in memory is what stands in its store, and it goes on."""
 
 import asyncio
-import linecache
 import os
-import sys
 import threading
 from collections.abc import Callable
-from types import FrameType
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ import pytest
 from backpack import Backpack
 from backpack.context import Conversation, Governor
 from backpack.errors import HistoryFullError, ReentryError
+from tests.interrupting import interrupted_at
 
 from .talks import assistant, filler, talk, user
 
@@ -34,42 +33,6 @@ TRACED = (
 STRIDE = int(os.environ.get("BACKPACK_INTERRUPT_STRIDE", "5"))
 """Every how many lines of long work an interrupt is tried: each of them in the long profile."""
 WAIT_S = 20
-
-
-class Interrupt(BaseException):
-    """Stands for Ctrl-C."""
-
-
-def interrupted_at(step: int, act: Callable[[], object]) -> str | None:
-    """Run with an `Interrupt` at the n-th line that is traced: which that was; None when there are fewer lines.
-
-    Lines that begin with `with` don't count: there a tracer, other than a signal, may come between a block and letting
-    its lock go.
-    """
-    count = 0
-    place: str | None = None
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal count, place
-        name = frame.f_code.co_filename
-        if not name.endswith(TRACED):
-            return None
-        if event == "line" and not linecache.getline(name, frame.f_lineno).lstrip().startswith("with "):
-            count += 1
-            if count == step:
-                place = f"{name}:{frame.f_lineno}"
-                raise Interrupt
-        return trace
-
-    previous = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        act()
-    except Interrupt:
-        pass
-    finally:
-        sys.settrace(previous)
-    return place
 
 
 def resumed(bp: Backpack) -> Conversation:
@@ -103,7 +66,7 @@ def test_an_interrupt_at_any_line_leaves_what_the_store_has(act: Callable[[Conve
         conversation = resumed(bp)
         assert len(conversation) == 13
         bp.append("messages", user("from another"))
-        place = interrupted_at(step, lambda: act(conversation))  # noqa: B023
+        place = interrupted_at(step, partial(act, conversation), lambda name: name.endswith(TRACED), passing=("with ",))
         if place is None:
             break
         assert told(conversation) == told(resumed(bp)), place

@@ -5,9 +5,8 @@ before and after any call of the steps that a change consists of, without tracin
 """
 
 import os
-import sys
 from collections.abc import Callable
-from types import FrameType
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,48 +17,14 @@ from backpack.core.index import Index
 from backpack.core.ledger import Ledger
 from backpack.core.pruning import Pruner
 from backpack.core.timeline import Timeline
+from tests.interrupting import Interrupt, interrupted_at
 
-CORE = "/core/"
 STRIDE = int(os.environ.get("BACKPACK_INTERRUPT_STRIDE", "8"))
 """Every how many lines an interrupt is tried: each of them in the long profile."""
 
 
-class Interrupt(BaseException):
-    """Stands for Ctrl-C."""
-
-
-def interrupted_at(step: int, act: Callable[[], object]) -> bool:
-    """Run with an `Interrupt` at the n-th line that the core executes; False when there are fewer lines.
-
-    A line that follows itself is not counted: CPython from 3.12 on says so where a comprehension begins its next round,
-    and what a tracer raises there is caught by no handler around it, although what a signal raises is.
-    """
-    count = 0
-    latest: dict[FrameType, int] = {}
-    previous = sys.gettrace()  # the tool that measures coverage traces as well
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal count
-        name = frame.f_code.co_filename
-        if CORE not in name or "repairing" in name:
-            return None
-        if event == "line" and latest.get(frame) != frame.f_lineno:
-            latest[frame] = frame.f_lineno
-            count += 1
-            if count == step:
-                raise Interrupt
-        elif event == "return":
-            latest.pop(frame, None)
-        return trace
-
-    sys.settrace(trace)
-    try:
-        act()
-    except Interrupt:
-        return True
-    finally:
-        sys.settrace(previous)
-    return False
+def is_traced(name: str) -> bool:
+    return "/core/" in name and "repairing" not in name
 
 
 def states(bp: Backpack) -> dict[int, dict[str, Any]]:
@@ -150,7 +115,7 @@ def test_an_interrupt_at_any_line_leaves_the_change_done_or_undone(name: str, st
             continue
         bp = filled(strategy)
         before, head = states(bp), bp.head
-        if not interrupted_at(step, lambda bp=bp: ACTS[name](bp)):
+        if not interrupted_at(step, partial(ACTS[name], bp), is_traced):
             break
         assert_done_or_undone(bp, before, head)
     assert step > 10

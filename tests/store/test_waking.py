@@ -1,12 +1,10 @@
 """A key of an opened store that is asked for the first time comes into memory once, and whole."""
 
 import os
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
-from types import FrameType
-from typing import Any
 
 import pytest
 
@@ -14,6 +12,9 @@ import backpack
 from backpack import Backpack
 from backpack.archive.archive import Archive
 from backpack.archive.content import Change
+from tests.interrupting import interrupted_at
+
+WAKING = ("core/waking.py", "core/ledger.py")
 
 
 def test_a_key_whose_version_is_asked_for_is_not_packed_before_it_is_awake(
@@ -48,10 +49,6 @@ def test_a_key_whose_version_is_asked_for_is_not_packed_before_it_is_awake(
 
 STRIDE = int(os.environ.get("BACKPACK_INTERRUPT_STRIDE", "8"))
 """Every how many lines an interrupt is tried: each of them in the long profile."""
-
-
-class Interrupt(BaseException):
-    """Stands for Ctrl-C."""
 
 
 def filled(path: Path) -> None:
@@ -92,7 +89,7 @@ def test_an_interrupt_at_any_line_leaves_a_key_asleep_or_awake(tmp_path: Path, a
             continue
         with backpack.open(tmp_path / "store", max_value_size=1_000) as bp:
             before = bp.head
-            is_over = not interrupted_at(step, lambda bp=bp: ASKED[asked](bp))
+            is_over = not interrupted_at(step, partial(ASKED[asked], bp), lambda name: name.endswith(WAKING))
             bp._check()
             with bp.fork() as fork:
                 fork._check()
@@ -104,31 +101,6 @@ def test_an_interrupt_at_any_line_leaves_a_key_asleep_or_awake(tmp_path: Path, a
         if is_over:
             break
     assert step > STRIDE
-
-
-def interrupted_at(step: int, act: Callable[[], object]) -> bool:
-    """Run with an `Interrupt` at the n-th line of what wakes a key; False when there are fewer lines."""
-    count = 0
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal count
-        if not frame.f_code.co_filename.endswith(("core/waking.py", "core/ledger.py")):
-            return None
-        if event == "line":
-            count += 1
-            if count == step:
-                raise Interrupt
-        return trace
-
-    previous = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        act()
-    except Interrupt:
-        return True
-    finally:
-        sys.settrace(previous)
-    return False
 
 
 def test_who_set_a_value_that_was_read_from_disk_is_known_after_an_interrupt(tmp_path: Path) -> None:

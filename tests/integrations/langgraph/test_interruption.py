@@ -1,10 +1,7 @@
 """Ctrl-C at any line of a saver: what it holds in memory is what stands in the store, or is read anew."""
 
-import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -12,6 +9,7 @@ import pytest
 from backpack import Backpack
 from backpack.integrations.langgraph import BackpackSaver
 from backpack.integrations.langgraph.retention import Retention
+from tests.interrupting import interrupted_at
 
 from .graphs import Config, config_of
 from .test_saver import checkpoint_of
@@ -22,33 +20,8 @@ STEPS = 25
 """After how many interrupts the run goes on undisturbed for once."""
 
 
-class Interrupt(BaseException):
-    """Stands for Ctrl-C."""
-
-
-def interrupted_at(step: int, act: Callable[[], object]) -> bool:
-    """Run with an `Interrupt` at the n-th line that changes a thread; False when there are fewer lines."""
-    count = 0
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal count
-        if not frame.f_code.co_filename.endswith(TRACED):
-            return None
-        if event == "line":
-            count += 1
-            if count == step:
-                raise Interrupt
-        return trace
-
-    previous = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        act()
-    except Interrupt:
-        return True
-    finally:
-        sys.settrace(previous)
-    return False
+def is_traced(name: str) -> bool:
+    return name.endswith(TRACED)
 
 
 def told(saver: BackpackSaver) -> list[Any]:
@@ -77,7 +50,7 @@ def test_an_interrupt_at_any_line_leaves_what_the_store_has(kind: str, tmp_path:
         for number in range(3):
             parent = written(saver, parent, f"message {number} " * 20)
         step = 1
-        while interrupted_at(step, partial(written, saver, parent, f"step {step} " * 20)):
+        while interrupted_at(step, partial(written, saver, parent, f"step {step} " * 20), is_traced):
             interrupts += 1
             in_memory = told(saver)
             saver._threads().discard()
