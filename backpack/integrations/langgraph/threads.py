@@ -38,9 +38,6 @@ CHUNK_SIZE: Final = 48 * KIB
 WEIGHT_MAX: Final = 64 * MIB
 FAR_KEPT_MAX: Final = 32 * MIB
 
-_BEING_WRITTEN: Final = -1
-"""No key has this version, so a thread that has it is read anew."""
-
 _NAME: Final = "langgraph threads"
 _BEHIND_DIGITS: Final = ":"
 """No key of a chunk comes after it."""
@@ -125,7 +122,8 @@ class Threads:
     ) -> None:
         """Write a record down, and have it so from now on: one commit, not yet on disk for good: see `settle`.
 
-        `manifest`: of the checkpoint that it is. A write that is interrupted leaves a thread that is read anew.
+        `manifest`: of the checkpoint that it is. Which version of its key it knows, the thread is told last: after an
+        interrupt it knows another than the store has, and is read anew.
         Cost: that of what the record has.
         """
         bp = self.bp
@@ -139,7 +137,6 @@ class Threads:
         }
         if not thread.is_stored and names.name_of(thread.segment) is None:
             payloads[names.name_key(thread.segment)] = pack_value(thread.name)
-        thread.versions = _BEING_WRITTEN
         if payloads:
             growth = payloads[key] = Growth(array_header(0) if is_new else None)
             growth.items.append(packed)
