@@ -11,6 +11,7 @@ from typing import Any, Final
 from msgpack import Timestamp, Unpacker, unpackb
 
 from backpack.codec import arrays
+from backpack.codec.accelerator import HEAD, QUICK_STARTS, SEAL, TAIL, unpack_quickly
 from backpack.codec.extensions import BUILDERS, CUSTOM, LEAF_READERS, RECORD
 from backpack.codec.measure import check_payload, referents
 from backpack.codec.registry import entry_of_name
@@ -73,12 +74,19 @@ def _framed(code: int, body: bytes) -> bytes:
 
 
 def unpack_value(payload: bytes | bytearray | memoryview) -> Any:
-    """A fresh value from a payload; costs what msgpack costs and about 150 ns, 1 µs for each extension.
+    """A fresh value from a payload; costs two thirds of what msgpack costs, or that and 1 µs for each extension.
 
     Raises `UnknownTypeError` for an extension or a class that is not known here, `CorruptionError` for all else.
     """
     if type(payload) is not bytes:
         payload = bytes(payload)
+    if payload[:1] in QUICK_STARTS:
+        try:
+            value, seal = unpack_quickly(b"".join((HEAD, payload, TAIL)))
+            if seal == SEAL:
+                return value
+        except Exception:  # msgpack is asked, and its word counts
+            pass
     fault: BackpackError | str
     try:
         value = unpackb(payload, strict_map_key=False, ext_hook=_extension)

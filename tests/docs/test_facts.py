@@ -49,10 +49,11 @@ def test_what_make_is_said_to_do_is_there() -> None:
             assert "".join(pair) in targets
 
 
-def test_the_package_is_typed_and_needs_four_others() -> None:
+def test_the_package_is_typed_and_needs_five_others() -> None:
     project = tomllib.loads(document("pyproject.toml"))["project"]
     assert [re.split("[<>=]", name)[0] for name in project["dependencies"]] == [
         "msgpack",
+        "ormsgpack",
         "sortedcontainers",
         "xxhash",
         "zstandard",
