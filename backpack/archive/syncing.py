@@ -2,7 +2,9 @@
 
 A thread that waits becomes the leader when nobody is syncing: it syncs itself, without the store's lock, so a lone
 writer pays for the sync and nothing else; those that come meanwhile wait for the next round. Tasks never wait in the
-thread of their loop: a flusher thread waits for them and wakes all tasks of a loop with one call.
+thread of their loop: a flusher thread waits for them and wakes all tasks of a loop with one call. It is called once the
+loop has run all tasks that were ready: called by the first, it would take the interpreter from the others at their
+next write, and sync for a few what soon waits for the rest.
 
 Rounds are counted, so that `sync` too is shared: whoever asks for one is served by any round that begins afterwards.
 """
@@ -56,6 +58,10 @@ class Syncer:
         """What was taken out while a sync was under way lies behind it."""
         self.failure: StorageError | None = None
         self._waiters: Waiters = {}
+        self._calling: asyncio.AbstractEventLoop | None = None
+        """The loop that is going to call the flusher; another than the newest may do so without need."""
+        self._is_called = False
+        """The flusher has been called since it looked for waiters last."""
         self._flusher: Thread | None = None
 
     def wait(self, seq: int) -> None:
@@ -95,8 +101,8 @@ class Syncer:
         """Wait until no thread works for this any more: those who wait are served first."""
         with self._mutex:
             self._is_ending = True
+            self._call_flusher()
             flusher = self._flusher
-            self._condition.notify_all()
         if flusher is not None:
             flusher.join()
 
@@ -159,15 +165,28 @@ class Syncer:
             if self.failure is not None:
                 raise failed_error(self.failure)
             self._waiters[future] = goal, loop
-            if self._flusher is None:
-                self._flusher = Thread(target=self._flush, name="backpack-flusher", daemon=True)
-                self._flusher.start()
-            else:
-                self._condition.notify_all()
+            if self._calling is not loop:
+                loop.call_soon(self._call)
+                self._calling = loop
         try:
             await future
         finally:
             self._waiters.pop(future, None)  # it was cancelled
+
+    def _call(self) -> None:
+        """Call the flusher, in the thread of a loop."""
+        with self._mutex:
+            self._calling = None
+            self._is_called = True
+            self._call_flusher()
+
+    def _call_flusher(self) -> None:
+        """Wants the mutex."""
+        if self._waiters and self._flusher is None:
+            self._flusher = Thread(target=self._flush, name="backpack-flusher", daemon=True)
+            self._flusher.start()
+        else:
+            self._condition.notify_all()
 
     def _flush(self) -> None:
         """What the flusher thread does."""
@@ -186,15 +205,16 @@ class Syncer:
         """What the first who waits waits for; None when the flusher is to end, which it has then promised."""
         with self._mutex:
             while True:
+                is_due = self._condition.wait_for(self._is_due, _IDLE_S)
+                self._is_called = False
                 for goal, _ in list(self._waiters.values()):
                     return goal
-                is_due = not self._is_ending and self._condition.wait_for(self._is_due, _IDLE_S)
-                if not is_due and not self._waiters:
+                if self._is_ending or not is_due:
                     self._flusher = None
                     return None
 
     def _is_due(self) -> bool:
-        return self._is_ending or bool(self._waiters)
+        return self._is_ending or self._is_called
 
     def _release(self, error: Exception | None) -> None:
         """Wake the tasks that have what they wait for; all of them after an error."""

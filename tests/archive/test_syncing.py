@@ -34,3 +34,43 @@ def test_a_task_whose_loop_was_closed_does_not_end_the_flusher() -> None:
 async def _until_both(syncer: Syncer) -> None:
     await syncer.until(1)
     await syncer.until(2)
+
+
+def test_tasks_that_are_ready_together_wait_for_one_sync() -> None:
+    written: list[int] = []
+    rounds: list[int] = []
+
+    def sync() -> int:
+        rounds.append(len(written))
+        return len(written)
+
+    syncer = Syncer(sync, 0)
+
+    async def commit(count: int) -> None:
+        for _ in range(count):
+            written.append(1)
+            await syncer.until(len(written))
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(commit(3) for _ in range(16)))
+
+    asyncio.run(all_at_once())
+    syncer.join()
+    assert rounds == [16, 32, 48]
+
+
+def test_joining_serves_tasks_whose_loop_has_not_called_yet() -> None:
+    syncer = Syncer(lambda: 1, 0)
+
+    async def close_beside() -> None:
+        waiting = asyncio.create_task(syncer.until(1))
+        closing = asyncio.create_task(_synced_when_joined(syncer))  # runs before the loop could call the flusher
+        assert await asyncio.wait_for(asyncio.gather(waiting, closing), 30) == [None, 1]
+
+    asyncio.run(close_beside())
+    assert syncer._flusher is None
+
+
+async def _synced_when_joined(syncer: Syncer) -> int:
+    syncer.join()
+    return syncer.synced
