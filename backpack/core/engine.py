@@ -213,9 +213,9 @@ class Engine:
             tip = chain.tip = tip_of(old) if type(old) is Pieces else None
         if tip is None or id(last) in self.records:
             return None
-        assert type(old) is Pieces
+        pieces = tip.pieces
         more = len(appended)
-        size = old.size + more
+        size = pieces.size + more
         count = tip.count
         if header:
             count = -1 if count < 0 else array_count(header)
@@ -227,15 +227,20 @@ class Engine:
         if len(header) != tip.header_size or (size > self.large_size and not is_large):
             return None
         buffer = tip.buffer
-        if len(buffer.data) != tip.stop or buffer.is_large != is_large:
+        data = buffer.data
+        if len(data) != tip.stop or buffer.is_large != is_large or buffer.is_sealed or type(data) is not bytearray:
             return None
         if is_large:
-            self.former = (self.timeline.head + 1, ((chain, old),))
-        if not buffer.extend(appended):
+            self.former = (self.timeline.head + 1, ((chain, pieces),))
+        try:
+            data += appended
+        except BufferError:  # someone is reading this very moment, in another thread
+            self.former = _NOTHING
             return None
         try:
-            own = header if len(old.own) == len(header) else header + old.own[len(header) :]
-            pieces = Pieces(size, own, old.sources, old.cuts)
+            own = pieces.own
+            own = header if len(own) == len(header) else header + own[len(header) :]
+            pieces = Pieces(size, own, pieces.sources, pieces.cuts)
             timeline, ledger = self.timeline, self.ledger
             seq = timeline.head + 1
             if self.journal is not None:

@@ -9,6 +9,7 @@ grow: two payloads of one family differ in their headers and where their bodies 
 five bytes at most.
 """
 
+from struct import Struct
 from typing import Final
 
 from backpack.errors import CorruptionError
@@ -32,6 +33,9 @@ HEADER_SIZES: Final = bytes(_LONG_SIZES.get(first, 1 if FAMILIES[first] else 0) 
 """By the first byte of a payload: the size of its header; 0 for what is in no family."""
 
 
+_HEADER_16: Final = Struct(">BH").pack
+
+
 def header_size(head: bytes) -> int:
     """The size of the header of a list, text or bytes; 0 for anything else. `head` is the first byte, or more."""
     return HEADER_SIZES[head[0]]
@@ -39,10 +43,10 @@ def header_size(head: bytes) -> int:
 
 def array_header(count: int) -> bytes:
     """The bytes that stand before the `count` items of a packed list."""
+    if 15 < count < 1 << 16:
+        return _HEADER_16(0xDC, count)
     if count < 16:
         return bytes((0x90 | count,))
-    if count < 1 << 16:
-        return b"\xdc" + count.to_bytes(2, "big")
     return b"\xdd" + count.to_bytes(4, "big")
 
 

@@ -30,7 +30,9 @@ def attributed_to(store: _S, node: str) -> Iterator[_S]:
 
 def attributed_node(store: object) -> str | None:
     """The node of the innermost open block of this store."""
-    for owner, node in reversed(_blocks.get()):
-        if owner is store:
-            return node
+    blocks = _blocks.get()
+    if blocks:
+        for owner, node in reversed(blocks):
+            if owner is store:
+                return node
     return None

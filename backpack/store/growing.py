@@ -74,10 +74,10 @@ def append_items(store: "Backpack", key: str, count: int, appended: bytes, is_pl
     with store._lock, store._change():
         now = store._now()
         facts = store._engine.extend_one(key, b"", count, appended, is_plain, label, now)
-        return facts or _append_slowly(store, key, count, appended, is_plain, label, now)
+        return facts or append_slowly(store, key, count, appended, is_plain, label, now)
 
 
-def _append_slowly(
+def append_slowly(
     store: "Backpack", key: str, count: int, appended: bytes, is_plain: bool, label: Label, now: int
 ) -> Facts:
     """Where the short way does not lead to it. Wants the lock."""

@@ -58,7 +58,7 @@ from backpack.store.differences import Diff, diff_of
 from backpack.store.erasing import erase
 from backpack.store.events import Callback, Event, Events, Subscription
 from backpack.store.export import read_export, write_export
-from backpack.store.growing import KnownItems, append_items, append_request, packed_items
+from backpack.store.growing import KnownItems, append_items, append_request, append_slowly, packed_items
 from backpack.store.history import History
 from backpack.store.inherited import expect_forks
 from backpack.store.names import (
@@ -259,13 +259,28 @@ class Backpack(MutableMapping[str, Any]):
         >>> len(bp["messages"])
         2
         """
-        if type(key) is not str or key not in self._engine.chains:
+        if type(key) is not str or key not in self._chains:
             key = checked_key(key)
-        appended, is_plain = packed_items(values)
+        count = len(values)
+        appended, is_plain = pack_checked(values[0], None, 1) if count == 1 else packed_items(values)
         label = self._labels.get(node) if message is None and tags is _NO_TAGS else None
         if label is None or node is None:
             label = self._label(node, message, tags)
-        return self._told(append_items(self, key, len(values), appended, is_plain, label))
+        with self._lock:
+            if self._is_barred or self._gate.locked():
+                raise self._barred_error()
+            try:
+                self._is_barred = True
+                now = time.time_ns()
+                if now < self._last_ns:
+                    now = self._last_ns
+                facts = self._engine.extend_one(key, b"", count, appended, is_plain, label, now)
+                if facts is None:
+                    facts = append_slowly(self, key, count, appended, is_plain, label, now)
+                self._last_ns = now
+            finally:
+                self._is_barred = self._is_closed
+        return self._told(facts)
 
     def delete(
         self, key: str, *, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
@@ -1516,9 +1531,10 @@ class Backpack(MutableMapping[str, Any]):
             return largest_keys(self._engine, head)
 
     def _told(self, facts: Facts) -> Commit:
-        commit = Commit(facts)
+        commit = new_object(Commit)
+        set_facts(commit, facts)
         if self._is_durable:
-            self._wait(commit.seq)
+            self._wait(facts[1])
         if self._events.subscribers:
             self._tell(commit)
         return commit
