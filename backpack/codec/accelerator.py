@@ -36,7 +36,7 @@ OPTIONS: Final[int] = sum(getattr(ormsgpack, f"OPT_PASSTHROUGH_{kind}", 0) for k
 
 pack_quickly: Final[Callable[[Any, None, int], bytes]] = getattr(ormsgpack, "packb", None)  # type: ignore[assignment]
 unpack_quickly: Final[Callable[[bytes], Any]] = getattr(ormsgpack, "unpackb", None)  # type: ignore[assignment]
-"""Not to be called where `QUICK_TYPES` and `QUICK_STARTS` are empty."""
+"""Not to be called where `QUICK_TYPES` is empty and `IS_QUICK` false."""
 
 ROOM: Final = 1
 """What it packs may stand this deep in a value and still be within the limit."""
@@ -103,13 +103,11 @@ def _is_sound() -> bool:
     )
 
 
-_CONTAINER_STARTS: Final = (*range(0x80, 0xA0), *range(0xDC, 0xE0))
-
 QUICK_TYPES: Final[frozenset[type]] = frozenset((dict, list) if _is_sound() else ())
 """The values that it is asked to pack are of these types."""
 
-QUICK_STARTS: Final = frozenset(bytes((first,)) for first in _CONTAINER_STARTS) if QUICK_TYPES else frozenset()
-"""The payloads that it is asked to read begin with one of these."""
+IS_QUICK: Final = bytes(bool(QUICK_TYPES) and (0x80 <= first < 0xA0 or 0xDC <= first < 0xE0) for first in range(256))
+"""By the first byte of a payload: is it asked to read it? Lists and dicts."""
 
 _EXT_COUNT: Final = getrefcount(_EXT)
 _FRAGMENT_COUNT: Final = getrefcount(_FRAGMENT)

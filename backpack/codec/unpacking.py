@@ -11,7 +11,7 @@ from typing import Any, Final
 from msgpack import Timestamp, Unpacker, unpackb
 
 from backpack.codec import arrays
-from backpack.codec.accelerator import HEAD, QUICK_STARTS, SEAL, TAIL, unpack_quickly
+from backpack.codec.accelerator import HEAD, IS_QUICK, SEAL, TAIL, unpack_quickly
 from backpack.codec.extensions import BUILDERS, CUSTOM, LEAF_READERS, RECORD
 from backpack.codec.measure import check_payload, referents
 from backpack.codec.registry import entry_of_name
@@ -80,13 +80,13 @@ def unpack_value(payload: bytes | bytearray | memoryview) -> Any:
     """
     if type(payload) is not bytes:
         payload = bytes(payload)
-    if payload[:1] in QUICK_STARTS:
-        try:
+    try:
+        if IS_QUICK[payload[0]]:
             value, seal = unpack_quickly(b"".join((HEAD, payload, TAIL)))
             if seal == SEAL:
                 return value
-        except Exception:  # msgpack is asked, and its word counts
-            pass
+    except Exception:  # msgpack is asked, and its word counts
+        pass
     fault: BackpackError | str
     try:
         value = unpackb(payload, strict_map_key=False, ext_hook=_extension)

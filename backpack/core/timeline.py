@@ -177,8 +177,9 @@ class Timeline:
         block = self.blocks.get(seq >> BLOCK_BITS)
         if block is not None:
             position = seq & BLOCK_MASK
-            if not block.dead[position] and block.hits[position] < _HITS_MAX:
-                block.hits[position] += 1
+            hits = block.hits[position]
+            if hits < _HITS_MAX and not block.dead[position]:
+                block.hits[position] = hits + 1
                 block.run_hits[position >> RUN_BITS] += 1
 
     def hits_of(self, seq: int) -> int:

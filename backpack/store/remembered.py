@@ -36,16 +36,13 @@ class Remembered(View):
         """The bytes of what is no large value, counted as an access. Cost: O(log versions)."""
         engine, seq = self.engine, self.seq
         try:
-            chain = engine.chains.get(key)
-        except TypeError:  # not hashable
+            seqs, forms = engine.chains[key].columns
+        except (KeyError, TypeError):  # not there, not hashable
             return None
-        if chain is None:
+        index = bisect_right(seqs, seq)
+        if not index:
             return None
-        seqs, forms = chain.columns
-        index = bisect_right(seqs, seq) - 1
-        if index < 0:
-            return None
-        entry = forms[index]
+        entry = forms[index - 1]
         if type(entry) is not bytes:
             if type(entry) is not Pieces:
                 return None

@@ -40,7 +40,10 @@ class Snapshot(Mapping[str, Any]):
     # -- the mapping -------------------------------------------------------------------------------------------
 
     def __getitem__(self, key: str) -> Any:
-        value = self._read(key, _MISSING)
+        payload = self._state.at_hand(key if self._sight is None else self._sight.readable(key))
+        if payload is not None:
+            return unpack_value(payload)
+        value = self._search(key, _MISSING)
         if value is _MISSING:
             raise self._missing_error(key)
         if type(value) is Unavailable:
