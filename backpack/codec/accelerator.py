@@ -109,10 +109,20 @@ QUICK_TYPES: Final[frozenset[type]] = frozenset((dict, list) if _is_sound() else
 IS_QUICK: Final = bytes(bool(QUICK_TYPES) and (0x80 <= first < 0xA0 or 0xDC <= first < 0xE0) for first in range(256))
 """By the first byte of a payload: is it asked to read it? Lists and dicts."""
 
-_EXT_COUNT: Final = getrefcount(_EXT)
-_FRAGMENT_COUNT: Final = getrefcount(_FRAGMENT)
+_ext_count = getrefcount(_EXT)
+_fragment_count = getrefcount(_FRAGMENT)
 
 
 def has_no_instances() -> bool:
     """Whether no object of ormsgpack's own classes has been made that is still there; a False may be wrong."""
-    return getrefcount(_EXT) == _EXT_COUNT and getrefcount(_FRAGMENT) == _FRAGMENT_COUNT
+    if getrefcount(_EXT) == _ext_count and getrefcount(_FRAGMENT) == _fragment_count:
+        return True
+    _lower()
+    return False
+
+
+def _lower() -> None:
+    """Who held a class for a moment while this was imported does so no more: that is no room for an instance."""
+    global _ext_count, _fragment_count
+    _ext_count = min(_ext_count, getrefcount(_EXT))
+    _fragment_count = min(_fragment_count, getrefcount(_FRAGMENT))

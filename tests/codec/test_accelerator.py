@@ -65,6 +65,17 @@ def test_another_reference_to_its_classes_changes_nothing() -> None:
     assert accelerator.has_no_instances()
 
 
+def test_a_reference_that_went_since_it_was_counted_leaves_no_room_for_an_instance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(accelerator, "_ext_count", accelerator._ext_count + 1)
+    assert not accelerator.has_no_instances()
+    assert accelerator.has_no_instances()
+    forged = ormsgpack.Ext(5, b"x")
+    assert not accelerator.has_no_instances()
+    del forged
+
+
 def test_what_follows_a_value_is_noticed_even_the_seal_of_another_process() -> None:
     for payload in (b"\x90", b"\x81\xa1a\x01", b"\xdc\x00\x01\xc0"):
         unpack_value(payload)
