@@ -175,7 +175,8 @@ class Placer:
 
     def begin_one(self) -> None:
         """The same of a commit for which nothing is placed: what the one before has placed stays in any case."""
-        self._changed.clear()
+        if self._changed:
+            self._changed.clear()
         self._grown = None
         self.first_source = self.next_source
 

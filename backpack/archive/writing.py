@@ -59,6 +59,7 @@ class Writer:
         "_cover",
         "_covers",
         "_folder",
+        "_label_before",
         "_labels",
         "_make_salt",
         "_marker",
@@ -88,6 +89,8 @@ class Writer:
         self._make_salt = make_salt
         self._boot = folder.boot
         self._labels: dict[Label, bytes] = {NO_LABEL: b""}
+        self._label_before: tuple[Label, bytes] = (NO_LABEL, b"")
+        """The last one, which is most often the next one too: a tuple is hashed anew each time."""
         self.placer = placer
         self.last_seq = last_seq
         self.synced_upto = 0
@@ -148,8 +151,9 @@ class Writer:
         if self._cover.overhead or self.failure is not None or len(payload) > FRAME_BODY_MAX >> 1:
             self._write_unusual(seq, time_ns, label, key, version, payload)
             return
-        labels = self._labels
-        packed = labels[label] if label in labels else self._label(label)
+        known, packed = self._label_before
+        if known is not label:
+            packed = self._label(label)
         name = key.encode()
         body = b"".join(
             (
@@ -316,6 +320,7 @@ class Writer:
             if len(self._labels) >= _LABELS_KEPT:
                 self._labels = {NO_LABEL: b""}
             self._labels[label] = packed
+        self._label_before = (label, packed)
         return packed
 
 
