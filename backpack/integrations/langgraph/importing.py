@@ -41,7 +41,7 @@ from backpack.integrations.langgraph.splitting import Parts
 from backpack.integrations.langgraph.sqlite_file import Address, SqliteFile, WriteRow
 from backpack.integrations.langgraph.thread import Thread
 from backpack.integrations.langgraph.threads import Threads, threads_of
-from backpack.integrations.langgraph.writing import Draft, WriteDraft, put, put_writes
+from backpack.integrations.langgraph.writing import Draft, put, put_writes
 from backpack.store.store import Backpack
 
 _PARENTS_KEPT: Final = 8
@@ -185,7 +185,7 @@ def _put_writes(threads: Threads, thread: Thread, address: Address, rows: list[W
     known = set() if row is None else set(row.writes)
     new = [row for row in rows if (row.task, row.index) not in known]
     for (task, path), group in groupby(new, attrgetter("task", "task_path")):
-        drafts = [WriteDraft(write.index, write.channel, (write.type, write.data)) for write in group]
+        drafts = [(write.index, write.channel, (write.type, write.data)) for write in group]
         put_writes(threads, thread, address.namespace, address.id, task, path, drafts)
     imported.writes += len(new)
     for write in new:

@@ -198,7 +198,7 @@ class Copy:
         """The writes of a row, by task."""
         tasks: dict[tuple[str, str], list[WriteDraft]] = {}
         for write in ordered(row.writes):
-            draft = WriteDraft(write.position, write.channel, self._typed(write.channel, write.value))
+            draft = (write.position, write.channel, self._typed(write.channel, write.value))
             tasks.setdefault((write.task, write.path), []).append(draft)
         for (task, path), writes in tasks.items():
             self._take(writes_drafted(self.new, row.namespace, row.id, task, path, writes, self._fetch))
@@ -239,7 +239,7 @@ class Copy:
         for one, wanted in reversed(needed):
             for write in ordered(one.writes):
                 if write.channel in wanted and write.channel in channels:
-                    drafts = [WriteDraft(position, write.channel, self._typed(write.channel, write.value))]
+                    drafts = [(position, write.channel, self._typed(write.channel, write.value))]
                     path = f"{position:012}"
                     self._take(writes_drafted(self.new, row.namespace, row.id, write.task, path, drafts, self._fetch))
                     position += 1

@@ -43,7 +43,7 @@ from backpack.integrations.langgraph.rewriting import drop, erased, rewrite
 from backpack.integrations.langgraph.selecting import Known, Selection, latest, within, without_runs
 from backpack.integrations.langgraph.serializing import StrictSerializer
 from backpack.integrations.langgraph.threads import Threads, threads_of
-from backpack.integrations.langgraph.writing import Draft, WriteDraft, missing_channels, put, put_writes
+from backpack.integrations.langgraph.writing import Draft, missing_channels, put, put_writes
 from backpack.memory.clock import now
 from backpack.store.store import Backpack
 
@@ -165,8 +165,9 @@ class BackpackSaver(
         errors and the like, which are replaced."""
         thread_id, namespace = _place(config)
         name = config["configurable"]["checkpoint_id"]
+        dumped = self._dumped
         drafts = [
-            WriteDraft(WRITES_IDX_MAP.get(channel, index), channel, self._dumped(value))
+            (WRITES_IDX_MAP.get(channel, index), channel, dumped(value))
             for index, (channel, value) in enumerate(writes)
         ]
         threads = self._threads()
@@ -428,7 +429,9 @@ class BackpackSaver(
         metadata: Typed,
     ) -> Draft:
         fields = cast(dict[str, Any], checkpoint)
-        rest = {name: field for name, field in fields.items() if name not in _KNOWN_FIELDS}
+        rest = None
+        if not _KNOWN_FIELDS.issuperset(fields):
+            rest = {name: field for name, field in fields.items() if name not in _KNOWN_FIELDS}
         updated = fields.get("updated_channels", NO_UPDATED)
         return Draft(
             namespace=namespace,

@@ -6,6 +6,8 @@ its bytes, never by decoding:
 growth  A list, a text or bytes that got longer differ in their header (up to five bytes, and those of an extension
         type around it) and at the end. One comparison of memory.
 writes  What a step appended was written down as a pending write before: the end of the value is often that write.
+texts   A long text in a mapping (the input of a graph) is added alone, as its own channel adds it: the store keeps it
+        once.
 edits   Long runs that stand in both, as `core/sharing.py` finds them. Where that fails for a channel, it is left alone
         for twice as many values each time.
 
@@ -14,6 +16,7 @@ side by side, branches) has its small ones written again as one, larger ones mor
 each byte is written again O(log n) times.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -22,12 +25,16 @@ from backpack.core.sharing import find_runs, is_similar
 from backpack.errors import CorruptionError
 from backpack.integrations.langgraph.records import Typed, Value
 from backpack.integrations.langgraph.strand import Fetch, Strand
+from backpack.limits import KIB
 
 INLINE_MAX: Final = 64
 """Values up to this size stand in the record."""
 
 PARTS_MAX: Final = 64
 """Parts of one value, two numbers counted as one."""
+
+FAR_SIZE_MIN: Final = 16 * KIB
+"""What is added from this size on stands under a key of its own: it is read when somebody wants it, and once."""
 
 _LITERAL_MAX: Final = 32
 _EDIT_SIZE_MIN: Final = 1024
@@ -37,6 +44,11 @@ _UNLIKE_MAX: Final = 4
 _MISSES_MAX: Final = 6
 _FIXED: Final = {0xD4: 2, 0xD5: 2, 0xD6: 2, 0xD7: 2, 0xD8: 2, 0xC7: 3, 0xC8: 4, 0xC9: 6}
 """By the first byte of an extension type: the size of its header."""
+
+_MAP: Final = 0x80
+_LONG: Final = re.compile(rb"[\xda\xdb\xc5\xc6]")
+_AROUND_MAX: Final = 512
+"""Bytes before a long text, and behind it, that stand in the value itself."""
 
 Part = bytes | tuple[int, int]
 
@@ -115,27 +127,34 @@ def share(
     kind, data = typed
     if len(data) <= INLINE_MAX:
         return [kind, data], b""
-    if old is not None and old[0] == kind:
+    if old is not None and (old[0] != kind or _is_unlike(data, old)):
+        old = None
+    if old is not None:
         value = _appended(kind, data, old, near, strand)
         if value is not None:
             return value, b""
+    elif not near:
+        return _new(kind, data, strand.size + ahead)
     builder = _Builder(strand.size + ahead)
     at = 0
-    if old is not None and old[0] == kind:
+    if old is not None:
         at = _grown(data, old, strand, fetch, builder)
         if not at and _may_be_edited(data, old) and misses.may_try():
             at = _edited(data, old, strand, fetch, builder)
             misses.note(bool(at))
-    if not at:
+    is_known = at > 0
+    if not is_known:
         at = head_size(data)
-        if at:
-            builder.parts.append(data[:at])
+        builder.literal(data[:at])
     for write in near:
         if at == len(data):
             break
-        at = _written(data, at, write, strand, fetch, builder)
-    if at < len(data):
-        builder.add(data[at:] if at else data)
+        stop = _written(data, at, write, strand, fetch, builder)
+        is_known = is_known or stop > at
+        at = stop
+    if not is_known:
+        return _new(kind, data, builder.begin)
+    builder.add(data[at:])
     if len(builder.parts) > PARTS_MAX:
         builder.merge(data)
     return [kind, *builder.flat()], bytes(builder.added)
@@ -149,6 +168,40 @@ def head_size(data: bytes) -> int:
         return size
     around = _FIXED.get(first, 0)
     return around + HEADER_SIZES[data[around]] if 0 < around < len(data) else 0
+
+
+def _is_unlike(data: bytes, old: Value) -> bool:
+    """Is it neither longer than the old value nor like it in size?"""
+    return len(data) < size_of(old) and not _may_be_edited(data, old)
+
+
+def _new(kind: str, data: bytes, begin: int) -> tuple[Value, bytes]:
+    """A value that has nothing of another; `begin`: where in the strand it is added."""
+    start, stop = _long_run(data) or (head_size(data), len(data))
+    size = stop - start
+    if size <= _LITERAL_MAX:
+        return [kind, data], b""
+    value: Value = [kind, data[:start], begin, begin + size] if start else [kind, begin, begin + size]
+    if stop < len(data):
+        value.append(data[stop:])
+    return value, data[start:stop]
+
+
+def _long_run(data: bytes) -> tuple[int, int] | None:
+    """Where the one long text of a mapping stands that has little else: a document and what came in with it.
+
+    What is added is then that text alone, in the very bytes that its own channel adds, and the store keeps equal bytes
+    once. Where this finds what is none, nothing is lost but that.
+    """
+    if len(data) < FAR_SIZE_MIN or data[0] & 0xF0 != _MAP:
+        return None
+    for match in _LONG.finditer(data, 0, _AROUND_MAX):
+        at = match.start()
+        start = at + HEADER_SIZES[data[at]]
+        stop = start + int.from_bytes(data[at + 1 : start])
+        if len(data) - _AROUND_MAX <= stop <= len(data):
+            return start, stop
+    return None
 
 
 def _appended(kind: str, data: bytes, old: Value, near: Sequence[Value], strand: Strand) -> Value | None:

@@ -76,6 +76,7 @@ class Thread:
         "counted",
         "far_number",
         "is_stored",
+        "key",
         "left",
         "misses",
         "name",
@@ -102,6 +103,8 @@ class Thread:
         """The newest commit of the store when it was known last that all here is so."""
         self.chunk = -1
         """The number of the last key."""
+        self.key = ""
+        """That key."""
         self.chunk_size = 0
         """Bytes of its records, roughly."""
         self.versions = 0

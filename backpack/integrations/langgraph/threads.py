@@ -128,8 +128,10 @@ class Threads:
         """
         bp = self.bp
         is_new = not thread.is_stored or thread.chunk_size >= CHUNK_SIZE
-        number = self.next_number(thread.chunk + 1) if is_new else thread.chunk
-        key = names.chunk_key(thread.segment, number)
+        number, key = thread.chunk, thread.key
+        if is_new:
+            number = self.next_number(number + 1)
+            key = names.chunk_key(thread.segment, number)
         packed = _packed(record)
         label = (attributed_node(bp) if words.node is None else words.node, words.message, words.tags)
         payloads: dict[str, bytes | Growth] = {
@@ -148,7 +150,7 @@ class Threads:
         self._apply(thread, record, manifest)
         for changed, _, version, size, _ in commit.raw_changes:
             if changed == key:
-                thread.chunk, thread.chunk_size, thread.versions = number, size, version
+                thread.chunk, thread.key, thread.chunk_size, thread.versions = number, key, size, version
         thread.checked = commit.seq
         if bp._events.subscribers:
             bp._tell(commit)
@@ -169,8 +171,7 @@ class Threads:
         head = self.bp._engine.timeline.head
         if thread.checked == head:
             return True
-        key = names.chunk_key(thread.segment, thread.chunk)
-        if self._last_chunk(thread.segment) != key or self.bp.version(key) != thread.versions:
+        if self._last_chunk(thread.segment) != thread.key or self.bp.version(thread.key) != thread.versions:
             return False
         thread.checked = head
         return True
@@ -196,7 +197,8 @@ class Threads:
                 raise CorruptionError(f"the records of a LangGraph thread are no list: key={key!r}", key=key)
             for record in records:
                 thread.read(record)
-            thread.chunk, thread.chunk_size, thread.versions = number, form_size(content), self.bp.version(key)
+            thread.chunk, thread.key = number, key
+            thread.chunk_size, thread.versions = form_size(content), self.bp.version(key)
             thread.is_stored = True
         thread.checked = head
         return thread
@@ -230,7 +232,8 @@ class Threads:
         thread.apply(record, manifest)
         if thread.is_stored:
             self._weight += thread.weight - weight
-            self._make_room(thread)
+            if self._weight > WEIGHT_MAX:
+                self._make_room(thread)
         else:
             thread.is_stored = True
             self._keep(thread)

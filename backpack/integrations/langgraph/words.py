@@ -1,6 +1,7 @@
 """What commits of a saver are called: `backpack log` speaks of threads, steps and nodes as LangGraph does."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from backpack.integrations.langgraph.names import shown
@@ -8,6 +9,9 @@ from backpack.integrations.langgraph.names import shown
 _NODES_SHOWN: Final = 4
 _NODE_SHOWN_MAX: Final = 50
 """Characters: four of them are a name that a commit may have."""
+
+_KEPT: Final = 64
+"""Words of writes: those of a task are the same at every step."""
 
 
 class Words(NamedTuple):
@@ -43,8 +47,12 @@ def of_checkpoint(thread: str, namespace: str, metadata: Mapping[str, Any], ran:
 
 def of_writes(thread: str, namespace: str, path: str, channels: Iterable[str]) -> Words:
     """`path`: that of the task, such as `~__pregel_pull, worker`. `thread`: as it is shown."""
+    return _of_writes(thread, namespace, path, next(filter(_SPECIAL.__contains__, channels), None))
+
+
+@lru_cache(_KEPT)
+def _of_writes(thread: str, namespace: str, path: str, special: str | None) -> Words:
     task = path.rpartition(", ")[2] if path.startswith("~__pregel_pull") else ""
-    special = next((one for one in channels if one in _SPECIAL), None)
     message = f'thread "{thread}" {"writes" if special is None else special.strip("_")}'
     tags: tuple[str, ...] = (f"thread:{thread}",)
     if namespace:

@@ -11,18 +11,15 @@ from backpack.integrations.langgraph.manifest import (
     Manifest,
     Marks,
     Seen,
+    Version,
     Versions,
     seen_changes,
 )
 from backpack.integrations.langgraph.records import CHECKPOINT, WRITES, Added, Typed, Value
-from backpack.integrations.langgraph.sharing import INLINE_MAX, Misses, share
+from backpack.integrations.langgraph.sharing import FAR_SIZE_MIN, INLINE_MAX, Misses, share
 from backpack.integrations.langgraph.strand import Fetch, Strand
 from backpack.integrations.langgraph.thread import Row, Thread, ordered
 from backpack.integrations.langgraph.threads import Threads
-from backpack.limits import KIB
-
-FAR_SIZE_MIN: Final = 16 * KIB
-"""Bytes from this size on stand under a key of their own: they are read when somebody wants them, and once."""
 
 
 class Draft(NamedTuple):
@@ -45,12 +42,8 @@ class Draft(NamedTuple):
     is_hidden: bool = False
 
 
-class WriteDraft(NamedTuple):
-    """One pending write as it comes in."""
-
-    position: int
-    channel: str
-    value: Typed
+WriteDraft = tuple[int, str, Typed]
+"""One pending write as it comes in: position, channel and value."""
 
 
 class Drafted(NamedTuple):
@@ -79,28 +72,31 @@ def put_writes(
     space = thread.spaces.get(namespace)
     row = None if space is None else space.rows.get(name)
     if row is not None and row.writes:
-        writes = [write for write in writes if write.position < 0 or (task, write.position) not in row.writes]
+        writes = [write for write in writes if write[0] < 0 or (task, write[0]) not in row.writes]
     if not writes:
         return
     thread.far_number = threads.next_number(thread.far_number)
     drafted = writes_drafted(thread, namespace, name, task, path, writes, threads.fetch(thread))
-    described = words.of_writes(thread.shown, namespace, path, [write.channel for write in writes])
+    described = words.of_writes(thread.shown, namespace, path, [channel for _, channel, _ in writes])
     threads.write(thread, drafted.record, drafted.far, described)
 
 
 def missing_channels(thread: Thread, draft: Draft, values: Mapping[str, Any]) -> list[str]:
     """The channels that have a value here and are neither new nor known under the version they have."""
-    known = _inherited(thread, draft)
-    return [
-        channel for channel in values if channel not in draft.values and not has_same(known, draft.versions, channel)
-    ]
+    known = None
+    missing = []
+    for channel in values:
+        if channel not in draft.values:
+            known = known or _inherited(thread, draft)
+            if not has_same(known, draft.versions, channel):
+                missing.append(channel)
+    return missing
 
 
 def has_same(manifest: Manifest, versions: Versions, channel: str) -> bool:
     """Does the manifest know the very version of the channel that these name?"""
     known = manifest.values.get(channel)
-    version = versions.get(channel)
-    return version is not None and known is not None and known[0] == version and type(known[0]) is type(version)
+    return known is not None and _is_same(known[0], versions.get(channel))
 
 
 def checkpoint_drafted(thread: Thread, draft: Draft, fetch: Fetch) -> Drafted:
@@ -172,8 +168,6 @@ class _Pieces:
 
     def value(self, channel: str, typed: Typed, old: Value | None, near: Sequence[Value]) -> Value:
         """The value as the record has it. `CorruptionError` when what it is compared with is damaged."""
-        if len(typed[1]) <= INLINE_MAX:
-            return list(typed)
         thread = self._thread
         strand = thread.strands.get(channel) or Strand()
         misses = thread.misses.get(channel)
@@ -221,26 +215,37 @@ def _held(
     held: Held = {}
     values: dict[str, Value | None] = {}
     near = _near(base, draft.values) if base is not None and base.writes else {}
+    versions = draft.versions
     for channel, typed in draft.values.items():
-        _, old = known.values.get(channel, _NO_VALUE)
-        value = None if typed is None else pieces.value(channel, typed, old, near.get(channel, ()))
-        held[channel] = (draft.versions.get(channel), value)
+        value: Value | None
+        if typed is None or len(typed[1]) <= INLINE_MAX:
+            value = None if typed is None else list(typed)
+        else:
+            _, old = known.values.get(channel, _NO_VALUE)
+            value = pieces.value(channel, typed, old, near.get(channel, ()))
+        held[channel] = (versions.get(channel), value)
         values[channel] = value
-    for channel in draft.versions:
+    for channel, version in versions.items():
         if channel in held:
             continue
-        if has_same(inherited, draft.versions, channel):
-            held[channel] = inherited.values[channel]
-            if is_whole and held[channel][1] is not None:
-                values[channel] = held[channel][1]
+        before = inherited.values.get(channel)
+        if before is not None and _is_same(before[0], version):
+            held[channel] = before
+            if is_whole and before[1] is not None:
+                values[channel] = before[1]
         else:
-            held[channel] = (draft.versions[channel], None)
+            held[channel] = (version, None)
             if channel in known.values:
                 values[channel] = None
-    for channel, (version, value) in known.values.items():
-        if version is None and value is not None and channel not in held:
+    for channel, (known_version, value) in known.values.items():
+        if known_version is None and value is not None and channel not in held:
             values[channel] = None  # one that no version names: nothing else says that it is gone
     return held, values
+
+
+def _is_same(one: Version | None, other: Version | None) -> bool:
+    """Are they the same version, and one at all?"""
+    return one is not None and (one is other or (one == other and type(one) is type(other)))
 
 
 def _near(base: Row, channels: Mapping[str, Any]) -> dict[str, list[Value]]:

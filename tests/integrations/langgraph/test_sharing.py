@@ -4,6 +4,7 @@ import random
 from typing import Any
 
 import ormsgpack
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -142,3 +143,21 @@ def test_bytes_that_never_look_alike_are_looked_at_ever_more_rarely() -> None:
     for _ in range(100):
         old = channel.take(("msgpack+aes", chance.randbytes(5_000)), old)
     assert channel.misses.count == 6 and channel.added > 499_000
+
+
+@pytest.mark.parametrize("text", ["a long text " * 2_000, b"long bytes " * 20_000])
+@pytest.mark.parametrize("around", [0, 100, 600])
+def test_a_long_text_of_an_input_is_added_as_its_own_channel_adds_it(text: str | bytes, around: int) -> None:
+    start, own = Channel(), Channel()
+    whole = start.take(packed({"messages": [], "note": "n" * around, "document": text, "turn": 0}))
+    own.take(packed(text))
+    assert (start.far == own.far) is (around < 500)
+    assert start.take(packed({"messages": [], "note": "", "document": text, "turn": 1}), whole)
+    assert start.added <= len(text) + 700
+
+
+@given(st.integers(0, 2**32), st.binary(max_size=600), st.integers(19_000, 21_000), st.binary(max_size=600))
+def test_bytes_that_look_like_a_mapping_with_a_text_come_back(seed: int, before: bytes, size: int, rest: bytes) -> None:
+    text = random.Random(seed).randbytes(20_000)
+    for header in (b"\xdb" + size.to_bytes(4), b"\xda" + size.to_bytes(2), b"\xc6" + size.to_bytes(3)):
+        Channel().take(("another", b"\x81" + before + header + text + rest))
