@@ -11,7 +11,7 @@ _NODE_SHOWN_MAX: Final = 50
 """Characters: four of them are a name that a commit may have."""
 
 _KEPT: Final = 64
-"""Words of writes: those of a task are the same at every step."""
+"""Words that are the same at every step: of threads and namespaces, and of the writes of tasks."""
 
 
 class Words(NamedTuple):
@@ -29,20 +29,24 @@ DELETED: Final = Words(None, "a thread is deleted", ())
 def of_checkpoint(thread: str, namespace: str, metadata: Mapping[str, Any], ran: Iterable[str]) -> Words:
     """`ran`: the nodes that have seen something new. `thread`: as it is shown."""
     step, source = metadata.get("step"), metadata.get("source")
-    message = f'thread "{thread}"'
-    tags = [f"thread:{thread}"]
-    if namespace:
-        name = shown(namespace)
-        message += f' namespace "{name}"'
-        tags.append(f"namespace:{name}")
+    message, tags = _of_place(thread, namespace)
     if isinstance(step, int):
         message += f" step {step}"
-        tags.append(f"step:{step}")
+        tags += (f"step:{step}",)
     if isinstance(source, str) and source:
         name = shown(source)
         message += f" ({name})"
-        tags.append(f"source:{name}")
-    return Words(_listed(sorted([one for one in ran if one and not one.startswith("__")])), message, tuple(tags))
+        tags += (f"source:{name}",)
+    return Words(_listed(sorted([one for one in ran if one and not one.startswith("__")])), message, tags)
+
+
+@lru_cache(_KEPT)
+def _of_place(thread: str, namespace: str) -> tuple[str, tuple[str, ...]]:
+    """What message and tags of a checkpoint begin with."""
+    if not namespace:
+        return f'thread "{thread}"', (f"thread:{thread}",)
+    name = shown(namespace)
+    return f'thread "{thread}" namespace "{name}"', (f"thread:{thread}", f"namespace:{name}")
 
 
 def of_writes(thread: str, namespace: str, path: str, channels: Iterable[str]) -> Words:

@@ -18,7 +18,7 @@ from backpack.integrations.langgraph.manifest import (
 from backpack.integrations.langgraph.records import CHECKPOINT, WRITES, Added, Typed, Value
 from backpack.integrations.langgraph.sharing import FAR_SIZE_MIN, INLINE_MAX, Misses, share
 from backpack.integrations.langgraph.strand import Fetch, Strand
-from backpack.integrations.langgraph.thread import Row, Thread, ordered
+from backpack.integrations.langgraph.thread import Row, Thread
 from backpack.integrations.langgraph.threads import Threads
 
 
@@ -251,7 +251,6 @@ def _is_same(one: Version | None, other: Version | None) -> bool:
 def _near(base: Row, channels: Mapping[str, Any]) -> dict[str, list[Value]]:
     """The long pending writes to these channels, in the order in which they are applied."""
     near: dict[str, list[Value]] = {}
-    long = {place: one for place, one in base.writes.items() if len(one.value) > 2 and one.channel in channels}
-    for write in ordered(long):
+    for write in sorted([one for one in base.writes.values() if len(one.value) > 2 and one.channel in channels]):
         near.setdefault(write.channel, []).append(write.value)
     return near
