@@ -14,7 +14,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from backpack.integrations.langgraph.manifest import Manifest
 from backpack.integrations.langgraph.records import NO_UPDATED, Typed, Value
 from backpack.integrations.langgraph.sharing import joined
-from backpack.integrations.langgraph.thread import Row, Thread, TypedWrite, ordered
+from backpack.integrations.langgraph.thread import Row, Thread, Trail, TypedWrite, Walked, ordered
 from backpack.integrations.langgraph.threads import Threads
 
 _LASTING: Final = frozenset({str, bytes, int, float, bool, type(None)})
@@ -36,13 +36,6 @@ class Gathered(NamedTuple):
     values: list[tuple[str, Value, Typed | None]]
     """Channel, value and its bytes; None for these where it is kept."""
     writes: list[TypedWrite]
-
-
-class Walked(NamedTuple):
-    """What one ancestor has of some channels."""
-
-    writes: list[TypedWrite]
-    seeds: list[tuple[str, Typed]]
 
 
 def gather(threads: Threads, thread: Thread, row: Row, kept: Kept) -> Gathered:
@@ -141,15 +134,23 @@ def config_of(thread_id: Any, namespace: str, name: str) -> RunnableConfig:
 def walk(threads: Threads, thread: Thread, row: Row | None, channels: Sequence[str]) -> list[Walked]:
     """What the ancestors of a checkpoint have of the channels, the nearest first, up to where each has a value.
 
-    Wants the lock. Hidden ancestors count. Cost: the ancestors, and the bytes of what is found.
+    Wants the lock. Hidden ancestors count. Cost: the ancestors, and the bytes of what is found; that of a list for an
+    ancestor of the checkpoint that was asked for last.
     """
+    parent = None if row is None else row.parent
+    namespace = "" if row is None else row.namespace
+    known_found = None if parent is None else thread.walked(namespace, channels, parent)
+    if known_found is not None:
+        return known_found
     found: list[Walked] = []
     remaining = set(channels)
     passed: set[str] = set()
-    parent = None if row is None else row.parent
-    namespace = "" if row is None else row.namespace
+    starts: dict[str, int] = {}
+    is_whole = True
     while parent is not None and remaining and parent not in passed:
         passed.add(parent)
+        if is_whole:
+            starts[parent] = len(found)
         row = thread.row(namespace, parent)
         if row is None:
             break
@@ -165,9 +166,12 @@ def walk(threads: Threads, thread: Thread, row: Row | None, channels: Sequence[s
             if held is not None and held[1] is not None and channel in remaining:
                 seeds.append((channel, typed_of(threads, thread, channel, held[1])))
                 remaining.discard(channel)
+                is_whole = False
         if writes or seeds:
             found.append(Walked(writes, seeds))
         parent = row.parent
+    if parent not in passed or not remaining:  # in a ring of parents each has another end
+        thread.keep_trail(Trail(namespace, tuple(channels), found, starts))
     return found
 
 

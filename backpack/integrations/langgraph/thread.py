@@ -6,6 +6,7 @@ were just written. The same lines do both, so what is in memory is what would be
 
 from bisect import bisect_left
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from backpack.errors import CorruptionError
@@ -34,6 +35,24 @@ class Write(NamedTuple):
 
 TypedWrite = tuple[str, str, Typed]
 """Task, channel and value."""
+
+
+class Walked(NamedTuple):
+    """What one ancestor of a checkpoint has of some channels."""
+
+    writes: list[TypedWrite]
+    seeds: list[tuple[str, Typed]]
+
+
+class Trail(NamedTuple):
+    """What the ancestors of one checkpoint have of some channels, the nearest first."""
+
+    namespace: str
+    channels: tuple[str, ...]
+    found: list[Walked]
+    starts: dict[str, int]
+    """By the id of an ancestor up to which no channel has a value: where in `found` it begins. From there on stands
+    what is found for its children."""
 
 
 class Row:
@@ -68,6 +87,7 @@ class Thread:
 
     __slots__ = (
         "_manifests",
+        "_trail",
         "_writes",
         "_writes_size",
         "checked",
@@ -118,6 +138,7 @@ class Thread:
         self.counted = 0
         """Checkpoints since retention was asked last."""
         self._manifests: OrderedDict[int, Manifest] = OrderedDict()
+        self._trail: Trail | None = None
         self._writes: dict[Row, list[TypedWrite]] = {}
         self._writes_size = 0
 
@@ -131,6 +152,7 @@ class Thread:
     def apply(self, record: list[Any], manifest: Manifest | None = None) -> None:
         """What the record says is so from now on. `manifest`: of the checkpoint that it is, where that is known."""
         kind = record[0]
+        self._trail = None
         self.weight += _RECORD_WEIGHT
         if kind == CHECKPOINT:
             self._grow(record[11])
@@ -259,6 +281,21 @@ class Thread:
             self._writes.clear()
             self._writes_size = 0
         self._writes[row] = writes
+
+    def walked(self, namespace: str, channels: Sequence[str], parent: str) -> list[Walked] | None:
+        """What the ancestors from this one on have of the channels, if the trail that is kept leads past it."""
+        trail = self._trail
+        if trail is None or trail.namespace != namespace or trail.channels != tuple(channels):
+            return None
+        start = trail.starts.get(parent)
+        return None if start is None else trail.found[start:]
+
+    def keep_trail(self, trail: Trail) -> None:
+        """Keep it until something is written to the thread; one that is very long is not kept."""
+        size = 0
+        for writes, seeds in trail.found:
+            size += sum([len(write[2][1]) for write in writes]) + sum([len(seed[1][1]) for seed in seeds])
+        self._trail = trail if size <= _WRITES_KEPT_MAX else None
 
     def count(self) -> int:
         """How many checkpoints are in sight."""

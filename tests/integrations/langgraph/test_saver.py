@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -128,6 +129,42 @@ def test_reading_what_is_not_there_creates_nothing(saver: BackpackSaver) -> None
     assert list(saver.list(config_of("none"))) == list(saver.list(None)) == []
     assert saver.get_delta_channel_history(config=config_of("none"), channels=["a"]) == {"a": {"writes": []}}
     assert saver.bp.head is None and not saver._threads()._known
+
+
+def test_what_deltas_are_made_of_is_the_same_in_any_order_of_reading(saver: BackpackSaver) -> None:
+    chance = random.Random(1)
+    other = InMemorySaver()
+    ids: list[str] = []
+
+    def at(name: str | None) -> Config:
+        return config_of(checkpoint_ns="", **({} if name is None else {"checkpoint_id": name}))
+
+    def grow() -> None:
+        parent, name = chance.choice(ids[-3:]) if ids else None, f"{len(ids):03}"
+        values = {channel: [name] for channel in "ab" if chance.random() < 0.1}
+        checkpoint = {**checkpoint_of(values), "id": name, "channel_versions": dict.fromkeys("ab", name)}
+        ids.append(name)
+        for one in (saver, other):
+            one.put(at(parent), checkpoint, {"source": "loop", "step": 0}, dict.fromkeys("ab", name))
+
+    def write() -> None:
+        task, writes = str(chance.random()), [(channel, chance.random()) for channel in chance.choice(["a", "ab"])]
+        name = chance.choice(ids)
+        for one in (saver, other):
+            one.put_writes(at(name), writes, task)
+
+    def has_same(name: str, channels: list[str]) -> bool:
+        found, expected = (one.get_delta_channel_history(config=at(name), channels=channels) for one in (saver, other))
+        return found == expected and list(found) == channels
+
+    for _ in range(40):
+        grow()
+        write()
+    for _ in range(20):
+        channels = chance.choice([["a"], ["b"], ["a", "b"], ["b", "a"]])
+        assert all(has_same(name, channels) for name in reversed(ids))
+        assert all(has_same(chance.choice(ids), channels) for _ in range(10))
+        chance.choice([grow, write])()
 
 
 # -- checkpoints and writes ----------------------------------------------------------------------------------------
