@@ -1,7 +1,6 @@
 """What a checkpoint is made of, whole: told from an earlier checkpoint by what differs, and back."""
 
 from collections.abc import Mapping
-from operator import is_
 from typing import Any, Final
 
 from backpack.errors import CorruptionError
@@ -69,7 +68,7 @@ def seen_changes(marks: Marks, old: Seen, new: Seen) -> dict[str, Any]:
         before = old.get(node)
         if before is None:
             changes[node] = marks.changes({}, versions)
-        elif len(before) != len(versions) or not all(map(is_, map(before.get, versions), versions.values())):
+        else:
             changed = marks.changes(before, versions)
             if changed:
                 changes[node] = changed

@@ -209,16 +209,14 @@ def _appended(kind: str, data: bytes, old: Value, near: Sequence[Value], strand:
     if not _is_one_run(old):
         return None
     start, stop = old[2:]
-    head = head_size(data)
-    at = head + stop - start
-    if not head or at > len(data) or not strand.stands_in(data, head, start, stop):
-        return None
     for write in near:
-        if not _is_one_run(write) or write[2] != stop or not strand.stands_in(data, at, stop, write[3]):
+        if not _is_one_run(write) or write[2] != stop:
             return None
-        at += write[3] - stop
         stop = write[3]
-    return [kind, data[:head], start, stop] if at == len(data) else None
+    head = head_size(data)
+    if not head or head + stop - start != len(data) or not strand.stands_in(data, head, start, stop):
+        return None
+    return [kind, data[:head], start, stop]
 
 
 def _is_one_run(value: Value) -> bool:
