@@ -152,7 +152,7 @@ def content_of(digest: str, record: object) -> Content:
     counts = (raw_size, size, lines, characters, tokens)
     if not all(type(count) is int and 0 <= count < _COUNT_MAX for count in counts) or type(codec) is not int:
         raise damaged_content(digest)
-    parts = _parts_of(data) if codec == PARTS else None
+    parts = _table_of(data) if codec == PARTS else None
     is_whole = codec in (RAW, ZSTD) and type(data) is bytes and (codec == ZSTD or len(data) == raw_size)
     chunk_sizes = _numbers(chunks)
     if (
@@ -185,7 +185,12 @@ def damaged_content(digest: str) -> CorruptionError:
     return CorruptionError(f"the content of an entry is damaged or missing: digest={digest!r}", digest=digest)
 
 
-def _parts_of(data: object) -> Parts | None:
+def parts_of(content: Content | None) -> tuple[str, ...]:
+    """The digests of the parts of a content, in order; none of one that is one record, or isn't there."""
+    return () if content is None or content.parts is None else content.parts.digests
+
+
+def _table_of(data: object) -> Parts | None:
     if not isinstance(data, list) or len(data) != 4 or type(data[0]) is not bytes or len(data[0]) % _DIGEST_SIZE:
         return None
     text = data[0].hex()

@@ -1,34 +1,22 @@
 """Taking one entry out; its content goes with it when no other entry has that."""
 
-from collections.abc import Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from backpack.codec import unpack_value
-from backpack.core.payload import join
-from backpack.core.shaping import present_content
-from backpack.errors import CorruptionError
-from backpack.memory.content import WHOLE_SIZE_MAX, Content
+from backpack.memory.content import parts_of
 from backpack.memory.entry import Entry
-from backpack.memory.listing import digest_in, named_content
 
 if TYPE_CHECKING:
     from backpack.memory.memory import Memory
 
 
 def delete(memory: "Memory", entry: Entry) -> None:
-    """One commit; history still has it. Cost: O(entries), 3 us each."""
+    """One commit; history still has it. Cost: what was logged and deleted since the last time; the first time, and of
+    an entry that is parts the first time again, O(entries)."""
     with memory.bp._letters_at_rest(), memory.shared.lock:
-        rows = memory.statistics.rows()
         keys = [memory.keys.entries + entry.id]
-        others = {row.digest for row in rows.values() if row.id != entry.id and not row.is_pruned}
-        spared = spared_contents(memory, rows)
-        others |= spared
-        is_last = not entry.is_pruned and entry.digest not in others
+        is_last = not entry.is_pruned and not memory.statistics.is_shared(entry)
         if is_last:
-            long = {row.digest for row in rows.values() if row.size > WHOLE_SIZE_MAX and row.digest in others}
-            long |= spared
-            keys += content_keys(memory, entry.digest, long)
+            keys += _content_keys(memory, entry.digest)
         with memory.bp.transaction(node=memory.acting_node()) as transaction:
             for key in keys:
                 if key in transaction:
@@ -39,42 +27,13 @@ def delete(memory: "Memory", entry: Entry) -> None:
             memory.contents.drop(entry.digest)
 
 
-def spared_contents(memory: "Memory", rows: Mapping[str, Entry]) -> set[str]:
-    """The digests that records name which are none, such as those of a later format, or that are in quarantine and may
-    be released: their contents stay."""
-    prefix = memory.keys.entries
-    ids = {key[len(prefix) :] for key in memory.values.keys(prefix)} - rows.keys()
-    named = [named_content(memory, id) for id in ids]
-    named += [_hidden_content(memory, key) for key in memory.bp.quarantined() if key.startswith(prefix)]
-    return {digest for digest in named if digest is not None}
-
-
-def _hidden_content(memory: "Memory", key: str) -> str | None:
-    """The digest that the record of an entry in quarantine names."""
-    with memory.bp._lock:
-        chain = memory.bp._engine.chain_of(key)
-        payload = None if chain is None else present_content(chain)
-    with suppress(CorruptionError):
-        return None if payload is None else digest_in(unpack_value(join(payload)))
-    return None
-
-
-def content_keys(memory: "Memory", digest: str, others: set[str]) -> list[str]:
-    """The keys of a content that none but these others may share, as far as nobody is logging it at this moment."""
+def _content_keys(memory: "Memory", digest: str) -> list[str]:
+    """The keys of a content that no other entry has, as far as nobody is logging it at this moment."""
     if memory.shared.is_used(digest):
         return []
-    content = memory.contents.find(digest)
     keys = [memory.keys.content + digest]
-    if content is not None and content.parts is not None:
-        kept = {part for other in others for part in parts_of(memory.contents.find(other))}
-        keys += [
-            memory.keys.parts + part
-            for part in dict.fromkeys(content.parts.digests)
-            if part not in kept and not memory.shared.is_used(part)
-        ]
+    parts = tuple(dict.fromkeys(parts_of(memory.contents.find(digest))))
+    if parts:
+        kept = memory.statistics.shared_parts(digest, parts)
+        keys += [memory.keys.parts + part for part in parts if part not in kept and not memory.shared.is_used(part)]
     return keys
-
-
-def parts_of(content: Content | None) -> tuple[str, ...]:
-    """The digests of the parts of a content."""
-    return () if content is None or content.parts is None else content.parts.digests

@@ -6,6 +6,9 @@ from contextlib import suppress
 from logging import getLogger
 from typing import TYPE_CHECKING, Final
 
+from backpack.codec import unpack_value
+from backpack.core.payload import join
+from backpack.core.shaping import present_content
 from backpack.errors import CommitNotFoundError, CorruptionError
 from backpack.memory.entry import Entry, entry_of
 from backpack.memory.extract import lines_of_extract, telling_line
@@ -47,11 +50,21 @@ def readable(memory: "Memory", id: str) -> Entry | None:
 def named_content(memory: "Memory", id: str) -> str | None:
     """The digest that the record of an entry that can't be read names all the same: its content is somebody's."""
     with suppress(CorruptionError):
-        return digest_in(memory.values.get(memory.keys.entries + id))
+        return _digest_in(memory.values.get(memory.keys.entries + id))
     return None
 
 
-def digest_in(record: object) -> str | None:
+def hidden_content(memory: "Memory", key: str) -> str | None:
+    """The digest that the record of an entry in quarantine names."""
+    with memory.bp._lock:
+        chain = memory.bp._engine.chain_of(key)
+        payload = None if chain is None else present_content(chain)
+    with suppress(CorruptionError):
+        return None if payload is None else _digest_in(unpack_value(join(payload)))
+    return None
+
+
+def _digest_in(record: object) -> str | None:
     """The digest that a record names, whatever else is in it."""
     digest = record.get("digest") if isinstance(record, dict) else None
     return digest if isinstance(digest, str) else None

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from backpack.core.patterns import Exactly
 from backpack.errors import CommitNotFoundError, InvalidArgumentError
 from backpack.memory import listing
-from backpack.memory.content import WHOLE_SIZE_MAX
-from backpack.memory.deleting import parts_of, spared_contents
+from backpack.memory.content import WHOLE_SIZE_MAX, parts_of
 from backpack.memory.entry import Entry, record_of
 from backpack.memory.statistics import report_of
 from backpack.store.erasing import erase
@@ -58,7 +57,7 @@ def prune(memory: "Memory", keep_days: float, keep_entries: int, dry_run: bool) 
         rows = memory.statistics.rows()
         removed, emptied = _leaving(memory, rows, keep_days, keep_entries)
         gone = {entry.id for entry in (*removed, *emptied)}
-        spared = spared_contents(memory, rows)
+        spared = memory.statistics.spared()
         kept = spared | {row.digest for row in rows.values() if row.id not in gone and not row.is_pruned}
         long = spared | {row.digest for row in rows.values() if row.size > WHOLE_SIZE_MAX and row.digest in kept}
         kept_parts = {part for digest in long for part in parts_of(memory.contents.find(digest))}

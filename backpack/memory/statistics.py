@@ -1,16 +1,20 @@
 """What a memory holds and what that saves, from the records of its entries.
 
-The rows are kept and brought up to date by what commits have changed since, so asking again costs what is new.
+The rows are kept and brought up to date by what commits have changed since, so asking again costs what is new. So is
+what contents they have: a delete asks for that, and doesn't go through the entries.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
+from backpack.memory.content import parts_of
 from backpack.memory.entry import Entry
-from backpack.memory.listing import readable
+from backpack.memory.listing import hidden_content, named_content, readable
 from backpack.memory.tokens import tokens_of_length
+from backpack.memory.uses import Uses
 from backpack.memory.values import StoreValues
 
 if TYPE_CHECKING:
@@ -60,32 +64,66 @@ class Stats(TypeStats):
 
 
 class Statistics:
-    """The rows of one memory, by id."""
+    """The rows of one memory, by id, and which contents they have. Any number of threads."""
 
-    __slots__ = ("_lock", "_memory", "_posted", "_rows", "_seq", "_stats")
+    __slots__ = ("_lock", "_memory", "_posted", "_rows", "_seq", "_spared", "_stats", "_unread", "_uses")
 
     def __init__(self, memory: "Memory") -> None:
         self._memory = memory
         self._lock = RLock()
         self._rows: dict[str, Entry] = {}
+        self._unread: set[str] = set()
+        """The ids whose records are none: looked at again each time."""
+        self._spared: dict[str, str] = {}
+        """The digests that records name which are none or in quarantine, by id."""
+        self._uses = Uses()
         self._seq = 0
         self._posted: frozenset[str] = frozenset()
         """Keys of entries that are in no commit yet."""
         self._stats: Stats | None = None
 
     def rows(self) -> dict[str, Entry]:
-        """All entries by id, as they are now. Cost: O(entries), 1 us each, and reading those that changed."""
+        """All entries by id, in order, as they are now. Cost: O(entries), and reading those that changed."""
         with self._memory.values.in_sight(), self._lock:
             self._refresh()
-            return dict(self._rows)
+            return self._sorted()
 
     def stats(self) -> Stats:
         """Counted when something changed."""
         with self._memory.values.in_sight(), self._lock:
             self._refresh()
             if self._stats is None:
-                self._stats = _counted(list(self._rows.values()), dict(self._memory.failures))
+                self._stats = _counted(self._sorted().values(), dict(self._memory.failures))
             return self._stats
+
+    def spared(self) -> set[str]:
+        """The digests that records name which are none, such as those of a later format, or that are in quarantine and
+        may be released: their contents stay."""
+        with self._memory.values.in_sight(), self._lock:
+            self._refresh()
+            return set(self._spared.values())
+
+    def is_shared(self, entry: Entry) -> bool:
+        """Does anything else have the content of an entry? Cost: what changed since somebody asked last."""
+        with self._memory.values.in_sight(), self._lock:
+            self._refresh()
+            row = self._rows.get(entry.id)
+            own = row is not None and not row.is_pruned and row.digest == entry.digest
+            return self._uses.count(entry.digest) > own
+
+    def shared_parts(self, digest: str, parts: tuple[str, ...]) -> set[str]:
+        """Which parts of a content another content has. Cost: as `is_shared`, and reading long contents that nobody
+        asked for before. `CorruptionError` when one of those can't be read."""
+        with self._memory.values.in_sight(), self._lock:
+            self._refresh()
+            return self._uses.shared_parts(digest, parts, self._parts_of)
+
+    def _sorted(self) -> dict[str, Entry]:
+        return {id: self._rows[id] for id in sorted(self._rows)}
+
+    def _parts_of(self, digest: str) -> tuple[str, ...] | None:
+        content = self._memory.contents.find(digest)
+        return None if content is None else parts_of(content)
 
     def _refresh(self) -> None:
         memory = self._memory
@@ -97,17 +135,41 @@ class Statistics:
             if self._stats is not None and dict(memory.failures) != self._stats.failures:
                 self._stats = None
             return
-        names = {key[len(prefix) :] for key in memory.values.keys(prefix)}
-        rows = self._rows
-        changed = self._changed(seq)
-        kept = {} if changed is None else {id: row for id, row in rows.items() if id in names and id not in changed}
-        for id in names - kept.keys():
-            entry = readable(memory, id)
-            if entry is not None:
-                kept[id] = entry
-        self._rows = {id: kept[id] for id in sorted(kept)}
+        changed = self._changed(seq) if isinstance(memory.values, StoreValues) else None
+        self._seq = 0  # whoever is interrupted has it read anew
+        if changed is None:
+            self._rows, self._spared, self._uses = {}, {}, Uses()
+            hidden = (key for key in memory.bp.quarantined() if key.startswith(prefix))
+            changed = {key[len(prefix) :] for key in chain(memory.values.keys(prefix), hidden)}
+        else:
+            changed |= self._unread
+            changed |= {key[len(prefix) :] for key in posted ^ self._posted}
+        self._unread = set()
+        for id in changed:
+            self._look_at(id)
         self._seq, self._posted = seq, posted
         self._stats = None
+
+    def _look_at(self, id: str) -> None:
+        """Have an entry as it is now."""
+        memory = self._memory
+        was, entry = self._rows.pop(id, None), readable(memory, id)
+        spared = self._spared.pop(id, None)
+        if entry is not None:
+            self._rows[id] = entry
+            self._uses.add(entry)
+        else:
+            key = memory.keys.entries + id
+            if key in memory.bp:
+                self._unread.add(id)
+            named = named_content(memory, id) or hidden_content(memory, key)
+            if named is not None:
+                self._spared[id] = named
+                self._uses.use(named)
+        if was is not None:
+            self._uses.remove(was)
+        if spared is not None:
+            self._uses.leave(spared)
 
     def _changed(self, seq: int) -> set[str] | None:
         """The ids whose records changed since; None when that is not known."""
@@ -117,6 +179,8 @@ class Statistics:
         changed: set[str] = set()
         expected = seq
         for commit in self._memory.bp.history():
+            if commit.seq > seq:
+                continue  # somebody has committed meanwhile
             if commit.seq <= self._seq:
                 break
             if commit.seq != expected:
@@ -142,7 +206,7 @@ def _numbers(stats: TypeStats) -> dict[str, Any]:
     }
 
 
-def _counted(entries: list[Entry], failures: dict[str, int]) -> Stats:
+def _counted(entries: Iterable[Entry], failures: dict[str, int]) -> Stats:
     seen: set[str] = set()
     sums: dict[str, list[int]] = {}
     for entry in entries:
