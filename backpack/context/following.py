@@ -177,12 +177,15 @@ class Following:
         self._is_doubted = True
 
     def originals(self, places: Iterable[int]) -> dict[int, bytes]:
-        """The packed messages of these places, as they were added."""
+        """The packed messages of these places, as they were added. Those that stand in the store alone are left out
+        when it has other messages by now."""
         parts = {part.place: part for part in self.present.parts()}
         wanted = list(places)
         found = {place: parts[place].packed for place in wanted if place in parts and not parts[place].is_short}
         missing = [place for place in wanted if place not in found]
-        return {**found, **self.storage.read(missing, self.present.sizes)} if missing else found
+        if missing:
+            found.update(self.storage.read(missing, self.present.sizes, self.present.digest))
+        return found
 
     def tell(self, error: str, cause: BaseException | None = None) -> None:
         """Something went wrong, nothing is lost by it, and it has to be seen."""

@@ -1,7 +1,8 @@
 """Finding messages again that the context has no more: a full-text index in memory, by SQLite's FTS5.
 
 It is made when somebody asks first, of the messages that are out of the context then, and grows by those that left it
-since. A message that came back (by a restore) is found no more; when the conversation was read anew, so is the index.
+since. What is read of the store is of one moment: where somebody restored another one meanwhile all is looked at again.
+A message that came back (by a restore) is found no more; when the conversation was read anew, so is the index.
 """
 
 from collections.abc import Iterable
@@ -33,24 +34,46 @@ class Recalling:
         """The messages that fit, best first."""
         checked_limit(limit)
         wanted = parsed(query)
-        following = self._following
         with self._lock:
-            with following.lock:
-                following.keep_up()
-                shown = following.present.shown()
-                gone = [place for place in range(following.present.count) if place not in shown]
-                generation = following.generation
-                fresh = gone if generation != self._generation else [one for one in gone if one not in self._known]
-                packed = following.originals(fresh) if wanted.terms else {}
-            if not wanted.terms or limit == 0:
-                return []
-            self._keep_up(generation, packed)
-            places = self._found(wanted, set(gone), limit)
-            with following.lock:
-                found = following.originals(places)
-                kinds = following.present.kinds
-                parts = [Part(place, found[place], 0, kinds.get(place, PLAIN)) for place in places if place in found]
-        return messages_of(parts)
+            found = None if wanted.terms and limit != 0 else self._nothing()
+            while found is None:
+                found = self._looked(wanted, limit)
+        return messages_of(found)
+
+    def _nothing(self) -> list[Part]:
+        with self._following.lock:
+            self._following.keep_up()  # which may say why there is nothing to look into
+        return []
+
+    def _looked(self, wanted: Query, limit: int | None) -> list[Part] | None:
+        """The messages that fit; None when the store had others before they were read."""
+        following = self._following
+        with following.lock:
+            following.keep_up()
+            generation = following.generation
+            shown = following.present.shown()
+            gone = [place for place in range(following.present.count) if place not in shown]
+            fresh = gone if generation != self._generation else [one for one in gone if one not in self._known]
+            packed = self._read(fresh, generation)
+        if packed is None:
+            return None
+        self._keep_up(generation, packed)
+        places = self._found(wanted, set(gone), limit)
+        with following.lock:
+            found = self._read(places, generation)
+            if found is None:
+                return None
+            kinds = following.present.kinds
+            return [Part(place, found[place], 0, kinds.get(place, PLAIN)) for place in places if place in found]
+
+    def _read(self, places: list[int], generation: int) -> dict[int, bytes] | None:
+        """The packed messages that these places meant in a generation; None when others stand there. Wants the lock of
+        what is followed."""
+        following = self._following
+        if following.generation != generation:
+            return None
+        found = following.originals(places)
+        return None if len(found) < len(places) and not following.is_current else found
 
     def close(self) -> None:
         """Let the index go; who asks again has another one made. Idempotent."""

@@ -17,6 +17,8 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Any, Final
 
+import xxhash
+
 from backpack.codec import unpack_value
 from backpack.context.keys import Keys
 from backpack.context.loading import Account, CountMessage, Loaded, account_of, loaded, no_list
@@ -136,10 +138,11 @@ class Storage:
         payloads = {key: None if content is None else join(content) for key, content in contents.items()}
         return versions, loaded(keys, payloads, count, is_sorting=is_sorting)
 
-    def read(self, places: Iterable[int], sizes: Sequence[int]) -> dict[int, bytes]:
-        """The packed messages of these places, of a list whose messages have these sizes. O(bytes of the list).
+    def read(self, places: Iterable[int], sizes: Sequence[int], digest: str) -> dict[int, bytes]:
+        """The packed messages of these places, of a list whose messages have these sizes and that digest together; what
+        was appended since doesn't matter. O(bytes of the list).
 
-        Those that are not there any more, because the list is another one by now, are left out.
+        None of them when the list is another one by now.
         """
         content = self.bp._present_content(self.keys.messages)
         if content is None:
@@ -149,7 +152,7 @@ class Storage:
         if header is None or header[0] < len(sizes):
             return {}
         starts = list(accumulate(sizes, initial=header[1]))
-        if starts[-1] > len(payload):
+        if starts[-1] > len(payload) or xxhash.xxh3_64_hexdigest(memoryview(payload)[starts[0] : starts[-1]]) != digest:
             return {}
         return {place: payload[starts[place] : starts[place + 1]] for place in places if place < len(sizes)}
 
