@@ -164,8 +164,9 @@ class ContextConfig:
         >>> ContextConfig.preset("balanced", compression_threshold=2_000).messages_to_keep
         20
         """
-        if name not in PRESETS:
-            raise InvalidArgumentError(f"there is no such preset: name={name[:40]!r}; there are {', '.join(PRESETS)}")
+        if not isinstance(name, str) or name not in PRESETS:
+            said = repr(name[:40]) if isinstance(name, str) else type(name).__name__
+            raise InvalidArgumentError(f"there is no such preset: name={said}; there are {', '.join(PRESETS)}")
         settings = dict(PRESETS[name])
         if "short_term_size" in changes:
             del settings["messages_to_keep"]
@@ -195,10 +196,12 @@ class ContextConfig:
 
     def window(self, model_window: int) -> int:
         """All that one call may have, answer included: `max_context_tokens`, or else what the model has."""
+        _count("model_window", model_window, 1)
         return model_window if self.max_context_tokens is None else self.max_context_tokens
 
     def trigger(self, window: int) -> int | None:
         """The tokens above which compression runs; None is never, by threshold."""
+        _count("window", window, 1)
         tokens, percent = self.compression_threshold, self.threshold_percent
         is_any = any(is_set(figure) for figure in (tokens, percent))
         found = []
@@ -210,6 +213,7 @@ class ContextConfig:
 
     def summary_tokens(self, tokens: int) -> int:
         """The size that a summary of so many tokens aims at."""
+        _count("tokens", tokens, 0)
         if self.compression_target_tokens is not None:
             return self.compression_target_tokens
         return int(tokens * self.compression_ratio)

@@ -22,6 +22,7 @@ from backpack.context.following import Following
 from backpack.context.framing import REPLY_TOKENS
 from backpack.context.governor import Governing
 from backpack.context.keys import KEY_DEFAULT
+from backpack.context.names import checked_name
 from backpack.context.preparing import Preparing
 from backpack.context.present import Part, messages_of, values_of
 from backpack.context.recalling import Recalling
@@ -37,6 +38,7 @@ from backpack.context.tracker import TokenTracker
 from backpack.core.commit import Commit
 from backpack.errors import InvalidArgumentError
 from backpack.memory.memory import Memory
+from backpack.store.names import checked_callable
 from backpack.store.store import Backpack
 
 MODEL_DEFAULT: Final = "gpt-4o"
@@ -100,6 +102,10 @@ class Conversation:
             raise InvalidArgumentError(f"memory is a backpack.memory.Memory: type={type(memory).__name__}")
         if window is not None and (isinstance(window, bool) or not isinstance(window, int) or window < 1):
             raise InvalidArgumentError("window is a whole number of tokens, 1 or more")
+        if model is not None:
+            checked_name(model)
+        if on_warning is not None:
+            checked_callable("on_warning", on_warning)
         self.bp = bp
         self.config = config_of(config)
         self._storage = Storage(bp, key)
@@ -115,7 +121,8 @@ class Conversation:
         self._running = Running(bp, self._preparing, self._summarizer)
         self._recalling = Recalling(self._following)
         self._adding = Adding(self._following, self._facts, lambda: self._sizes(self._tools).current)
-        self._tools = self.tracker.count_tools(tools) if tools else 0
+        is_empty = tools is None or (isinstance(tools, list | tuple) and not tools)
+        self._tools = 0 if is_empty else self.tracker.count_tools(tools)  # who has none needs no tables of a counter
         self._governing = Governing(self.config.governing, self._following, self.tracker.count_message, on_warning)
         self.was_compressed_last = False
         """Did the last `context` or `compress` compress anything?"""

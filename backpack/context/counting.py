@@ -46,6 +46,7 @@ class ExactCounter:
 
     def count(self, text: str) -> int:
         """Tokens of the text. O(its length)."""
+        checked_text(text)
         try:
             count: int = self._tokenizer.count(text)
         except UnicodeEncodeError:
@@ -64,7 +65,7 @@ class EstimatingCounter:
 
     def count(self, text: str) -> int:
         """Estimated tokens of the text. O(its length)."""
-        return estimate(text)
+        return estimate(checked_text(text))
 
     def __repr__(self) -> str:
         return "EstimatingCounter()"
@@ -94,12 +95,24 @@ class FunctionCounter:
     is_exact = False
 
     def __init__(self, function: Callable[[str], int], name: str | None = None) -> None:
+        if not callable(function) or not (name is None or isinstance(name, str)):
+            raise InvalidArgumentError(
+                f"a counter is a function of a text, and its name a str: type={type(function).__name__}, "
+                f"name={type(name).__name__}"
+            )
         self.name: str = name or str(getattr(function, "__name__", type(function).__name__))
         self._function = function
 
     def count(self, text: str) -> int:
         """What the function says; raises InvalidArgumentError for what can be no count."""
         return checked_count(self._function(text), self.name)
+
+
+def checked_text(text: Any) -> str:
+    """A text to be counted, or `InvalidArgumentError`."""
+    if not isinstance(text, str):
+        raise InvalidArgumentError(f"a text is a str: type={type(text).__name__}")
+    return text
 
 
 def checked_count(count: Any, name: str) -> int:

@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from backpack.context.config import PRESETS, STRATEGIES, ContextConfig, is_set
 from backpack.errors import InvalidArgumentError, MissingFileError
+from backpack.store.names import checked_mapping
 
 DEFAULT: Final = "default"
 UNUSED: Final = "default, not in force"
@@ -135,7 +136,7 @@ def configured(
     `code`: fields of `ContextConfig`; what they set, nothing from outside touches. `file` is read in place of the one
     that the environment names. `InvalidArgumentError`; `MissingFileError` when a file that was named is not there.
     """
-    environ = os.environ if environ is None else environ
+    environ = os.environ if environ is None else checked_mapping("environ", environ)
     outside = _from_file(_file_of(environ, file))
     for nearer in (_from_environment(environ), code):
         if not _SAME.isdisjoint(nearer):  # what is farther says neither of them
@@ -214,6 +215,8 @@ def _from_file(path: Path | None) -> dict[str, _Found]:
 
 def _file_of(environ: Mapping[str, str], file: str | os.PathLike[str] | None) -> Path | None:
     """The file that counts; None when there is none. One that somebody named has to be there."""
+    if file is not None and not isinstance(file, str | os.PathLike):
+        raise InvalidArgumentError(f"file is a str or a path, not {type(file).__name__}")
     named = os.fspath(file) if file is not None else environ.get(FILE_VARIABLE, "")
     if not named:
         default = Path(FILE_DEFAULT)

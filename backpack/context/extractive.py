@@ -17,6 +17,7 @@ from backpack.context.digest import REPEATED, SOURCES, Digest, counted, head, re
 from backpack.context.facts import KINDS
 from backpack.context.message import View
 from backpack.context.sentences import sentences, weight
+from backpack.store.names import checked_callable, checked_whole
 
 _ERRORS_PART: Final = 0.15
 _FACTS_PART: Final = 0.65
@@ -58,6 +59,8 @@ def summarize_extractive(
     of them where there are no exact words. `names` says in their place how many messages it is of, and what they refer
     to. `notes`, calls that were dropped as repeated, come before all that has a share. O(text).
     """
+    checked_whole("target_tokens", target_tokens, None)
+    checked_callable("count", count)
     digest = Digest()
     if previous:
         read(previous, digest)

@@ -150,14 +150,17 @@ _FAMILIES: Final[dict[str, tuple[str, int]]] = {
 }
 
 
-@lru_cache(maxsize=256)
 def model_of(name: str) -> Model:
     """What is known of the model of that name; never fails for a name, raises InvalidArgumentError for what is none.
 
     >>> model_of("gpt-4o-2024-08-06").window, model_of("claude-sonnet-4-5").percent, model_of("mine").family
     (128000, 125, '')
     """
-    checked_name(name)
+    return _model_of(checked_name(name))
+
+
+@lru_cache(maxsize=256)
+def _model_of(name: str) -> Model:
     family = longest_match(name, _FAMILIES)
     if family is None:
         return Model(name, "", "", WINDOW_DEFAULT, None, PERCENT_DEFAULT)

@@ -20,7 +20,7 @@ from backpack.context.keys import conversations_among
 from backpack.context.message import view
 from backpack.context.storing import Storage
 from backpack.errors import CorruptionError, InvalidArgumentError, SessionNotFoundError
-from backpack.store.names import checked_key, checked_text
+from backpack.store.names import checked_callable, checked_key, checked_text
 from backpack.store.store import Backpack
 
 PREFIX_DEFAULT: Final = "sessions"
@@ -86,9 +86,13 @@ class Sessions:
     def __init__(
         self, bp: Backpack, prefix: str = PREFIX_DEFAULT, *, make_random: Callable[[int], bytes] = os.urandom
     ) -> None:
+        if not isinstance(bp, Backpack):
+            raise InvalidArgumentError(
+                f"sessions are kept in a store, not in a {type(bp).__name__}: Sessions(backpack.open(path))"
+            )
         self.bp = bp
         self._prefix = checked_key(prefix) + "."
-        self._make_random = make_random
+        self._make_random = checked_callable("make_random", make_random)
 
     def create(self, title: str = "", **settings: Any) -> Conversation:
         """A new session; `settings` are those of `Conversation`. Its id is `id_of` the conversation. One commit."""

@@ -66,7 +66,7 @@ class Storage:
         self, message: Stored, record: Record, node: str | None, before: Sequence[Record], about: About | None
     ) -> Commit:
         """Append a message and its record, behind records of messages that had none yet."""
-        with self.bp.transaction(node=node or self._node(message.role)) as tx:
+        with self.bp.transaction(node=self._node(message.role) if node is None else node) as tx:
             self._append(tx, message, record, before, about)
         assert tx.commit is not None
         return tx.commit
@@ -75,7 +75,7 @@ class Storage:
         self, message: Stored, record: Record, node: str | None, before: Sequence[Record], about: About | None
     ) -> Commit:
         """The same for a task: waiting for durability doesn't block its loop."""
-        async with self.bp.transaction(node=node or self._node(message.role)) as tx:
+        async with self.bp.transaction(node=self._node(message.role) if node is None else node) as tx:
             self._append(tx, message, record, before, about)
         assert tx.commit is not None
         return tx.commit

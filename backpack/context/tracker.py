@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from backpack.context.budget import Budget, BudgetWarning, budget_of
 from backpack.context.cost import Cost, Price, picodollars_in, picodollars_of, usd_of
-from backpack.context.counting import Counter, counter_for, counter_of
+from backpack.context.counting import Counter, checked_text, counter_for, counter_of
 from backpack.context.definitions import NEWER, OLDER, tools_tokens
 from backpack.context.framing import REPLY_TOKENS, message_tokens
 from backpack.context.models import model_of
@@ -32,6 +32,7 @@ from backpack.context.totals import Key, Row, Totals, add_to, row_of, rows_in, t
 from backpack.context.usage import Usage, model_in, usage_of
 from backpack.errors import BudgetExceededError, CorruptionError, InvalidArgumentError
 from backpack.memory.clock import now
+from backpack.store.names import checked_callable
 
 _logger: Final = getLogger("backpack.context")
 
@@ -59,7 +60,7 @@ class TokenTracker:
         self._counter = None if counter is None else counter_of(counter)
         self._prices = Prices(prices)
         self._budget = budget_of(budget)
-        self._clock = clock
+        self._clock = checked_callable("clock", clock)
         self._rows: dict[Key, Row] = {}
         """What was recorded here."""
         self._kept: dict[Key, Row] = {}
@@ -99,9 +100,7 @@ class TokenTracker:
 
     def count_text(self, text: str) -> int:
         """Tokens of a text. O(its length)."""
-        if not isinstance(text, str):
-            raise InvalidArgumentError(f"a text is a str: type={type(text).__name__}")
-        return self.counter.count(text)
+        return self.counter.count(checked_text(text))
 
     def count_message(self, message: Any) -> int:
         """Tokens of one message of any shape: texts, calls, results, and what stands around a message."""
@@ -109,6 +108,8 @@ class TokenTracker:
 
     def count_messages(self, messages: Iterable[Any]) -> int:
         """Tokens of a prompt: its messages, and what the reply is primed with."""
+        if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
+            raise InvalidArgumentError(f"messages are a list of messages: type={type(messages).__name__}")
         return REPLY_TOKENS + sum(self.count_message(message) for message in messages)
 
     def count_tools(self, tools: Sequence[Any]) -> int:
@@ -126,6 +127,8 @@ class TokenTracker:
         """
         if isinstance(usage, int):
             return self._cost(Usage(usage, output), self._names(None, model))
+        if output != 0 or isinstance(output, bool):
+            raise InvalidArgumentError("output goes with a number of tokens of input: a usage says its own")
         return self._cost(usage_of(usage), self._names(usage, model))
 
     def record(self, usage: Any, *, purpose: str = "call", model: str | None = None) -> Cost:
@@ -143,6 +146,8 @@ class TokenTracker:
 
         is_kept -- it stands in a store as well, whose rows `resume` brings
         """
+        if not isinstance(cost, Cost):
+            raise InvalidArgumentError(f"a cost is what cost_of gave: type={type(cost).__name__}")
         if not isinstance(purpose, str) or not 0 < len(purpose) <= NAME_LENGTH_MAX:
             raise InvalidArgumentError(f"a purpose is a str of 1 to {NAME_LENGTH_MAX} characters")
         with self._lock:
@@ -213,6 +218,8 @@ class TokenTracker:
 
         The budget, what it has warned of, and what was recorded otherwise stay.
         """
+        if not isinstance(rows, Mapping):
+            raise InvalidArgumentError(f"rows are a mapping of purpose and model: type={type(rows).__name__}")
         with self._lock:
             self._kept = dict(rows)
             self._spent = totals_of(self._all()).picodollars

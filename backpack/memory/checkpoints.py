@@ -34,7 +34,8 @@ from backpack.memory.core_checkpoints import worked_out
 from backpack.memory.documents import found_entry
 from backpack.memory.entry import time_of
 from backpack.memory.listing import line_of
-from backpack.store.names import checked_checkpoint_name, checked_key, checked_limit, checked_text
+from backpack.store.names import checked_checkpoint_name, checked_key, checked_limit, checked_text, checked_whole
+from backpack.store.names import checked_items as checked_sequence
 from backpack.store.records import Checkpoint
 
 if TYPE_CHECKING:
@@ -165,7 +166,9 @@ class Checkpoints:
 
     def sums(self, checkpoints: Iterable[MemoryCheckpoint]) -> tuple[int, int]:
         """How many entries they refer to, and the tokens of these; what two refer to counts once."""
-        found = tuple(checkpoints)
+        found = checked_sequence("checkpoints", checkpoints, "checkpoints")
+        if not all(isinstance(one, MemoryCheckpoint) for one in found):
+            raise InvalidArgumentError("checkpoints are those of a memory, as list() gives them")
         recorded = [one for one in found if not one.is_of_core]
         counted = {id for one in recorded for id in one.references}
         count, tokens = sum(one.entry_count for one in recorded), sum(one.tokens for one in recorded)
@@ -190,7 +193,7 @@ class Checkpoints:
         Entries stay, and so does what `bp.checkpoint` made. History still has the records; the commits go as any others
         do.
         """
-        checked_limit(keep)
+        checked_whole("keep", keep)
         memory = self._memory
         with memory.bp._letters_at_rest(), memory.shared.lock:
             known = self._recorded()

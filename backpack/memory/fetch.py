@@ -72,6 +72,7 @@ def fetch(
     asked = [lines is not None, bytes is not None, chunk is not None, pattern is not None, bool(summary_only)]
     if sum(asked) + reference.is_slice > 1:
         raise InvalidArgumentError("a fetch takes one slice: lines, bytes, chunk, pattern or summary_only")
+    _check_context_lines(context_lines)
     if context_lines and pattern is None:
         raise InvalidArgumentError("context_lines goes with pattern")
     entry = memory.entry(reference)
@@ -154,8 +155,7 @@ def _spans(
     memory: "Memory", entry: Entry, view: View, pattern: "str | re.Pattern[str]", context_lines: int
 ) -> list[Span]:
     """The lines in which the pattern is found, with so many around each. Only what may be returned is gathered."""
-    if type(context_lines) is not int or not 0 <= context_lines <= CONTEXT_LINES_MAX:
-        raise InvalidArgumentError(f"context_lines is a whole number, 0 to {CONTEXT_LINES_MAX}")
+    _check_context_lines(context_lines)
     limits = memory.limits
     search = searching(pattern)
     found: list[Span] = []
@@ -168,6 +168,11 @@ def _spans(
     limits.check_lines(entry, count)
     limits.check_size(entry, size)
     return found
+
+
+def _check_context_lines(count: object) -> None:
+    if type(count) is not int or not 0 <= count <= CONTEXT_LINES_MAX:
+        raise InvalidArgumentError(f"context_lines is a whole number, 0 to {CONTEXT_LINES_MAX}")
 
 
 def _decoded(entry: Entry, data: bytes) -> str | bytes:

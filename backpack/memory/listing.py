@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from backpack.codec import unpack_value
 from backpack.core.payload import join
 from backpack.core.shaping import present_content
-from backpack.errors import CommitNotFoundError, CorruptionError
+from backpack.errors import CommitNotFoundError, CorruptionError, InvalidArgumentError
 from backpack.memory.entry import Entry, entry_of
 from backpack.memory.extract import lines_of_extract, telling_line
 from backpack.memory.labels import place_of
@@ -83,6 +83,9 @@ def listed(
     Of a checkpoint: those that were logged with its name, and those that it refers to.
     """
     checked_limit(limit)
+    for name, given in (("type", type), ("tag", tag)):
+        if given is not None and not isinstance(given, str):
+            raise InvalidArgumentError(f"{name} must be a str, not {given.__class__.__name__}")
     place = None if directory is None else place_of(directory)
     found: list[Entry] = []
     if limit == 0:
@@ -109,7 +112,11 @@ def shown_at(memory: "Memory", checkpoint: str) -> frozenset[str]:
 
 def _of_checkpoint(memory: "Memory", checkpoint: "str | MemoryCheckpoint") -> tuple[frozenset[str], frozenset[str]]:
     """The names that entries of a checkpoint may have been logged with, and the ids that it refers to."""
+    from backpack.memory.checkpoint_record import MemoryCheckpoint  # not needed by those who log and fetch
+
     if not isinstance(checkpoint, str):
+        if not isinstance(checkpoint, MemoryCheckpoint):
+            raise InvalidArgumentError(f"a checkpoint is named by its id, not by {type(checkpoint).__name__}")
         return frozenset((checkpoint.id,)), frozenset(checkpoint.references)
     if not checkpoint:
         return frozenset((checkpoint,)), frozenset()

@@ -31,6 +31,7 @@ from backpack.memory.tokens import CountTokens, checked_counter, estimate_tokens
 from backpack.memory.types import register_type
 from backpack.memory.values import Values
 from backpack.store.attribution import attributed_node
+from backpack.store.names import checked_callable, checked_number, checked_parts, checked_whole
 from backpack.store.store import Backpack
 
 if TYPE_CHECKING:
@@ -84,15 +85,28 @@ class Memory:
                 f"a memory is made of a store, not of a {type(bp).__name__}: Memory(backpack.open(path)), or "
                 "Memory(Backpack()) for one in memory"
             )
+        if summarize is not None:
+            checked_callable("summarize", summarize)
+        if sink is not None:
+            checked_parts("sink", sink, ("has", "put", "finish"))
+        if values is not None:
+            checked_parts("values", values, ("get", "keys", "posted", "in_sight", "read_bytes"))
         self.bp = bp
         self.keys = Keys(namespace)
         self.count_tokens = checked_counter(count_tokens)
-        self.limits = FetchLimits(max_fetch_lines, max_fetch_bytes)
+        self.limits = FetchLimits(
+            checked_whole("max_fetch_lines", max_fetch_lines, 1), checked_whole("max_fetch_bytes", max_fetch_bytes, 1)
+        )
+        hot: Hot[tuple[View, int]] = Hot(
+            checked_whole("hot_size_max", hot_size_max),
+            checked_number("hot_time_s", hot_time_s),
+            checked_callable("clock", clock),
+        )
         self.values: Values = values_of(bp) if values is None else values
         self.operations_log = Operations(self.keys, self.values, partial(listing.readable, self))
         self.sink: Sink = StoreSink(bp, self.operations_log) if sink is None else sink
         self.shared = shared_of(bp, namespace)
-        self.contents = Contents(self.values, self.keys, Hot(hot_size_max, hot_time_s, clock), self._stamp)
+        self.contents = Contents(self.values, self.keys, hot, self._stamp)
         self.statistics = Statistics(self)
         self.summarize = summarize
         self.failures: Counter[str] = Counter()
@@ -100,7 +114,7 @@ class Memory:
         self.unreadable: set[str] = set()
         """The ids of the records that are none, and were told."""
         self.monotonic = real_clock.monotonic
-        self.make_random = make_random
+        self.make_random = checked_callable("make_random", make_random)
         self._ids = Ids(clock, make_random, self.shared.ticks)
         searches.search_of(self)
 
@@ -177,7 +191,7 @@ class Memory:
         >>> short["memory_refs"][0]["type"], memory.hydrate(short) == message
         ('tool_output', True)
         """
-        return offloading.offload(self, message, limit, preview, title, type, subtype, tuple(tags), on_error)
+        return offloading.offload(self, message, limit, preview, title, type, subtype, tags, on_error)
 
     def hydrate(self, message: Any) -> Any:
         """A copy of an offloaded message with every text back in its place: equal to the original.
@@ -212,8 +226,7 @@ class Memory:
         on_error: offloading.OnError | None = None,
     ) -> Any:
         """As `offload`, in a thread of the store."""
-        labels = (title, type, subtype, tuple(tags))
-        return await offloading.aoffload(self, message, limit, preview, *labels, on_error)
+        return await offloading.aoffload(self, message, limit, preview, title, type, subtype, tags, on_error)
 
     async def ahydrate(self, message: Any) -> Any:
         """As `hydrate`, in a thread of the store."""
@@ -299,6 +312,8 @@ class Memory:
 
     def view(self, entry: Entry) -> View:
         """The content of an entry, to be read in slices. `EntryPrunedError`, `CorruptionError`."""
+        if not isinstance(entry, Entry):
+            raise InvalidArgumentError(f"a view is of an Entry, as entry(id) gives it, not of a {type(entry).__name__}")
         self._require_content(entry)
         return self.contents.view(entry.digest)
 

@@ -23,10 +23,11 @@ from backpack.errors import BackpackError, ClosedError, InvalidArgumentError
 from backpack.memory import markers
 from backpack.memory.data import is_answered_data, is_data
 from backpack.memory.failures import tell_failure
+from backpack.memory.labels import checked_labels
 from backpack.memory.log import TITLE_MAX
 from backpack.memory.messages import ABSENT, rewrite
 from backpack.memory.rendering import text_of_value
-from backpack.memory.types import check_type
+from backpack.store.names import checked_callable, checked_whole
 
 if TYPE_CHECKING:
     from backpack.memory.entry import Entry
@@ -65,17 +66,34 @@ def offload(
     title: str | None,
     type: str | None,
     subtype: str | None,
-    tags: tuple[str, ...],
+    tags: Iterable[str],
     on_error: OnError | None,
 ) -> Any:
     """A copy of the value with its long texts offloaded; the value itself when one of them couldn't be stored."""
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-        raise InvalidArgumentError("limit is a number of characters, 1 or more")
-    if isinstance(preview, bool) or not isinstance(preview, int) or preview < 0:
-        raise InvalidArgumentError("preview is a number of characters, 0 or more")
-    if type is not None:
-        check_type(type)
-    offloading = _Offloading(memory, limit, min(preview, limit), title, type, subtype, tags)
+    offloading = _offloading(memory, limit, preview, title, type, subtype, tags, on_error)
+    return _offloaded(memory, value, offloading, on_error)
+
+
+def _offloading(
+    memory: "Memory",
+    limit: int,
+    preview: int,
+    title: str | None,
+    type: str | None,
+    subtype: str | None,
+    tags: Iterable[str],
+    on_error: OnError | None,
+) -> "_Offloading":
+    """What was asked for, checked: `InvalidArgumentError` whether or not a text is long."""
+    checked_whole("limit", limit, 1)
+    preview = min(checked_whole("preview", preview), limit)
+    labels = checked_labels("output" if type is None else type, subtype, title, None, tags, None, None, None)
+    if on_error is not None:
+        checked_callable("on_error", on_error)
+    return _Offloading(memory, limit, preview, labels.title, type, labels.subtype, labels.tags)
+
+
+def _offloaded(memory: "Memory", value: Any, offloading: "_Offloading", on_error: OnError | None) -> Any:
     try:
         return offloading.value(value)
     except InvalidArgumentError:
@@ -96,14 +114,13 @@ async def aoffload(
     title: str | None,
     type: str | None,
     subtype: str | None,
-    tags: tuple[str, ...],
+    tags: Iterable[str],
     on_error: OnError | None,
 ) -> Any:
     """The same for a task, in a thread of the store."""
+    offloading = _offloading(memory, limit, preview, title, type, subtype, tags, on_error)
     try:
-        return await memory.bp._readers.run(
-            offload, memory, value, limit, preview, title, type, subtype, tags, on_error
-        )
+        return await memory.bp._readers.run(_offloaded, memory, value, offloading, on_error)
     except ClosedError as closed:
         error = closed
     return _kept(memory, value, error, on_error)

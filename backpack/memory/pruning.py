@@ -20,6 +20,7 @@ from backpack.memory.content import WHOLE_SIZE_MAX, parts_of
 from backpack.memory.entry import Entry, record_of
 from backpack.memory.statistics import report_of
 from backpack.store.erasing import erase
+from backpack.store.names import checked_flag
 
 if TYPE_CHECKING:
     from backpack.memory.memory import Memory
@@ -53,6 +54,7 @@ class MemoryPruneReport:
 def prune(memory: "Memory", keep_days: float, keep_entries: int, dry_run: bool) -> MemoryPruneReport:
     """Cost: O(entries), and with anything to take what `Backpack.purge` costs."""
     _check(keep_days, keep_entries)
+    checked_flag("dry_run", dry_run)
     with memory.bp._letters_at_rest(), memory.shared.lock:
         rows = memory.statistics.rows()
         removed, emptied = _leaving(memory, rows, keep_days, keep_entries)

@@ -20,6 +20,7 @@ from backpack.errors import InvalidArgumentError
 from backpack.memory import clock
 from backpack.memory.entry import time_of
 from backpack.memory.status_file import StatusFile
+from backpack.store.names import checked_items
 
 if TYPE_CHECKING:
     import os
@@ -65,7 +66,7 @@ def update_status(
     """See `Memory.update_status`. Without a memory the references stay as the section says them."""
     if isinstance(done, str):
         raise InvalidArgumentError("done is a list of str, not one str")
-    added = [_line("done", one) for one in done]
+    added = [_line("done", one) for one in checked_items("done", done)]
     new_task, new_phase = (
         None if task is None else _line("task", task),
         None if phase is None else _line("phase", phase),

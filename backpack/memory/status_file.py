@@ -32,6 +32,8 @@ class StatusFile:
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         """`MissingFileError` when there is no such directory."""
+        if not isinstance(directory, str | os.PathLike):
+            raise InvalidArgumentError(f"a directory is a str or a path of one, not {type(directory).__name__}")
         self.directory = os.fspath(directory)
         if not isinstance(self.directory, str) or not self.directory or "\0" in self.directory:
             raise InvalidArgumentError(f"no path of a directory: directory={self.directory!r}")

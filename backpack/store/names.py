@@ -1,7 +1,7 @@
 """Checks of the small strings that users give: keys, nodes, messages, tags, checkpoint names."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 from backpack.archive.retention import Retention
@@ -15,6 +15,7 @@ _SHOWN_MAX: Final = 100
 
 _K = TypeVar("_K")
 _T = TypeVar("_T")
+_C = TypeVar("_C", bound=Callable[..., Any])
 
 
 def checked_key(key: Any) -> str:
@@ -37,9 +38,7 @@ def made_label(node: str | None, message: str | None, tags: Iterable[str]) -> La
         node = checked_text("node", node, NAME_SIZE_MAX)
     if message is not None:
         message = checked_text("message", message, MESSAGE_SIZE_MAX, may_be_empty=True)
-    if isinstance(tags, str):
-        raise InvalidArgumentError("tags must be a list of str, not one str")
-    listed = checked_items("tags", tags)
+    listed = checked_list("tags", tags)
     if len(listed) > TAG_COUNT_MAX:
         raise InvalidArgumentError(f"a commit may have {TAG_COUNT_MAX} tags: count={len(listed)}")
     return node, message, tuple([checked_text("tag", tag, NAME_SIZE_MAX) for tag in listed])
@@ -52,6 +51,14 @@ def checked_items(what: str, items: Iterable[_T], of: str = "str") -> tuple[_T, 
     except TypeError:
         raise InvalidArgumentError(f"{what} must be a list of {of}, not {type(items).__name__}") from None
     return tuple(iterator)
+
+
+def checked_list(what: str, items: Iterable[_T]) -> tuple[_T, ...]:
+    """All of them, or `InvalidArgumentError` for what can't be gone through, and for one str, whose letters are
+    meant by nobody."""
+    if isinstance(items, str):
+        raise InvalidArgumentError(f"{what} must be a list of str, not one str")
+    return checked_items(what, items)
 
 
 def checked_mapping(what: str, mapping: Mapping[_K, _T]) -> Mapping[_K, _T]:
@@ -81,6 +88,44 @@ def checked_limit(limit: Any) -> None:
         raise InvalidArgumentError("limit must be a whole number, 0 or more, or None")
 
 
+def checked_whole(name: str, number: Any, least: int | None = 0) -> int:
+    """A whole number that is no less, or `InvalidArgumentError`, which names the argument."""
+    if isinstance(number, bool) or not isinstance(number, int) or (least is not None and number < least):
+        bound = "" if least is None else f", {least} or more"
+        raise InvalidArgumentError(f"{name} must be a whole number{bound}, not {_told(number)}")
+    return number
+
+
+def checked_number(name: str, number: Any) -> float:
+    """A number, 0 or more, which may be without end; or `InvalidArgumentError`, which names the argument."""
+    if isinstance(number, bool) or not isinstance(number, int | float) or not number >= 0:
+        raise InvalidArgumentError(f"{name} must be a number, 0 or more, not {_told(number)}")
+    return number
+
+
+def checked_callable(name: str, given: _C) -> _C:
+    """What can be called, or `InvalidArgumentError`, which names the argument."""
+    if not callable(given):
+        raise InvalidArgumentError(f"{name} is something to be called, which {type(given).__name__} is not")
+    return given
+
+
+def checked_flag(name: str, given: Any) -> bool:
+    """True or False, or `InvalidArgumentError`, which names the argument."""
+    if not isinstance(given, bool):
+        raise InvalidArgumentError(f"{name} must be True or False, not {type(given).__name__}")
+    return given
+
+
+def checked_parts(name: str, given: _T, parts: Iterable[str]) -> _T:
+    """An object that has these methods, or `InvalidArgumentError`, which names the argument."""
+    missing = [part for part in parts if not callable(getattr(given, part, None))]
+    if missing or isinstance(given, type):
+        lacks = f"which has no {missing[0]}()" if missing else "which is the class itself"
+        raise InvalidArgumentError(f"{name} can't be of type {type(given).__name__}, {lacks}")
+    return given
+
+
 def checked_namespace(namespace: Any) -> str:
     """What stands before the keys of the namespace: it and a dot; nothing for the empty one."""
     if not namespace:
@@ -106,6 +151,11 @@ def checked_checkpoint_name(name: Any) -> str:
     if re.fullmatch(r"HEAD(~[0-9]*)?\s*", name):
         raise InvalidArgumentError(f"a checkpoint can't be called {name}: that names a commit already")
     return str.__str__(name)
+
+
+def _told(number: Any) -> str:
+    """A number as it is; of anything else its type, for it may be somebody's value."""
+    return as_shown(number) if isinstance(number, int | float) else type(number).__name__
 
 
 def _begin_of(key: str) -> str:

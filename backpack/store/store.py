@@ -1283,7 +1283,10 @@ class Backpack(MutableMapping[str, Any]):
             node = attributed_node(self)
         if message is not None or tags != ():
             return made_label(node, message, tags)
-        label = self._labels.get(node)
+        try:
+            label = self._labels.get(node)
+        except TypeError:  # what can't be looked up is no str
+            return made_label(node, None, ())
         if label is None:
             label = made_label(node, None, ())
             if len(self._labels) >= _LABELS_KEPT:

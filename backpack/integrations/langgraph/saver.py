@@ -41,15 +41,17 @@ from backpack.integrations.langgraph.retaining import erase_when_due, retain
 from backpack.integrations.langgraph.retention import DELETE, KEEP_LATEST, STRATEGIES, Retention
 from backpack.integrations.langgraph.rewriting import drop, erased, rewrite
 from backpack.integrations.langgraph.selecting import Known, Selection, latest, within, without_runs
-from backpack.integrations.langgraph.serializing import StrictSerializer
+from backpack.integrations.langgraph.serializing import StrictSerializer, checked_types
 from backpack.integrations.langgraph.threads import Threads, threads_of
 from backpack.integrations.langgraph.writing import Draft, missing_channels, put, put_writes
 from backpack.memory.clock import now
+from backpack.store.names import checked_callable, checked_limit, checked_list, checked_mapping, checked_parts
 from backpack.store.store import Backpack
 
 _KNOWN_FIELDS: Final = frozenset(
     ("v", "ts", "id", "channel_values", "channel_versions", "versions_seen", "updated_channels")
 )
+_CONFIG: Final = '{"configurable": {"thread_id": "1"}}'
 _Result = TypeVar("_Result")
 
 
@@ -83,16 +85,18 @@ class BackpackSaver(
         clock: Callable[[], float] = now,
         **options: Any,
     ) -> None:
-        allowed = tuple(allowed_types)
+        allowed = checked_types("allowed_types", allowed_types)
         if serde is None:
             serde = StrictSerializer(allowed)
         elif allowed:
             raise InvalidArgumentError("allowed_types are those of the default serializer: allow them in your serde")
+        else:
+            checked_parts("serde", serde, ("dumps_typed", "loads_typed"))
         if retention is not None and not isinstance(retention, Retention):
             raise InvalidArgumentError(f"retention must be a Retention or None, not {type(retention).__name__}")
         super().__init__(serde=serde)
         self.retention = retention
-        self._clock = clock
+        self._clock = checked_callable("clock", clock)
         self._owns_store = not isinstance(store, Backpack)
         self.bp: Backpack = store_of(store, "BackpackSaver", options)
         opened = self.bp._opened
@@ -192,6 +196,19 @@ class BackpackSaver(
         `config`: of this thread, namespace and id, as far as it names them; None: of all threads. `filter`: what their
         metadata have to say. `before`: those below its checkpoint id.
         """
+        checked_limit(limit)
+        for name, given in (("config", config), ("filter", filter), ("before", before)):
+            if given is not None:
+                checked_mapping(name, given)
+        return self._listed(config, filter, before, limit)
+
+    def _listed(
+        self,
+        config: RunnableConfig | None,
+        filter: dict[str, Any] | None,
+        before: RunnableConfig | None,
+        limit: int | None,
+    ) -> Iterator[CheckpointTuple]:
         if limit is None or limit > 0:
             found = listed(self._threads(), self.serde, config, filter, get_checkpoint_id(before) if before else None)
             yield from islice(found, limit)
@@ -215,9 +232,10 @@ class BackpackSaver(
         What later checkpoints of a `DeltaChannel` are made of stays, hidden. Cost: reading all threads, and writing
         those that lose something.
         """
-        if run_ids:
+        wanted = checked_list("run_ids", run_ids)
+        if wanted:
             threads = self._threads()
-            self._keep(threads.names(), lambda known: without_runs(known, run_ids))
+            self._keep(threads.names(), lambda known: without_runs(known, wanted))
             erased(threads, None)
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
@@ -252,9 +270,7 @@ class BackpackSaver(
             raise InvalidArgumentError(f"no such strategy: strategy={strategy!r}; it is one of {', '.join(STRATEGIES)}")
         if strategy == DELETE and rule.is_bounded:
             raise InvalidArgumentError('strategy="delete" keeps nothing: leave keep_last, older_than and max_bytes out')
-        if isinstance(thread_ids, str):
-            raise InvalidArgumentError("thread_ids must be a list of str, not one str")
-        ids = [str(thread_id) for thread_id in thread_ids]
+        ids = [str(thread_id) for thread_id in checked_list("thread_ids", thread_ids)]
         if strategy == DELETE:
             self._drop(ids)
         else:
@@ -267,7 +283,7 @@ class BackpackSaver(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
         """The writes that make the channels, from the nearest ancestor that has a value on, and that value."""
-        if not channels:
+        if not checked_list("channels", channels):
             return {}
         thread_id, namespace = _place(config)
         threads = self._threads()
@@ -391,7 +407,8 @@ class BackpackSaver(
 
     def with_allowlist(self, extra_allowlist: Collection[tuple[str, ...]]) -> "BackpackSaver":
         """The same saver, over the same store, whose serializer lets these types through as well."""
-        return cast(BackpackSaver, super().with_allowlist(extra_allowlist))
+        allowed = checked_types("extra_allowlist", extra_allowlist)
+        return cast(BackpackSaver, super().with_allowlist(cast("Collection[tuple[str, ...]]", allowed)))
 
     # -- inside ------------------------------------------------------------------------------------------------
 
@@ -466,5 +483,7 @@ class BackpackSaver(
 
 
 def _place(config: RunnableConfig) -> tuple[Any, str]:
+    if not isinstance(config, Mapping):
+        raise InvalidArgumentError(f"config is a dict, not {type(config).__name__}: {_CONFIG}")
     named = config["configurable"]
     return named["thread_id"], named.get("checkpoint_ns", "")

@@ -12,11 +12,24 @@ from typing import Any, Final
 from langgraph.checkpoint.serde.event_hooks import SerdeEvent, register_serde_event_listener
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
+from backpack.errors import InvalidArgumentError
+from backpack.store.names import checked_list
+
 _log: Final = logging.getLogger(__name__)
 
 _BLOCKED: Final = "msgpack_blocked"
 _TOLD_MAX: Final = 1_000
 _NAME_SHOWN_MAX: Final = 200
+
+
+def checked_types(what: str, types: Iterable[type | tuple[str, ...]]) -> tuple[type | tuple[str, ...], ...]:
+    """Classes, or their modules and names; `InvalidArgumentError` for anything else."""
+    found = checked_list(what, types)
+    for one in found:
+        is_named = isinstance(one, tuple) and len(one) >= 2 and all(isinstance(part, str) for part in one)
+        if not isinstance(one, type) and not is_named:
+            raise InvalidArgumentError(f"{what} has classes, or (module, name): type={type(one).__name__}")
+    return found
 
 
 class StrictSerializer(JsonPlusSerializer):

@@ -18,7 +18,7 @@ from backpack.core.commit import Commit, Facts
 from backpack.integrations.langgraph.opening import IN_MEMORY, store_of
 from backpack.integrations.langgraph.store_batches import Batch, batch_of
 from backpack.integrations.langgraph.store_catalog import Catalog, catalog_of
-from backpack.integrations.langgraph.store_expiry import checked_minutes
+from backpack.integrations.langgraph.store_expiry import check_ttl, checked_interval
 from backpack.integrations.langgraph.store_reading import Reading
 from backpack.integrations.langgraph.store_sweeping import Sweeper
 from backpack.integrations.langgraph.store_vectors import Indexing
@@ -26,6 +26,7 @@ from backpack.integrations.langgraph.store_words import words_of
 from backpack.integrations.langgraph.store_writing import Vectors, put_all, refresh, sweep
 from backpack.memory import clock as real_clock
 from backpack.store import tasks
+from backpack.store.names import checked_callable, checked_number
 from backpack.store.store import Backpack
 
 _SWEEP_INTERVAL_MINUTES: Final = 5.0
@@ -70,14 +71,12 @@ class BackpackStore(BaseStore):
         **options: Any,
     ) -> None:
         """`clock`: seconds since 1970. What `backpack.open` raises, this raises."""
-        default_ttl = None if ttl is None else ttl.get("default_ttl")
-        if default_ttl is not None:
-            checked_minutes(default_ttl)
+        check_ttl(ttl)
         self._indexing = Indexing(index)
         self.index_config = self._indexing.config
         self.embeddings = self._indexing.embeddings
         self.ttl_config = ttl
-        self._clock = clock
+        self._clock = checked_callable("clock", clock)
         self._is_owner = not isinstance(store_or_path, Backpack)
         self.bp = store_of(store_or_path, "BackpackStore", options)
         self._sweeper = Sweeper(_weakly(self))
@@ -156,12 +155,14 @@ class BackpackStore(BaseStore):
             future: Future[None] = Future()
             future.set_result(None)
             return future
-        minutes = sweep_interval_minutes or self.ttl_config.get("sweep_interval_minutes") or _SWEEP_INTERVAL_MINUTES
-        return self._sweeper.start(checked_minutes(minutes) * 60)
+        minutes = sweep_interval_minutes
+        if minutes is None:
+            minutes = self.ttl_config.get("sweep_interval_minutes") or _SWEEP_INTERVAL_MINUTES
+        return self._sweeper.start(checked_interval("sweep_interval_minutes", minutes) * 60)
 
     def stop_ttl_sweeper(self, timeout: float | None = None) -> bool:
         """End that thread and wait for it, so many seconds (None: for ever); False when it hasn't ended in time."""
-        return self._sweeper.stop(timeout)
+        return self._sweeper.stop(None if timeout is None else checked_number("timeout", timeout))
 
     # -- the end ---------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from backpack.errors import InvalidArgumentError
 from backpack.integrations.langgraph.store_expiry import checked_minutes
 from backpack.integrations.langgraph.store_names import Namespace, name_of, shelf_of
 from backpack.integrations.langgraph.store_records import Index
+from backpack.store.names import checked_items, checked_mapping, checked_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +62,23 @@ class Batch:
 def batch_of(ops: Iterable[Op]) -> Batch:
     """The batch. `InvalidNamespaceError`, `InvalidArgumentError`, and ValueError for an operation that there isn't."""
     batch = Batch()
-    for number, op in enumerate(ops):
+    for number, op in enumerate(checked_items("ops", ops, "operations")):
         batch.count += 1
         if isinstance(op, GetOp):
             checked_namespace(op.namespace)
             batch.gets.append((number, op))
         elif isinstance(op, SearchOp):
             checked_namespace(op.namespace_prefix)
+            _check_page(op)
+            if op.filter is not None:
+                checked_mapping("filter", op.filter)
+            if op.query is not None and not isinstance(op.query, str):
+                raise InvalidArgumentError(f"query must be a str, not {type(op.query).__name__}")
             batch.searches.append((number, op))
         elif isinstance(op, ListNamespacesOp):
+            _check_page(op)
+            if op.max_depth is not None:
+                checked_whole("max_depth", op.max_depth, None)
             for condition in op.match_conditions or ():
                 checked_namespace(condition.path)
                 if condition.match_type not in ("prefix", "suffix"):
@@ -85,7 +94,11 @@ def batch_of(ops: Iterable[Op]) -> Batch:
 
 def checked_namespace(namespace: Any) -> Namespace:
     """A namespace, or `InvalidNamespaceError`. What labels may hold, LangGraph's own methods check before."""
-    if isinstance(namespace, str) or not all(isinstance(label, str) for label in namespace):
+    if (
+        isinstance(namespace, str)
+        or not isinstance(namespace, Iterable)
+        or not all(isinstance(label, str) for label in namespace)
+    ):
         raise InvalidNamespaceError(f"Namespace labels must be strings. Got {type(namespace).__name__}.")
     return tuple(namespace)
 
@@ -110,6 +123,12 @@ def literal_prefix(op: ListNamespacesOp) -> Namespace:
     return longest
 
 
+def _check_page(op: SearchOp | ListNamespacesOp) -> None:
+    """Negative ones mean what they mean to `InMemoryStore`: they are counted from the end."""
+    checked_whole("limit", op.limit, None)
+    checked_whole("offset", op.offset, None)
+
+
 def _put_of(op: PutOp) -> Put:
     namespace, key = checked_namespace(op.namespace), str(op.key)
     shelf = shelf_of(namespace)
@@ -122,7 +141,7 @@ def _put_of(op: PutOp) -> Put:
     if op.index is False:
         index = False
     elif op.index is not None:
-        if isinstance(op.index, str) or not all(isinstance(path, str) for path in op.index):
+        if not isinstance(op.index, list | tuple) or not all(isinstance(path, str) for path in op.index):
             raise InvalidArgumentError("index must be False, None or a list of paths, such as ['text']")
         index = tuple(op.index)
     minutes = None if op.ttl is None else checked_minutes(op.ttl)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from backpack.errors import InvalidArgumentError
 from backpack.integrations.langgraph.store_names import EXPIRY
 from backpack.integrations.langgraph.store_records import Expiry, unpacked_expiry
+from backpack.store.names import checked_flag, checked_mapping, checked_number
 from backpack.store.store import Backpack
 
 _WRITTEN_SHARE: Final = 32
@@ -100,6 +101,26 @@ class Expiries:
 def begun(minutes: float, now_us: int) -> Expiry:
     """A time to live that begins now."""
     return Expiry(minutes, now_us + round(minutes * _MINUTE_US))
+
+
+def check_ttl(ttl: Any) -> None:
+    """Refuse what is no configuration of expiry, with `InvalidArgumentError`."""
+    if ttl is None:
+        return
+    checked_mapping("ttl", ttl)
+    if ttl.get("default_ttl") is not None:
+        checked_minutes(ttl["default_ttl"])
+    if ttl.get("refresh_on_read") is not None:
+        checked_flag("ttl['refresh_on_read']", ttl["refresh_on_read"])
+    if ttl.get("sweep_interval_minutes") is not None:
+        checked_interval("ttl['sweep_interval_minutes']", ttl["sweep_interval_minutes"])
+
+
+def checked_interval(name: str, minutes: Any) -> float:
+    """Minutes between two sweeps, or `InvalidArgumentError`."""
+    if not 0 < checked_number(name, minutes) <= _MINUTES_MAX:
+        raise InvalidArgumentError(f"{name} must be minutes, above 0 and up to {_MINUTES_MAX:,.0f}")
+    return float(minutes)
 
 
 def checked_minutes(minutes: Any) -> float:

@@ -19,6 +19,7 @@ from backpack.codec import pack_value
 from backpack.errors import InvalidArgumentError
 from backpack.integrations.langgraph.store_records import ITEM_SIZES, Index, Vector, vector_length
 from backpack.memory.rendering import text_of_value
+from backpack.store.names import checked_callable, checked_mapping, checked_whole
 
 _WHOLE: Final = "$"
 _TYPES: Final = {"f": "<f4", "d": "<f8"}
@@ -30,16 +31,26 @@ class Indexing:
 
     def __init__(self, config: IndexConfig | None) -> None:
         """`config`: as LangGraph has it; without `embed` its fields are searched by words."""
+        if config is not None:
+            checked_mapping("index", config)
         self.config = None if config is None else config.copy()
         fields = None if config is None else config.get("fields")
-        if isinstance(fields, str) or not all(isinstance(field, str) for field in fields or ()):
+        if (
+            not isinstance(fields, Iterable | None)
+            or isinstance(fields, str)
+            or not all(isinstance(field, str) for field in fields or ())
+        ):
             raise InvalidArgumentError("index['fields'] must be a list of paths, such as ['text', 'notes[*].body']")
         self.fields = tuple(fields or (_WHOLE,))
         self.is_whole = self.fields == (_WHOLE,)
         """Is all of a value searched?"""
         self._paths = _tokenized(self.fields)
         embed = None if config is None else config.get("embed")
+        if embed is not None and not isinstance(embed, str | Embeddings):
+            checked_callable("index['embed']", embed)
         self.embeddings: Embeddings | None = None if embed is None else ensure_embeddings(embed)
+        if config is not None and config.get("dims") is not None:
+            checked_whole("index['dims']", config["dims"], 1)
         self._dims = None if config is None or self.embeddings is None else config.get("dims")
 
     def texts(self, value: Mapping[str, Any], index: Index) -> dict[str, str]:
