@@ -14,7 +14,7 @@ What a message had in `memory_refs` before stands, meanwhile, in the first refer
 """
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +27,7 @@ from backpack.memory.labels import checked_labels
 from backpack.memory.log import TITLE_MAX
 from backpack.memory.messages import ABSENT, rewrite
 from backpack.memory.rendering import text_of_value
+from backpack.memory.shapes import CALL_ITEMS, CALLS, CONTENTS, MEDIA, RESULTS, ROLES, SIGNED
 from backpack.store.names import checked_callable, checked_whole
 
 if TYPE_CHECKING:
@@ -45,6 +46,16 @@ _TITLE_READ: Final = 400
 
 _ARGUMENTS: Final = "arguments"
 """The field of a tool call in which its arguments stand as JSON text."""
+
+_NAMES: Final[Mapping[str, Container[object]]] = {
+    "role": ROLES,
+    "type": frozenset((*ROLES, *CALLS, *CALL_ITEMS, *RESULTS, *SIGNED, *MEDIA, *CONTENTS, "message")),
+}
+"""What is understood in these fields."""
+
+_IDS: Final = frozenset(("tool_call_id", "tool_use_id", "call_id"))
+_ID_SIZE_MAX: Final = 256
+"""Characters: a longer one is no id, whatever the field is called."""
 
 _TYPES: Final = {
     "tool": "tool_output",
@@ -213,7 +224,7 @@ class _Offloading:
                 if scope is not None:
                     scope.seen.add(marker.id)
                 return text
-        if len(text) <= self._limit and not is_lost:
+        if not is_lost and (len(text) <= self._limit or _is_name(text, field)):
             return text
         self._seen += 1
         if isinstance(text, str) and not is_lost and self._memory.shared.answers.has(text):
@@ -316,6 +327,11 @@ class _Hydrating:
         if left and replaced is not ABSENT and isinstance(left[0], dict):
             left[0][_REPLACED] = replaced
         return left or replaced
+
+
+def _is_name(text: str | bytes, field: str) -> bool:
+    """Does it say what a message or a block is, or which call it answers? That stays, whatever the limit."""
+    return (field in _IDS and len(text) <= _ID_SIZE_MAX) or text in _NAMES.get(field, ())
 
 
 def _title_of(text: str) -> str:

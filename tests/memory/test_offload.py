@@ -778,3 +778,33 @@ def test_a_message_whose_entry_was_pruned_stays_as_it_is() -> None:
     for one in shown:
         with pytest.raises(EntryPrunedError):
             memory.hydrate(memory.offload(one))
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5])
+def test_roles_types_and_the_ids_of_calls_stay_however_low_the_limit_is(limit: int) -> None:
+    memory = Memory(Backpack())
+    messages = [
+        {"role": "developer", "content": "be brief"},
+        {"role": "user", "content": [{"type": "text", "text": "what is there?"}]},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "input": {"path": "/a/b/c"}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "a listing"}]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "a long answer"},
+        {"type": "function_call_output", "call_id": "call_2", "output": "another one"},
+        {"type": "human", "content": "a question"},
+    ]
+    short = memory.offload(messages, limit=limit, preview=0)
+    assert memory.hydrate(short) == messages
+    for one, was in zip(short, messages, strict=True):
+        for name in ("role", "type", "tool_call_id", "call_id"):
+            assert one.get(name) == was.get(name)
+    assert short[3]["content"][0] == {**messages[3]["content"][0], "content": short[3]["content"][0]["content"]}
+    assert short[2]["content"][0]["type"] == "tool_use" and short[1]["content"][0]["type"] == "text"
+    assert all("mem://" in str(one) for one in short)
+    assert {entry.type for entry in memory.list()} == {"tool_output", "context", "output"}
+
+
+def test_a_long_text_in_a_field_called_role_or_type_is_a_text() -> None:
+    memory = Memory(Backpack())
+    value = {"role": "x" * 7_000, "type": "y" * 7_000, "call_id": "z" * 7_000}
+    short = memory.offload(value)
+    assert len(str(short)) < 4_000 and memory.hydrate(short) == value
