@@ -6,13 +6,9 @@ just now would always come last: the small index is ranked with the rarity that 
 
 from collections.abc import Collection, Iterator
 from heapq import merge
-from math import log
-from typing import Final
 
 from backpack.memory.queries import Query
-from backpack.memory.search_index import Index, Match
-
-_RARITY_MIN: Final = 1e-6
+from backpack.memory.search_index import Index, Match, rarity
 
 
 def ranked(query: Query, base: Index | None, hidden: Collection[str], recent: Index | None) -> Iterator[Match]:
@@ -26,11 +22,18 @@ def ranked(query: Query, base: Index | None, hidden: Collection[str], recent: In
     factors = {}
     for term in query.terms:
         count = recent.count_of(term)
-        factors[term] = _rarity(every + few, base.count_of(term) + count) / _rarity(few, count)
+        factors[term] = rarity(every + few, base.count_of(term) + count) / rarity(few, count)
     both = base.best(query, hidden), recent.best(query, (), factors)
     return merge(*both, key=lambda match: (match.is_spread, -match.score))
 
 
-def _rarity(documents: int, with_term: int) -> float:
-    """The inverse document frequency, as FTS5 has it."""
-    return max(log((documents - with_term + 0.5) / (with_term + 0.5)), _RARITY_MIN)
+def placed(query: Query, base: Index | None, hidden: Collection[str], recent: Index | None) -> Iterator[Match]:
+    """The same of entries of one document each, whose chunk is a place: among equals the lower comes first.
+
+    The order is the same however entries are shared out to the two: the small index is weighed as the large one is.
+    """
+    if not query.terms:
+        return iter(())
+    frame = None if base is None else base.frame(query.terms)
+    found = [one.placed(query, out, by) for one, out, by in ((base, hidden, None), (recent, (), frame)) if one]
+    return merge(*found, key=lambda match: (match.rank, match.chunk))

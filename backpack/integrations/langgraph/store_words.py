@@ -4,6 +4,9 @@ What is asked is a sentence more often than a list of words, so an item need not
 the rarer they are, the better it is (bm25). The names of fields count too, a sixth of what stands in them. Words of its
 namespaces stand beside those of an item, so that a search costs the hits of the namespace it looks in.
 
+Items that fit equally well come in the order in which they were put first, as without a query: the place of an item
+stands in the index where a memory has the number of a chunk.
+
 The index is that of the memory (`memory/following.py`): it follows the Backpack, is made anew where it is missing, and
 stands in a file of its own beside a plain opened store. Which fields are searched is a matter of the store that asks
 first; one with other fields begins an index of its own.
@@ -19,10 +22,13 @@ from backpack.integrations.langgraph.store_vectors import Indexing, as_json
 from backpack.memory.documents import Document
 from backpack.memory.following import Following
 from backpack.memory.queries import Query, parsed
-from backpack.memory.ranking import ranked
+from backpack.memory.ranking import placed
 from backpack.store.store import Backpack
 
 _NAMESPACE: Final = "langgraph.store/"
+
+_PLACES: Final = 1
+"""An index without places, or with others, is made anew."""
 
 Hit = tuple[str, float]
 """The name of an item, and its score: the higher, the better."""
@@ -36,7 +42,7 @@ class Words(Following):
         self._indexing = indexing
 
     def find(self, query: str, namespace: Namespace, is_wanted: Callable[[str], bool], count: int | None) -> list[Hit]:
-        """The best so many items (None: all) that fit and are wanted, best first, the newer first among equals.
+        """The best so many items (None: all) that fit and are wanted, best first; among equals what was put first.
 
         `namespace`: only there and below is looked; so deep ones may be in the way that `is_wanted` has to refuse them.
         Cost: the items there that have any of the words. `SearchUnavailableError` when this Python has no FTS5.
@@ -49,8 +55,11 @@ class Words(Following):
             return self._asked(lambda: self._found(wanted, is_wanted, count))
 
     def _found(self, query: Query, is_wanted: Callable[[str], bool], count: int | None) -> list[Hit]:
-        matches = ranked(query, self._base(), self._hidden, self._recent)
+        matches = placed(query, self._base(), self._hidden, self._recent)
         return list(islice(((one.id, one.score) for one in matches if is_wanted(one.id)), count))
+
+    def _identity(self) -> dict[str, int | str]:
+        return {**super()._identity(), "places": _PLACES}
 
     def _ids(self) -> Iterator[str]:
         start = len(ITEMS)
@@ -69,7 +78,9 @@ class Words(Following):
             _gather(as_json(record.value), names, texts)
         else:
             texts += self._indexing.texts(record.value, record.index).values()
-        return iter((Document(id, 0, "\n".join(texts), "", " ".join(scopes_of(record.namespace)), "\n".join(names)),))
+        return iter(
+            (Document(id, record.place, "\n".join(texts), "", " ".join(scopes_of(record.namespace)), "\n".join(names)),)
+        )
 
 
 def words_of(bp: Backpack, indexing: Indexing) -> Words:

@@ -1,5 +1,6 @@
 """A query without embeddings: items are found by their words."""
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ from langgraph.store.base import PutOp
 
 import backpack
 from backpack import Backpack, InvalidArgumentError, UnstorableValueError
-from backpack.integrations.langgraph import BackpackStore
+from backpack.integrations.langgraph import BackpackStore, store_words
 from backpack.integrations.langgraph.store_words import words_of
 from backpack.memory import Memory
+from backpack.memory.documents import Document
+from backpack.memory.following import Following
 
 FACTS = {
     "pizza": {"food": "pizza with olives", "likes": True},
@@ -185,3 +188,43 @@ def test_what_can_not_be_stored_is_told_with_embeddings_too() -> None:
     odd = BackpackStore(Backpack(), index={"dims": 1, "embed": lambda texts: [[10**400] for _ in texts]})
     with pytest.raises(InvalidArgumentError, match="list of numbers"):
         odd.put(("a",), "k", {"a": "b"})
+
+
+@pytest.mark.parametrize("count", [12, 700])
+def test_items_that_fit_equally_well_come_as_they_were_put_first_and_so_again_after_reopening(
+    count: int, tmp_path: Path
+) -> None:
+    make = random.Random(3)
+    names = [f"k{number:03}" for number in range(count)]
+    make.shuffle(names)
+    orders = []
+    store = BackpackStore(tmp_path / "store")
+    for number, name in enumerate(names):
+        if number in (count // 3, count // 2, count - 3):  # what is put later is in another index
+            store.search((), query="words")
+        store.put((make.choice("ab"), "x"), name, {"text": "the same words"})
+    store.put(("a", "x"), "again", {"text": "other ones"})
+    for namespace in (("a", "x"), ("b", "x")):
+        if store.get(namespace, names[0]) is not None:
+            store.put(namespace, names[0], {"text": "the same words"})  # keeps its place
+    for _ in range(3):
+        orders.append([hit.key for hit in store.search((), query="words same", limit=count)])
+        assert [hit.key for hit in store.search((), query="words same", limit=5)] == orders[-1][:5]
+        store.close()
+        store = BackpackStore(tmp_path / "store")
+    store.close()
+    assert orders == [names] * 3
+    with BackpackStore(tmp_path / "store", mode="r") as reader:
+        assert [hit.key for hit in reader.search((), query="words same", limit=count)] == names
+
+
+def test_an_index_that_knows_no_places_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(store_words.Words, "_identity", Following._identity)
+        before.setattr(store_words, "Document", lambda id, place, *texts: Document(id, 0, *texts))
+        with BackpackStore(tmp_path / "store") as store:
+            for key in "cab":
+                store.put(("n",), key, {"text": "the same words"})
+            store.search((), query="words")
+    with BackpackStore(tmp_path / "store") as store:
+        assert [hit.key for hit in store.search((), query="words")] == ["c", "a", "b"]
