@@ -35,9 +35,10 @@ def copy_to(
     store: Backpack, seq: int, folder: Folder, key: Key | None, *, is_fork: bool, replaced: Replaced = _NOTHING
 ) -> None:
     """Everything up to a commit as a store in an empty folder. The commits of a fork get ids of its own."""
-    if key is None and store._opened is not None and store._opened.manifest.secret:
+    if key is None and store._is_secret():
         raise InvalidArgumentError(
-            "the store is encrypted: give a key= for the copy too, it would be readable by anyone"
+            "the store is encrypted, or a fork of one that is: give a key= for the copy too, it would be readable by "
+            "anyone; where that is wanted make a new store of the values: Backpack(bp.snapshot().to_dict())"
         )
     store_id = os.urandom(16)
     covers, secret = new_covers(store_id, key)

@@ -613,7 +613,7 @@ class Backpack(MutableMapping[str, Any]):
         """A store of its own that shares the history up to `at` and goes on from there. This one is never touched.
 
         With `path` it is an opened store in that directory, which is missing or empty; `key` encrypts it, and must be
-        given when this one is encrypted.
+        given when this one is encrypted, or a fork of one that is.
 
         >>> bp = Backpack({"a": 1})
         >>> other = bp.fork()
@@ -918,7 +918,7 @@ class Backpack(MutableMapping[str, Any]):
 
         Open snapshots, subscriptions and large values of the past that nothing else keeps don't go in. `StorageError`
         or `DiskFullError` when the disk refuses; an old file at the path is there still. Cost: O(bytes + changes).
-        `key` encrypts what an opened store exports, and must be given when that is encrypted itself.
+        `key` encrypts what an opened store or a fork of one exports, and must be given when that is encrypted itself.
 
         >>> import io
         >>> file = io.BytesIO()
@@ -927,9 +927,10 @@ class Backpack(MutableMapping[str, Any]):
         ['search', 'book']
         """
         self._require_open()
-        if self._archive is None and key is not None:
+        is_secret = self._is_secret()
+        if self._archive is None and key is not None and not is_secret:
             raise InvalidArgumentError("the export of a store in memory can't be encrypted: leave key= out")
-        if self._archive is not None:
+        if self._archive is not None or is_secret:
             self._adopt()
             from backpack.store.moving import export_to  # which opens stores, and so imports this file
 
@@ -1143,6 +1144,13 @@ class Backpack(MutableMapping[str, Any]):
         store = cls.__new__(cls)
         store._set_up(engine, last_ns, opened, archive)
         return store
+
+    def _is_secret(self) -> bool:
+        """Is it encrypted where it was opened, or is it a fork, at any remove, of a store that is?"""
+        one: Backpack | None = self
+        while one is not None and not (one._opened is not None and one._opened.manifest.secret):
+            one = one._origin
+        return one is not None
 
     def _fork_archived(self, archive: "Archive", seq: int, substitute: bytes | None) -> "Backpack":
         """A fork that has what was archived up to `seq` before it. Wants the lock."""

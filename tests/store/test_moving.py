@@ -10,7 +10,7 @@ import pytest
 
 import backpack
 from backpack import Backpack, CommitPrunedError, CorruptionError, InvalidArgumentError, WrongKeyError
-from backpack.errors import ValueUnavailableError
+from backpack.errors import ClosedError, ValueUnavailableError
 from backpack.storage.memory import MemoryFolder
 from backpack.store.node import Node
 from tests.archive.stores import opened_in, small_segments
@@ -254,3 +254,49 @@ def test_a_copy_up_to_a_checkpoint_that_is_none_any_more_can_be_read(tmp_path: P
     with bp.fork(5, path=tmp_path / "fork") as fork:
         assert fork.snapshot().to_dict() == state and fork.head is not None and fork.head.seq == 5
     bp.close()
+
+
+@pytest.mark.parametrize("way", ["fork", "fork of a fork", "snapshot", "replay", "load", "empty", "closed"])
+def test_what_comes_of_an_encrypted_store_leaves_memory_with_a_key_only(way: str, tmp_path: Path) -> None:
+    key, other_key = bytes(range(32)), bytes(32)
+    bp = backpack.open(tmp_path / "store", key=key)
+    bp.pack("secret", "in words " * 50)
+    for number in range(5):
+        bp.pack("number", number)
+    file = io.BytesIO()
+    bp.export(file, key=key)
+    file.seek(0)
+    fork = {
+        "fork": lambda: bp.fork(),
+        "fork of a fork": lambda: bp.fork().fork().fork(2),
+        "snapshot": lambda: bp.snapshot(3).fork(),
+        "replay": lambda: bp.replay(1),
+        "load": lambda: Backpack.load(file, key=key).fork(),
+        "empty": lambda: bp.fork(0),
+        "closed": lambda: bp.fork(),
+    }[way]()
+    fork.pack("more", "words of mine " * 20)
+    if way == "closed":
+        bp.close()
+    else:
+        with pytest.raises(InvalidArgumentError, match="key="):
+            fork.export(io.BytesIO())
+        with pytest.raises(InvalidArgumentError, match="key="):
+            fork.export(tmp_path / "plain")
+        with pytest.raises(InvalidArgumentError, match="key="):
+            fork.fork(path=tmp_path / "folder")
+        expected = fork.snapshot().to_dict()
+        sealed = io.BytesIO()
+        fork.export(sealed, key=other_key)
+        assert b"words" not in sealed.getvalue()
+        sealed.seek(0)
+        with Backpack.load(sealed, key=other_key) as loaded:
+            assert loaded.snapshot().to_dict() == expected
+        with fork.fork(path=tmp_path / "copy", key=other_key) as copy:
+            assert copy.snapshot().to_dict() == expected
+        plain = io.BytesIO()
+        Backpack(expected).export(plain)  # said in so many words
+        assert b"words of mine" in plain.getvalue()
+    with pytest.raises((InvalidArgumentError, ClosedError)):
+        fork.export(io.BytesIO())
+    assert not (tmp_path / "plain").exists()
