@@ -117,3 +117,29 @@ def test_a_refusal_shows_no_value_but_numbers() -> None:
         assert "secret" not in str(caught.value)
     with pytest.raises(InvalidArgumentError, match="limit must be a whole number, 1 or more, not -3"):
         checked_whole("limit", -3, 1)
+
+
+@pytest.mark.parametrize("inner", ["a.entries", "a.content", "a.parts", "a.checkpoints.b", "x.a.content", "a..entries"])
+def test_no_memory_is_made_among_the_keys_of_another_one(inner: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="belongs to a memory at"):
+        Memory(Backpack(), namespace=inner)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("a", "a.b"), ("a", "a.operations"), ("a", "a.contents"), ("content", "content.b"), ("a", "a.")]
+)
+def test_memories_one_within_the_name_of_the_other_share_nothing(one: str, other: str) -> None:
+    bp = Backpack()
+    memories = [Memory(bp, namespace=namespace) for namespace in (one, other)]
+    long = "a line of a long text\n" * 60_000
+    entries = [[memory.log(text) for text in ("a text", long, long)] for memory in memories]
+    for memory, mine in zip(memories, entries, strict=True):
+        assert memory.list() == mine[::-1] and memory.stats().entries == 3 and not memory.stats().failures
+        assert {found.entry.id for found in memory.search("text", limit=9)} == {entry.id for entry in mine}
+        assert memory.checkpoint().references == tuple(entry.id for entry in mine)
+    assert len(memories[0].checkpoints.prune(0)) == 1 and not memories[0].prune(0, 0).removed
+    bp.delete_checkpoint(memories[1].checkpoints.load().id)
+    assert len(memories[0].prune(0, 0).removed) == 3
+    assert memories[0].list() == [] and memories[1].read(entries[1][2]) == long
+    memories[1].delete(entries[1][0])
+    assert memories[1].list() == entries[1][:0:-1]
