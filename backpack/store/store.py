@@ -898,7 +898,8 @@ class Backpack(MutableMapping[str, Any]):
 
         Without a limit the ones that the store was opened with count, if any. Present values, checkpoints and all
         commits that stay are as before; those that go raise `CommitPrunedError`. What several limits keep least of
-        counts. Of a store in memory there is nothing to compact.
+        counts. Of a store in memory there is nothing to compact. An open snapshot of a commit that goes stays as it is
+        when memory has the commit, but for large values that the disk alone had: they answer `dropped`.
 
         With `dry_run` nothing changes. The report has the commits that compacting would take away if it came next; its
         size is theirs to a few bytes too, unless readers have the store open (compacting leaves blobs alone then) or

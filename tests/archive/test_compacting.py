@@ -11,6 +11,7 @@ import backpack
 import backpack.archive.files
 from backpack import Backpack, CommitPrunedError, InvalidArgumentError
 from backpack.archive.archive import Archive
+from backpack.core.limits import Limits
 from backpack.storage.memory import MemoryFolder
 
 from .damaging import crash
@@ -325,3 +326,28 @@ def test_a_checkpoint_of_a_commit_that_only_a_snapshot_has_is_refused() -> None:
         assert len(snapshot) == 5
         with pytest.raises(CommitPrunedError):
             bp.checkpoint("late", at=20)
+
+
+@pytest.mark.parametrize("has_checkpoint", [False, True])
+def test_an_open_snapshot_loses_the_large_values_that_the_disk_alone_had(has_checkpoint: bool) -> None:
+    large = Limits(max_value_size=1000, max_history_size=10**7)
+    with opened_in(MemoryFolder(), limits=large) as bp:
+        chance = random.Random(4)
+        first, second = chance.randbytes(2000), chance.randbytes(2000)
+        bp.pack("gone", first)
+        bp.pack("seen", first[::-1])
+        bp.pack("small", "one")
+        bp.pack("gone", second)
+        snapshot = bp.snapshot(3)
+        if has_checkpoint:
+            bp.checkpoint("kept", at=3)
+        for key in ("gone", "seen", "small"):
+            bp.pack(key, key)
+        for number in range(200):
+            bp.pack("number", f"{number} " * 50)
+        assert bp.compact(keep_commits=5).commits > 100
+        assert (snapshot["small"], snapshot["seen"]) == ("one", first[::-1])
+        if has_checkpoint:
+            assert snapshot["gone"] == first
+        else:
+            assert snapshot.unpack("gone").reason == "dropped"
