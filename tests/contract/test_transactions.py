@@ -198,3 +198,13 @@ def test_a_transaction_of_many_keys_is_one_commit() -> None:
     assert tx.commit.seq == 1
     assert len(tx.commit.changes) == 500
     assert len(bp) == 500
+
+
+def test_of_two_transactions_that_read_and_then_write_the_last_one_wins() -> None:
+    bp = Backpack({"count": 1, "list": [1]})
+    with bp.transaction() as one, bp.transaction() as other:
+        for tx in (one, other):
+            tx.pack("count", tx["count"] + 1)
+            tx.append("list", tx["count"])
+    assert bp["count"] == 2  # and not 3: docs/concepts.md says so
+    assert bp["list"] == [1, 2, 2]  # an append is to the list as it is then

@@ -59,3 +59,13 @@ def test_the_package_is_typed_and_needs_five_others() -> None:
         "zstandard",
     ]
     assert (ROOT / "backpack" / "py.typed").exists()
+
+
+def test_every_extra_that_is_named_can_be_installed() -> None:
+    extras = tomllib.loads(document("pyproject.toml"))["project"]["optional-dependencies"].keys()
+    named: dict[str, str] = {}
+    for folder, pattern in (("backpack", "**/*.py"), ("docs", "**/*.md"), (".", "*.md")):
+        for path in (ROOT / folder).glob(pattern):
+            for found in re.findall(r"pip\s+install\s+'(?:backpack-state|\.)\[([^\]]*)\]'", path.read_text()):
+                named.update(dict.fromkeys(re.split(r"\s*,\s*", found), str(path)))
+    assert {"encryption", "langchain", "langgraph", "prices", "tokens"} <= named.keys() <= extras, named
