@@ -220,7 +220,10 @@ class Backpack(MutableMapping[str, Any]):
                 grown = growth.grown
         else:
             payload, is_plain = pack_value(value), False
-        label = self._labels.get(node) if message is None and tags is _NO_TAGS else None
+        try:
+            label = self._labels.get(node) if message is None and tags is _NO_TAGS else None
+        except TypeError:  # what can't be looked up is no str
+            label = None
         if label is None or node is None:
             label = self._label(node, message, tags)
         with self._lock:  # not acquire and release: Ctrl-C between the two would leave it locked
@@ -263,7 +266,10 @@ class Backpack(MutableMapping[str, Any]):
             key = checked_key(key)
         count = len(values)
         appended, is_plain = pack_checked(values[0], None, 1) if count == 1 else packed_items(values)
-        label = self._labels.get(node) if message is None and tags is _NO_TAGS else None
+        try:
+            label = self._labels.get(node) if message is None and tags is _NO_TAGS else None
+        except TypeError:  # what can't be looked up is no str
+            label = None
         if label is None or node is None:
             label = self._label(node, message, tags)
         with self._lock:

@@ -1,6 +1,7 @@
 """What a newcomer gets wrong is told, with what to do instead."""
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +79,18 @@ def test_a_key_that_can_t_be_is_named_as_far_as_it_is_text(key: Any, shown: str 
         Backpack().pack(key, 1)
     assert caught.value.key == pickle.loads(pickle.dumps(caught.value)).key == shown
     assert "TOPSECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize("node", [[], {}, 5, b"x", 1.5, "", True])
+def test_a_node_that_is_no_name_is_refused_by_name(node: Any) -> None:
+    bp = Backpack({"kept": 1})
+    calls: list[Callable[[], object]] = [
+        lambda: bp.pack("a", 1, node=node),
+        lambda: bp.append("l", 1, node=node),
+        lambda: bp.delete("kept", node=node),
+        lambda: bp.update({"a": 1}, node=node),
+    ]
+    for call in calls:
+        with pytest.raises(InvalidArgumentError, match="a node must"):
+            call()
+    assert dict(bp) == {"kept": 1}
