@@ -160,7 +160,7 @@ class Index:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All that is changed in it, or nothing."""
-        self._base.execute("BEGIN IMMEDIATE")
+        begin(self._base, "BEGIN IMMEDIATE")
         try:
             yield
             self._base.execute("COMMIT")
@@ -172,7 +172,7 @@ class Index:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """All that is read in it is of one moment, whoever writes to the file meanwhile."""
-        self._base.execute("BEGIN")
+        begin(self._base)
         try:
             yield
         finally:
@@ -352,7 +352,8 @@ class Index:
             if not entries:
                 return
         assert entries is not None
-        yield from sorted(entries.values(), key=lambda match: match.score, reverse=True)
+        newest_first = list(entries.values())[::-1]  # they came by number
+        yield from sorted(newest_first, key=lambda match: match.score, reverse=True)
 
     def ids_of(self, expression: str) -> Iterator[str]:
         """The entries that fit an expression, best first, an entry once for each of its chunks that do."""
@@ -396,6 +397,13 @@ def _numbers_in(block: bytes) -> list[int]:
             numbers.append(number)
             number = 0
     return numbers
+
+
+def begin(base: sqlite3.Connection, statement: str = "BEGIN") -> None:
+    """Begin a transaction. One that an interrupt left open between its beginning and its end is rolled back first."""
+    if base.in_transaction:
+        base.execute("ROLLBACK")
+    base.execute(statement)
 
 
 def _together(one: Match, other: Match) -> Match:

@@ -12,7 +12,7 @@ from typing import Final
 
 from backpack.memory.documents import Document
 from backpack.memory.queries import Query, writable
-from backpack.memory.search_index import TOKENIZER
+from backpack.memory.search_index import TOKENIZER, begin
 
 SNIPPET_SIZE_MAX: Final = 400
 """Characters: one word may be as long as its text."""
@@ -49,7 +49,7 @@ class Snippets:
         expression = query.any_of if is_spread else query.all_of
         if not documents:
             return {}
-        self._base.execute("BEGIN")
+        begin(self._base)
         try:
             self._base.executemany(
                 "INSERT INTO found(rowid, title, summary, tags, text) VALUES (?, ?, ?, ?, ?)",
@@ -92,9 +92,9 @@ def _passage(marked: str, text: str | None) -> Passage:
 def _offset(marked: str, text: str) -> int | None:
     """Where the first word that fits stands in the text that the passage is of. O(text)."""
     plain = marked.replace(_MARKS[0], "").replace(_MARKS[1], "")
-    for begin in (0, len(_GAP)) if plain.startswith(_GAP) else (0,):
-        for end in (len(plain), len(plain) - len(_GAP)) if plain.endswith(_GAP) else (len(plain),):
-            found = text.find(plain[begin:end])
+    for start in (0, len(_GAP)) if plain.startswith(_GAP) else (0,):
+        for stop in (len(plain), len(plain) - len(_GAP)) if plain.endswith(_GAP) else (len(plain),):
+            found = text.find(plain[start:stop])
             if found >= 0:
-                return found + marked.find(_MARKS[0]) - begin
+                return found + marked.find(_MARKS[0]) - start
     return None

@@ -22,6 +22,7 @@ from backpack.memory.index_file import file_name
 from backpack.memory.search_index import Index
 from backpack.memory.searching import Searching
 from backpack.memory.values import StoreValues
+from tests.interrupting import interrupted_at
 
 
 def titles(memory: Memory, query: str, limit: int = 10) -> list[str]:
@@ -607,3 +608,32 @@ def test_without_a_limit_a_search_gives_all() -> None:
     for number in range(40):
         memory.log(f"needle {number}")
     assert len(memory.search("needle", None)) == 40 and len(memory.search("needle")) == 10
+
+
+@pytest.mark.parametrize("query", ["needle", "needle haystack"])
+def test_of_equal_hits_the_newer_comes_first_whether_one_chunk_has_all_words_or_several(query: str) -> None:
+    memory = Memory(Backpack())
+    for number in range(4):
+        text = f"needle {'lorem ipsum ' * 4000} haystack {'dolor sit ' * 4000} n{number:03d}"
+        assert memory.log(text, title=str(number)).chunk_count > 1
+    assert titles(memory, query) == ["3", "2", "1", "0"]
+
+
+@pytest.mark.parametrize("traced", ["snippets.py", "search_index.py"])
+def test_a_search_that_was_interrupted_at_any_line_leaves_the_next_one_as_it_was(path: Path, traced: str) -> None:
+    with backpack.open(path) as bp:
+        memory = Memory(bp)
+        for number in range(3):
+            memory.log(f"quick {number}", title=str(number))
+        memory.search("quick")
+        file = bp._derived()
+        assert file is not None
+        place = os.stat(os.path.join(file.path, file_name("memory"))).st_ino
+        step = 1
+        while interrupted_at(
+            step, lambda: memory.search("quick"), lambda name: name.endswith(f"/memory/{traced}"), passing=("with ",)
+        ):
+            assert titles(memory, "quick") == ["2", "1", "0"]
+            step += 1
+        assert step > 10
+        assert os.stat(os.path.join(file.path, file_name("memory"))).st_ino == place, "the index was made anew"
