@@ -7,7 +7,8 @@ serializer alone has. Both forms are held to be the same, as SqliteSaver returns
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from types import NoneType
+from typing import Any, Final
 
 import msgpack
 
@@ -19,6 +20,9 @@ from backpack.integrations.langgraph.sqlite_file import Address, CheckpointRow, 
 from backpack.integrations.langgraph.sqlite_opening import SqliteFileError
 from backpack.integrations.langgraph.thread import Row, Thread
 from backpack.integrations.langgraph.threads import Threads
+
+_OWN: Final = ("v", "ts", "id", "channel_versions", "versions_seen", "updated_channels")
+"""What a record has of a checkpoint in places of its own."""
 
 Step = Callable[[str, int, int], None]
 """Called between two checkpoints with what is being done, how many are done, and how many there are."""
@@ -48,7 +52,8 @@ def understood(file: SqliteFile, row: CheckpointRow) -> Checkpoint:
         metadata = json.loads(row.metadata)
         if type(metadata) is not dict:
             raise ValueError("metadata that is no object")
-        _check_numbers(metadata, file, row)
+        _check_numbers("metadata", metadata, file, row)
+        _check_numbers("a checkpoint", more_of(parts.rest), file, row)
         writes = file.writes(row.address)
         for write in writes:
             check(Raw(write.type, write.data))
@@ -61,15 +66,20 @@ def understood(file: SqliteFile, row: CheckpointRow) -> Checkpoint:
     return Checkpoint(row, parts, metadata, writes)
 
 
-def _check_numbers(metadata: dict[str, Any], file: SqliteFile, row: CheckpointRow) -> None:
+def more_of(rest: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint has that a record has no place of its own for."""
+    return {name: value for name, value in rest.items() if name not in _OWN}
+
+
+def _check_numbers(what: str, content: dict[str, Any], file: SqliteFile, row: CheckpointRow) -> None:
     """`SqliteFileError` for whole numbers that JSON can have and msgpack, which LangGraph writes, can't."""
     try:
-        msgpack.packb(metadata)
+        msgpack.packb(content)
         return
     except OverflowError:
         pass
     raise SqliteFileError(
-        "metadata with a whole number of more than 64 bits, which LangGraph's own serializer refuses, and so does a "
+        f"{what} with a whole number of more than 64 bits, which LangGraph's own serializer refuses, and so does a "
         f"saver's store: make it a text: {row.address} path={file.path!r}",
         path=file.path,
     )
@@ -87,8 +97,11 @@ def _check_rest(rest: dict[str, Any], row: CheckpointRow) -> None:
             type(name) is str and type(version) in (str, int, float) for name, version in versions.items()
         ):
             raise ValueError("a checkpoint without the versions of its channels")
-    if type(rest.get("updated_channels")) not in (type(None), list):
-        raise ValueError("a checkpoint whose updated channels are no list")
+    if type(rest.get("v")) not in (NoneType, int, float) or type(rest.get("ts")) not in (NoneType, str):
+        raise ValueError("a checkpoint whose form or time is not one that LangGraph writes")
+    updated = rest.get("updated_channels")
+    if updated is not None and (type(updated) is not list or not all(type(name) is str for name in updated)):
+        raise ValueError("a checkpoint whose updated channels are no list of names")
 
 
 # -- what the store has ----------------------------------------------------------------------------------------

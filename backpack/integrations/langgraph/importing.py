@@ -30,6 +30,7 @@ from backpack.integrations.langgraph.comparing import (
     difference,
     differing,
     missing,
+    more_of,
     row_of,
     there,
     writes_there,
@@ -45,8 +46,6 @@ from backpack.integrations.langgraph.writing import Draft, put, put_writes
 from backpack.store.store import Backpack
 
 _PARENTS_KEPT: Final = 8
-_OWN: Final = ("v", "ts", "id", "channel_versions", "versions_seen", "updated_channels")
-"""What a record has of a checkpoint in places of its own."""
 
 
 @dataclass(slots=True)
@@ -151,7 +150,7 @@ def _channels(thread: Thread, checkpoint: Checkpoint) -> dict[str, None]:
 def _draft(checkpoint: Checkpoint, parent: Parts | None, channels: Iterable[str]) -> Draft:
     """The checkpoint as a thread takes it; of its values, those that the parent, if it is known, doesn't have."""
     row, rest, values = checkpoint.row, checkpoint.parts.rest, checkpoint.parts.values
-    more = {name: value for name, value in rest.items() if name not in _OWN}
+    more = more_of(rest)
     return Draft(
         namespace=row.address.namespace,
         id=row.address.id,

@@ -423,6 +423,10 @@ def test_nothing_is_put_when_a_row_is_damaged(tmp_path: Path, statement: str, sa
         {"channel_versions": {"a": None}},
         {"channel_versions": {"a": True}},
         {"updated_channels": "a"},
+        {"updated_channels": [msgpack.ExtType(5, b"a")]},
+        {"v": msgpack.ExtType(5, b"a")},
+        {"ts": msgpack.Timestamp(5)},
+        {"ts": b"t"},
     ],
 )
 def test_a_checkpoint_that_is_none_is_refused(tmp_path: Path, rest: dict[str, Any]) -> None:
@@ -433,6 +437,25 @@ def test_a_checkpoint_that_is_none_is_refused(tmp_path: Path, rest: dict[str, An
         connection.execute("INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?)", row)
     with pytest.raises(SqliteFileError, match="a damaged row: a checkpoint w"):
         imported(path, Backpack())
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (10**30, "a checkpoint with a whole number of more than 64 bits"),
+        ("\ud800", "a damaged row: .* surrogates not allowed"),
+    ],
+)
+def test_json_that_a_store_can_not_hold_is_refused_before_anything_is_put(tmp_path: Path, more: Any, said: str) -> None:
+    path = made(tmp_path / "c.db", threads=("rome",), turns=1)
+    content = {"v": 1, "ts": "t", "id": "1", "channel_values": {}, "channel_versions": {}, "versions_seen": {}}
+    with changed(tmp_path / "c.db") as connection:
+        row = ("t", "", "1", None, "json", json.dumps({**content, "pending_sends": [more]}).encode(), b"{}")
+        connection.execute("INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    bp = Backpack()
+    with pytest.raises(SqliteFileError, match=said):
+        imported(path, bp)
+    assert bp.head is None
 
 
 @pytest.mark.parametrize(
