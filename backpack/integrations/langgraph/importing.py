@@ -208,6 +208,11 @@ def _compare(file: SqliteFile, threads: Threads, imported: Imported, step: Step)
     for address in file.strays():
         if _lost(file.writes(address), writes_there(threads, address), has_more=has_more):
             raise _not_the_same("pending writes", address)
+    if not imported.is_complete:
+        raise CorruptionError(
+            f"what was imported is not all that the file counts: checkpoints={imported.checkpoints_total} "
+            f"compared={imported.compared}"
+        )
 
 
 def _lost(rows: list[WriteRow], found: list[StoredWrite], *, has_more: bool) -> bool:

@@ -171,7 +171,13 @@ class SqliteFile:
                     f"{table} has no column {missing[0]}: path={self.path!r}",
                     path=self.path,
                 )
-            if any(row[1] == table and row[4] for row in self._rows(f"PRAGMA table_list({table})")):
+            listed = [row for row in self._rows(f"PRAGMA table_list({table})") if row[1] == table]
+            if any(row[2] != "table" for row in listed):
+                raise SqliteFileError(
+                    f"not a file of a SqliteSaver: {table} is a {listed[0][2]}, not a table: path={self.path!r}",
+                    path=self.path,
+                )
+            if any(row[4] for row in listed):
                 raise SqliteFileError(
                     f"not a file of a SqliteSaver: table {table} is WITHOUT ROWID, so that nothing says in which order "
                     f"its rows were put: path={self.path!r}",

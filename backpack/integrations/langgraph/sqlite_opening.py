@@ -74,7 +74,7 @@ def reason_of(error: Exception) -> str:
 def _require_database(path: str) -> None:
     reason = ""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_not_waiting) as file:
             head = file.read(len(_MAGIC))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -82,6 +82,11 @@ def _require_database(path: str) -> None:
         raise SqliteFileError(f"the file can't be read: {reason}: path={path!r}", path=path)
     if head != _MAGIC:
         raise SqliteFileError(f"not a SQLite database: path={path!r}", path=path)
+
+
+def _not_waiting(path: str, flags: int) -> int:
+    """A pipe that nobody writes to is opened all the same, and has nothing in it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _way_in(path: str) -> str:

@@ -80,6 +80,8 @@ def check_free(path: str, *, may_replace: bool) -> None:
         raise InvalidArgumentError(f"a folder, not a file: path={path!r}")
     if os.path.exists(path) and not may_replace:
         raise InvalidArgumentError(f"the file exists: {path!r}; name another, or replace it with --force")
+    if os.path.exists(path) and not os.path.isfile(path):  # a rename would put a file in its place
+        raise InvalidArgumentError(f"there is something that is no file: path={path!r}")
     for journal in _JOURNALS:
         if os.path.exists(path + journal):
             raise InvalidArgumentError(

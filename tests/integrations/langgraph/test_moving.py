@@ -1,6 +1,7 @@
 """What SqliteSaver has becomes what BackpackSaver has, and back: the real savers return the same tuples."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -538,6 +539,14 @@ def test_what_was_lost_on_the_way_is_noticed(tmp_path: Path, monkeypatch: pytest
             imported(path, Backpack())
 
 
+def test_a_checkpoint_that_is_counted_and_not_there_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = made(tmp_path / "c.db", threads=("rome",))
+    with opened(path) as file:
+        monkeypatch.setattr(file, "threads", lambda: iter(()))
+        with pytest.raises(CorruptionError, match="not all that the file counts"):
+            import_file(file, Backpack(), Imported(), silent)
+
+
 def test_an_export_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     bp = Backpack()
     talk(BackpackSaver(bp), ("rome",))
@@ -574,7 +583,8 @@ def test_a_file_that_is_there_or_open_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgumentError, match="a journal lies beside the file"):
         check_free(path, may_replace=True)
     connection.close()
-    for name in ("", "a\0b", str(tmp_path)):
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("", "a\0b", str(tmp_path), str(tmp_path / "pipe")):
         with pytest.raises(InvalidArgumentError):
             check_free(name, may_replace=True)
 

@@ -127,6 +127,10 @@ def test_writes_without_a_checkpoint_are_found(tmp_path: Path) -> None:
             "older release .* no column checkpoint_ns",
         ),
         (f"DROP TABLE writes; {WITHOUT_ROWID}", "table writes is WITHOUT ROWID"),
+        (
+            "ALTER TABLE checkpoints RENAME TO kept; CREATE VIEW checkpoints AS SELECT * FROM kept",
+            "checkpoints is a view, not a table",
+        ),
         ("UPDATE checkpoints SET checkpoint = 3", "damaged row: int in the place of bytes: thread='rome'"),
         ("UPDATE checkpoints SET metadata = 4.5", "damaged row: float in the place of bytes"),
         ("UPDATE checkpoints SET type = NULL", "damaged row: NoneType in the place of str"),
@@ -151,9 +155,11 @@ def test_what_no_saver_of_today_writes_is_refused(tmp_path: Path, statement: str
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no database")
     (tmp_path / "empty").touch()
+    os.mkfifo(tmp_path / "pipe")
     for name, said in (
         ("text", "not a SQLite database"),
         ("empty", "not a SQLite"),
+        ("pipe", "not a SQLite"),
         (".", "Is a dir"),
         ("x", "No such"),
     ):
