@@ -59,15 +59,22 @@ def _in_order(thread: Thread) -> list[Row]:
 
 def _export(threads: Threads, thread: Thread, row: Row, writer: SqliteWriter, exported: Exported) -> None:
     address, fetch = Address(thread.name, row.namespace, row.id), threads.fetch(thread)
-    if row.number >= 0:
-        writer.checkpoint(_row_of(address, stored(thread, row, fetch)))
-        exported.checkpoints += 1
+    checkpoint = None if row.number < 0 else _row_of(address, stored(thread, row, fetch))
     writes = [
         WriteRow(write.task, write.task_path, write.index, write.channel, write.value.type, write.value.data)
         for write in stored_writes(thread, row, fetch)
     ]
-    writer.writes(address, writes)
-    exported.writes += len(writes)
+    try:
+        if checkpoint is not None:
+            writer.checkpoint(checkpoint)
+        writer.writes(address, writes)
+    except (UnicodeEncodeError, OverflowError) as error:
+        reason = "half a surrogate pair in a name" if isinstance(error, UnicodeEncodeError) else str(error)
+    else:
+        exported.checkpoints += checkpoint is not None
+        exported.writes += len(writes)
+        return
+    raise InvalidArgumentError(f"nothing was exported: SQLite has no form for it: {reason}: {address}")
 
 
 def _row_of(address: Address, found: Stored) -> CheckpointRow:

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.channels.delta import DeltaChannel
+from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import END, START, StateGraph
@@ -492,6 +493,8 @@ def test_another_parent_metadata_or_write_of_the_same_id_is_refused(tmp_path: Pa
     imported(path, bp)
     for statement, said in {
         "UPDATE checkpoints SET metadata = '{}' WHERE rowid = 2": "metadata",
+        "UPDATE checkpoints SET metadata = replace(metadata, '\"step\": 1', '\"step\": 1.0')": "metadata",
+        "UPDATE checkpoints SET metadata = replace(metadata, '\"step\": 1', '\"step\": true')": "metadata",
         "UPDATE checkpoints SET parent_checkpoint_id = 'x' WHERE rowid = 3": "its parent",
         "UPDATE writes SET value = x'c0' WHERE rowid = 2": "pending writes",
     }.items():
@@ -569,6 +572,19 @@ def test_a_value_that_sqlite_saver_could_not_hold_is_named(tmp_path: Path) -> No
     bp = Backpack()
     talk(BackpackSaver(bp, serde=Sealing()), ("rome",))
     with pytest.raises(InvalidArgumentError, match=r"nothing was exported: .* type 'msgpack\+aes'"):
+        exported(bp, tmp_path / "out.db")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("what", ["thread_id", "checkpoint_ns", "task"])
+def test_a_name_that_sqlite_has_no_form_for_is_told(tmp_path: Path, what: str) -> None:
+    bp = Backpack()
+    saver = BackpackSaver(bp)
+    names = {"thread_id": "rome", "checkpoint_ns": "", "task": "task", what: "\ud800"}
+    task = names.pop("task")
+    config = saver.put({"configurable": names}, empty_checkpoint(), {}, {})
+    saver.put_writes(config, [("a", 1)], task)
+    with pytest.raises(InvalidArgumentError, match=r"nothing was exported: .* half a surrogate pair in a name"):
         exported(bp, tmp_path / "out.db")
     assert not list(tmp_path.iterdir())
 
