@@ -4,7 +4,7 @@
 
 The file has the variables as an environment file does, one `NAME=value` a line:
 
-    # lines that begin so say nothing
+    # lines that begin so say nothing, nor does what stands behind such a sign and a space
     MEMORY_COMPRESSION_THRESHOLD=60000
     export MEMORY_COMPRESSION_STRATEGY="selective"
 
@@ -39,6 +39,10 @@ FILE_SIZE_MAX: Final = 1 << 20
 _TRUE: Final = frozenset(("true", "1", "yes", "on"))
 _FALSE: Final = frozenset(("false", "0", "no", "off"))
 _DIGITS_MAX: Final = 15
+_LINE: Final = re.compile(r"(?:export\s+)?([^=]*)(=?)(.*)", re.DOTALL)
+_LINE_ENDS: Final = re.compile(r"\r\n|\r|\n")
+_COMMENT: Final = re.compile(r"(?:^|\s)#.*", re.DOTALL)
+_UTF_16: Final = ("MEMORY_".encode("utf-16-le"), "MEMORY_".encode("utf-16-be"))
 _SHOWN: Final = re.compile(r"[-+]?[0-9.,]{1,39}|[A-Za-z_-]{1,40}")
 """A value that an error repeats: a number, or a word; keys and passwords are of both."""
 
@@ -66,15 +70,21 @@ def _above_zero(text: str) -> int:
     return number
 
 
+def _number(text: str) -> float:
+    if not text.isascii() or "_" in text:  # float() takes both
+        raise ValueError
+    return float(text)
+
+
 def _percent(text: str) -> float:
-    number = float(text)
+    number = _number(text)
     if not 0 < number <= 100:
         raise ValueError
     return number
 
 
 def _ratio(text: str) -> float:
-    number = float(text)
+    number = _number(text)
     if not 0 < number < 1:
         raise ValueError
     return number
@@ -200,7 +210,7 @@ def _from_file(path: Path | None) -> dict[str, _Found]:
     found = {}
     by_name = {variable.name: variable for variable in VARIABLES}
     for number, line in enumerate(_lines_of(path), 1):
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        name, equals, value = _LINE.fullmatch(line.strip()).groups()  # type: ignore[union-attr]
         variable = by_name.get(name.strip())
         if variable is None:
             continue
@@ -217,12 +227,11 @@ def _file_of(environ: Mapping[str, str], file: str | os.PathLike[str] | None) ->
     """The file that counts; None when there is none. One that somebody named has to be there."""
     if file is not None and not isinstance(file, str | os.PathLike):
         raise InvalidArgumentError(f"file is a str or a path, not {type(file).__name__}")
-    named = os.fspath(file) if file is not None else environ.get(FILE_VARIABLE, "")
+    named = os.fsdecode(file) if file is not None else environ.get(FILE_VARIABLE, "")
     if not named:
-        default = Path(FILE_DEFAULT)
-        return default if default.is_file() else None
+        return Path(FILE_DEFAULT) if os.path.isfile(FILE_DEFAULT) else None
     path = Path(named)
-    if not path.is_file():
+    if not os.path.isfile(path):  # False, too, for a name that is too long or that may not be looked at
         raise MissingFileError(f"no such file of settings: file={str(path)!r}", file=str(path))
     return path
 
@@ -234,9 +243,12 @@ def _lines_of(path: Path) -> list[str]:
     except OSError as error:
         reason = error.strerror or type(error).__name__
     else:
-        if len(data) <= FILE_SIZE_MAX:
-            return data.decode("utf-8", "replace").splitlines()
-        reason = f"it has more than {FILE_SIZE_MAX:,} bytes"
+        if any(begin in data for begin in _UTF_16):  # else its variables would be passed over in silence
+            reason = "it is UTF-16, not UTF-8"
+        elif len(data) > FILE_SIZE_MAX:
+            reason = f"it has more than {FILE_SIZE_MAX:,} bytes"
+        else:
+            return _LINE_ENDS.split(data.decode("utf-8-sig", "replace"))
     raise InvalidArgumentError(f"a file of settings can't be read: file={str(path)!r}: {reason}")
 
 
@@ -245,7 +257,7 @@ def _unquoted(text: str) -> str:
         if text.startswith(quote):
             end = text.find(quote, 1)
             return text[1:end] if end > 0 else text
-    return text.partition(" #")[0].rstrip()
+    return _COMMENT.sub("", text).rstrip()
 
 
 def _read(variable: Variable, text: str, where: str) -> Any:

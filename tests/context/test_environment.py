@@ -1,5 +1,6 @@
 """Settings from variables and from a file: each is read, a wrong one is named, and code comes first."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ WRONG = {
     "MEMORY_COMPRESSION_TARGET_TOKENS": ["0", "x"],
     "MEMORY_COMPRESSION_MESSAGES_TO_KEEP": ["-1", "x"],
     "MEMORY_SHORT_TERM_SIZE": ["2.5"],
-    "MEMORY_COMPRESSION_RATIO": ["0", "1", "nan", "x"],
+    "MEMORY_COMPRESSION_RATIO": ["0", "1", "nan", "x", "\u0660.\u0665", "0.1_1"],
     "MEMORY_COMPRESSION_STRATEGY": ["none", "Selective!"],
     "MEMORY_PRESERVE_SYSTEM_PROMPTS": ["maybe"],
 }
@@ -185,3 +186,31 @@ def test_unknown_fields_are_refused() -> None:
     wrong: dict[str, Any] = {"no_such_field": 1}
     with pytest.raises(TypeError):
         configured(environ={}, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("data", "threshold"),
+    [
+        (b"\xef\xbb\xbfMEMORY_COMPRESSION_THRESHOLD=7\n", 7),
+        (b"export\tMEMORY_COMPRESSION_THRESHOLD=7", 7),
+        (b"MEMORY_COMPRESSION_THRESHOLD=7\t# seven", 7),
+        (b"MEMORY_COMPRESSION_THRESHOLD='7' # seven", 7),
+        (b"MEMORY_COMPRESSION_THRESHOLD= # none yet", None),
+        (b"OTHER=1\x0cMEMORY_COMPRESSION_THRESHOLD=7", None),
+        (b"OTHER=1\rMEMORY_COMPRESSION_THRESHOLD=7", 7),
+    ],
+)
+def test_a_file_is_read_as_others_read_such_files(tmp_path: Path, data: bytes, threshold: int | None) -> None:
+    (tmp_path / "settings").write_bytes(data)
+    for file in (tmp_path / "settings", str(tmp_path / "settings"), os.fsencode(tmp_path / "settings")):
+        found = configured(environ={}, file=file)  # type: ignore[arg-type]
+        assert (found.sources["compression_threshold"] == "default") is (threshold is None)
+        assert threshold is None or found.config.compression_threshold == threshold
+
+
+def test_a_file_that_can_not_be_one_is_an_error_and_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "settings").write_bytes("MEMORY_COMPRESSION_THRESHOLD=7".encode("utf-16"))
+    with pytest.raises(InvalidArgumentError, match="UTF-16"):
+        configured(environ={}, file=tmp_path / "settings")
+    with pytest.raises(MissingFileError):
+        configured(environ={"BACKPACK_CONTEXT_FILE": "a" * 5_000})
