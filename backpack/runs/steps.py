@@ -1,10 +1,11 @@
 """The messages of one run as steps: who spoke, which tools were called, and which call a result answers.
 
 A step keeps its message as it came. What is checked is what the rest relies on: a role, content that is text, null or
-a list of parts, calls that have a name.
+a list of parts, calls that have a name. Cost: O(messages), however many calls nobody answers.
 """
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
@@ -58,7 +59,10 @@ class _Reading:
     fail: Fail
     keys: set[str] = field(default_factory=set)
     by_id: dict[str, Call] = field(default_factory=dict)
-    unanswered: list[Call] = field(default_factory=list)
+    unanswered: dict[str, Call] = field(default_factory=dict)
+    """By key."""
+    open_by_name: dict[str, OrderedDict[str, Call]] = field(default_factory=dict)
+    """The unanswered ones, oldest first, each by its key."""
 
     def step(self, index: int, message: Any) -> Step:
         if not isinstance(message, dict):
@@ -126,7 +130,8 @@ class _Reading:
         call = Call(key, own_id, clean_name(body["name"]), body.get("arguments", body.get("input")))
         if own_id:
             self.by_id[own_id] = call
-        self.unanswered.append(call)
+        self.unanswered[key] = call
+        self.open_by_name.setdefault(call.name, OrderedDict())[key] = call
         return call
 
     def _answered(self, index: int, message: dict[str, Any]) -> Call | None:
@@ -139,11 +144,11 @@ class _Reading:
         if call is None:
             name = message.get("name")
             if isinstance(name, str) and name:
-                call = next((open_ for open_ in self.unanswered if open_.name == clean_name(name)), None)
+                call = next(iter(self.open_by_name.get(clean_name(name), {}).values()), None)
             elif len(self.unanswered) == 1 and not own_id:
-                call = self.unanswered[0]
-        if call in self.unanswered:
-            self.unanswered.remove(call)
+                (call,) = self.unanswered.values()
+        if call is not None and self.unanswered.pop(call.key, None) is not None:
+            del self.open_by_name[call.name][call.key]
         return call
 
 

@@ -160,6 +160,20 @@ def test_a_result_without_an_id_is_resolved_by_name_or_by_being_the_only_one() -
     assert run.steps[-1].answers is None
 
 
+def test_calls_that_wait_cost_the_others_nothing() -> None:
+    """20,000 calls at once: comparing each result with each of them would take minutes."""
+    count = 20_000
+    asked = calls(*(call(f"f{number % 2}", f"c{number}") for number in range(count)))
+    by_id = [{"role": "tool", "tool_call_id": f"c{number}", "content": ""} for number in reversed(range(count))]
+    by_name = [{"role": "tool", "name": "f1", "content": ""} for _ in range(count // 2)]
+    strange = [{"role": "tool", "name": "g", "content": ""} for _ in range(count)]
+    (run,) = parsed([asked, *by_id])
+    assert [one.answers for one in run.steps[1:]] == list(run.steps[0].calls[::-1])
+    (run,) = parsed([asked, *strange, *by_name])
+    assert [one.answers for one in run.steps[count + 1 :]] == list(run.steps[0].calls[1::2])
+    assert {one.answers for one in run.steps[1 : count + 1]} == {None}
+
+
 def test_function_calls_of_the_old_kind_are_calls() -> None:
     (run,) = parsed(
         [
