@@ -37,6 +37,7 @@ class Blobs:
     """The blobs in one folder."""
 
     __slots__ = (
+        "_changes",
         "_covers",
         "_folder",
         "_found",
@@ -66,6 +67,8 @@ class Blobs:
         self._found: set[bytes] = set()
         """Were there before, and whole."""
         self._sizes: dict[bytes, int] | None = None
+        self._changes = 0
+        """How many blobs were put or removed here."""
 
     def __repr__(self) -> str:
         return f"<Blobs in {self._folder.path!r}>"
@@ -136,15 +139,20 @@ class Blobs:
         self._refuse_failed()
         with self._lock:
             found, unsynced = sorted(self._found), sorted(self._unsynced)
-            self._has_removed = False  # what is removed from here on waits for the next one
-        for waiting, act in ((found, self.renew), (unsynced, self._sync_file)):
-            for digest in waiting:
-                try:
-                    act(digest)
-                except (CorruptionError, MissingFileError):
-                    if self._is_known(digest):
-                        raise  # else it was removed meanwhile
-        self._sync(self._folder)
+            has_removed, self._has_removed = self._has_removed, False  # what is removed from here on waits
+        try:
+            for waiting, act in ((found, self.renew), (unsynced, self._sync_file)):
+                for digest in waiting:
+                    try:
+                        act(digest)
+                    except (CorruptionError, MissingFileError):
+                        if self._is_known(digest):
+                            raise  # else it was removed meanwhile
+            self._sync(self._folder)
+        except BaseException:
+            with self._lock:
+                self._has_removed |= has_removed
+            raise
         self._mark_settled(unsynced)
 
     def remove(self, digest: bytes) -> None:
@@ -153,6 +161,7 @@ class Blobs:
         with self._lock:
             self._folder.remove(name)
             self._has_removed = True
+            self._changes += 1
             for known in (self._settled, self._unsynced, self._found):
                 known.discard(digest)
             if self._sizes is not None:
@@ -203,17 +212,18 @@ class Blobs:
     def total_size(self) -> int:
         """Bytes that all blobs take on the disk: of those that were there when this was first asked, and of what was
         put and removed here. The first time costs a look at each file, after that it is an addition a blob."""
-        with self._lock:
-            if self._sizes is not None:
-                return sum(self._sizes.values())
-        sizes = {}
-        for digest in self.digests():
-            with suppress(CorruptionError):  # removed at this moment
-                sizes[digest] = self.size_of(digest)
-        with self._lock:
-            if self._sizes is None:
-                self._sizes = sizes
-            return sum(self._sizes.values())
+        while True:
+            with self._lock:
+                if self._sizes is not None:
+                    return sum(self._sizes.values())
+                changes = self._changes
+            sizes = {}
+            for digest in self.digests():
+                with suppress(CorruptionError):  # removed at this moment
+                    sizes[digest] = self.size_of(digest)
+            with self._lock:
+                if self._sizes is None and self._changes == changes:  # else some may have been missed
+                    self._sizes = sizes
 
     def _opened(self, digest: bytes) -> File:
         name = _name(digest)
@@ -249,6 +259,7 @@ class Blobs:
                     self._folder.rename(temporary, _name(digest))
                     self._found.discard(digest)
                     self._unsynced.add(digest)
+                    self._changes += 1
                     if self._sizes is not None:
                         self._sizes[digest] = size
             if not is_needed:

@@ -345,6 +345,44 @@ def test_sizes_are_those_of_the_files_through_puts_and_removals(blobs: Blobs, fo
     assert blobs.total_size > 0
 
 
+@pytest.mark.parametrize("change", ["put", "remove"])
+def test_sizes_are_right_when_somebody_changes_them_while_they_are_counted(folder: WatchedFolder, change: str) -> None:
+    waiting: list[Callable[[], object]] = []
+
+    class Counted(Blobs):
+        __slots__ = ()
+
+        def size_of(self, digest: bytes) -> int:
+            size = super().size_of(digest)
+            if waiting:
+                waiting.pop()()  # what another thread does meanwhile
+            return size
+
+    blobs = Counted(folder, PLAIN, frame_size=FRAME_SIZE)
+    digest, _ = blobs.put([CONTENT], is_durable=True)
+    acts: dict[str, Callable[[], object]] = {
+        "put": lambda: blobs.put([b"other"], is_durable=True),
+        "remove": lambda: blobs.remove(digest),
+    }
+    waiting.append(acts[change])
+    assert blobs.total_size == sum(map(reopened(folder).size_of, blobs.digests()))
+
+
+def test_a_removal_waits_for_the_next_sync_when_one_was_interrupted(blobs: Blobs, folder: WatchedFolder) -> None:
+    digest, _ = blobs.put([CONTENT], is_durable=True)
+    blobs.remove(digest)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    folder.watch.before["sync"] = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        blobs.sync_all()
+    assert not blobs.is_synced
+    blobs.sync_all()
+    assert blobs.is_synced
+
+
 def test_a_removed_content_is_written_again(blobs: Blobs) -> None:
     digest = blobs.put_bytes(CONTENT, is_durable=True)
     blobs.remove(digest)
