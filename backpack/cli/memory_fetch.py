@@ -3,8 +3,10 @@
 import argparse
 import base64
 import os
+import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 from backpack.cli.codes import FINE
@@ -28,6 +30,7 @@ _USAGE: Final = """\
 backpack memory fetch [options] ID
            [--summary-only | --chunk N | --lines A:B | --bytes O:L | --grep RE]"""
 
+_NAME_SIZE: Final = 4
 _JSON_SIZE_MAX: Final = 64 * 1024 * 1024
 """A JSON document is made as a whole."""
 
@@ -162,13 +165,16 @@ def _write_file(name: str, chunks: Iterable[bytes], *, is_forced: bool) -> None:
         raise InvalidArgumentError(f"not a name of a file: {name!r}")
     if not is_forced and os.path.lexists(name):
         raise InvalidArgumentError(f"the file exists: {name!r}; name another, or replace it with --force")
-    temporary = f"{name}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "xb") as file:
+    if os.path.exists(name) and not os.path.isfile(name):  # a rename would put a file in its place
+        raise InvalidArgumentError(f"there is something that is no file: {name!r}")
+    temporary = f"{name}.{secrets.token_hex(_NAME_SIZE)}.tmp"
+    with open(temporary, "xb") as file:
+        try:
             for chunk in chunks:
                 file.write(chunk)
-        os.replace(temporary, name)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
+            file.flush()
+            os.replace(temporary, name)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise

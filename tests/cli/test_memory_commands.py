@@ -113,6 +113,16 @@ def test_fetch_into_a_file_is_whole_or_not_at_all(calls: Calls, tmp_path: Path) 
     assert out.read_text() == "some"
     calls.refused(["memory", "fetch", id[:-1] + "x", "--output", str(tmp_path / "none")], code=1)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["out", "store"]
+    os.mkfifo(tmp_path / "pipe")
+    assert "is no file" in calls.refused(["memory", "fetch", id, "--output", str(tmp_path / "pipe"), "--force"], code=2)
+
+
+def test_a_file_of_somebody_else_beside_the_output_is_left_alone(calls: Calls, tmp_path: Path) -> None:
+    id = calls("memory log text -q").strip()
+    other = tmp_path / f"out.{os.getpid()}.tmp"
+    other.write_text("mine")
+    assert calls(["memory", "fetch", id, "--output", str(tmp_path / "out")]) == ""
+    assert other.read_text() == "mine" and (tmp_path / "out").read_text() == "text"
 
 
 # -- list, refs, search, stats, prune ------------------------------------------------------------------------------
