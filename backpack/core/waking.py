@@ -6,6 +6,7 @@ from backpack.core.chain import PACK, Chain, Mark
 from backpack.core.past import Past, Woken
 from backpack.core.payload import LargeRef
 from backpack.core.repairing import count_anew
+from backpack.errors import CorruptionError
 
 if TYPE_CHECKING:
     from backpack.core.engine import Engine
@@ -13,9 +14,14 @@ if TYPE_CHECKING:
 
 def wake(engine: "Engine", past: Past, key: str) -> Chain | None:
     """Have a key that sleeps in memory: its newest change becomes the only entry of its chain, of a commit that has
-    left. None when there is none, or nothing but a delete. Cost: reading it."""
+    left. None when there is none, or nothing but a delete. Cost: reading it.
+
+    `CorruptionError` when the list of keys that was read has it and nothing else does.
+    """
     woken = past.wake(key)
     if woken is None:
+        if key in engine.visible:
+            raise CorruptionError(f"a key that is listed has no value where its values stand: key={key!r}", key=key)
         return None
     try:
         return _entered(engine, past, woken)

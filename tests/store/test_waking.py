@@ -12,6 +12,8 @@ import backpack
 from backpack import Backpack
 from backpack.archive.archive import Archive
 from backpack.archive.content import Change
+from backpack.archive.dormant import Dormant
+from backpack.errors import CorruptionError
 from tests.interrupting import interrupted_at
 
 WAKING = ("core/waking.py", "core/ledger.py")
@@ -45,6 +47,18 @@ def test_a_key_whose_version_is_asked_for_is_not_packed_before_it_is_awake(
         packing.join()
         assert versions == [6] and bp["plan"] == "new"
         bp._check()
+
+
+def test_a_key_that_is_listed_out_of_order_is_damage_and_not_a_failed_assertion(tmp_path: Path) -> None:
+    with backpack.open(tmp_path / "store") as bp:
+        bp.update({"a": 1, "b": 2, "c": 3})
+    with backpack.open(tmp_path / "store") as bp:
+        assert bp._archive is not None
+        bp._archive.dormant = Dormant(None, {})  # as one is whose names are not sorted: none of them is found
+        for ask in (bp.blame, bp.unpack, bp.item, bp.version, bp.delete, lambda key: bp.pack(key, 4)):
+            with pytest.raises(CorruptionError, match="a key that is listed"):
+                ask("b")
+        assert bp.pack("new", 1).seq == 2
 
 
 STRIDE = int(os.environ.get("BACKPACK_INTERRUPT_STRIDE", "8"))
