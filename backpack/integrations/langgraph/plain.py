@@ -3,7 +3,8 @@
 An extension of the serializer names a class and has what its constructor gets. Here that stands for the object: the
 fields of a message, of a pydantic model or a dataclass as a dict, the elements of a set as a list, a time as ISO 8601.
 The serializer itself does the same with a class that is not allowed. What isn't plain text, bytes or JSON, msgpack or
-null inside, such as what was encrypted or pickled, is told of by its type, size and digest and never opened.
+null inside, such as what was encrypted or pickled, is told of by its type, size and digest and never opened; so is what
+nests deeper than a value may.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from uuid import UUID
 import msgpack
 
 from backpack.integrations.langgraph.raw import Raw
-from backpack.limits import MIB
+from backpack.limits import MIB, VALUE_DEPTH_MAX
 
 SIZE_MAX: Final = 64 * MIB
 """More than this is not opened: the objects would take many times as much."""
@@ -49,9 +50,21 @@ def plain(value: Raw) -> Any:
     if read is None or len(value.data) > SIZE_MAX:
         return opaque(value)
     try:
-        return read(value.data)
+        found = read(value.data)
     except _NOT_OPENED:
         return opaque(value)
+    return opaque(value) if _is_too_deep(found) else found
+
+
+def _is_too_deep(found: Any) -> bool:
+    """Does it nest deeper than a value may? No recursion."""
+    depth, level = 0, [found]
+    while level := [item for item in level if isinstance(item, list | dict)]:
+        depth += 1
+        if depth > VALUE_DEPTH_MAX:
+            return True
+        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
+    return False
 
 
 def opaque(value: Raw) -> Opaque:

@@ -21,6 +21,8 @@ from langgraph.types import Interrupt, Send
 
 from backpack.integrations.langgraph.plain import Opaque, plain
 from backpack.integrations.langgraph.raw import Raw
+from backpack.limits import VALUE_DEPTH_MAX
+from backpack.terminal.values import as_json, value_lines
 
 
 @dataclasses.dataclass
@@ -97,3 +99,12 @@ def test_showing_a_class_imports_nothing() -> None:
         "assert not [name for name in sys.modules if name.split('.')[0] in ('langgraph', 'langchain_core', 'this')]"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(("kind", "begin", "end"), [("msgpack", b"\x91", b"\x01"), ("json", b"[", b"]")])
+def test_what_nests_deeper_than_a_value_is_not_opened(kind: str, begin: bytes, end: bytes) -> None:
+    """Another saver's file may have it; who goes over it would end by recursion."""
+    for depth in (VALUE_DEPTH_MAX, VALUE_DEPTH_MAX + 1, 900):
+        found = plain(Raw(kind, begin * depth + (end if kind == "msgpack" else end * depth)))
+        assert isinstance(found, list if depth == VALUE_DEPTH_MAX else Opaque)
+        assert value_lines(found) and as_json(found)
