@@ -141,14 +141,13 @@ def _publish(path: str, parts: _Parts) -> None:
     try:
         _refuse_special(path)
         _write_new(temporary, parts)
-        try:
-            os.replace(temporary, path)
-        except BaseException:
-            _remove(temporary)
-            raise
+        os.replace(temporary, path)
         _sync_folder(folder)
     except OSError as error:
         fault = error
+    finally:
+        with suppress(OSError):  # not there once it was renamed
+            os.unlink(temporary)
     if fault is not None:
         raise _storage_error("the export could not be written", fault, path)
 
@@ -164,28 +163,19 @@ def _refuse_special(path: str) -> None:
 
 
 def _write_new(path: str, parts: _Parts) -> None:
-    """A new file with these bytes, synced; none at all on any exception."""
+    """A new file with these bytes, synced."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     descriptor = os.open(path, flags | _flags("O_CLOEXEC", "O_NOFOLLOW", "O_BINARY"), 0o600)
     try:
-        try:
-            if hasattr(os, "fchmod"):
-                os.fchmod(descriptor, 0o600)
-            for part in parts:
-                view = memoryview(part)
-                while len(view):
-                    view = view[os.write(descriptor, view) :]
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except BaseException:
-        _remove(path)
-        raise
-
-
-def _remove(path: str) -> None:
-    with suppress(OSError):
-        os.unlink(path)
+        if hasattr(os, "fchmod"):
+            os.fchmod(descriptor, 0o600)
+        for part in parts:
+            view = memoryview(part)
+            while len(view):
+                view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _sync_folder(folder: str) -> None:

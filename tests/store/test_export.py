@@ -25,6 +25,7 @@ from backpack import (
 )
 from backpack.core import describing
 from backpack.store.export import FORMAT_VERSION, HEADER, MAGIC, _digest
+from tests.interrupting import interrupted_at
 
 
 def store() -> Backpack:
@@ -548,3 +549,18 @@ def test_no_error_holds_a_value() -> None:
             loaded(with_body(changed))
         except CorruptionError as error:
             assert secret not in f"{error!s}{error!r}{error.__dict__}"
+
+
+def test_an_interrupt_at_any_line_leaves_the_old_file_or_the_new_one_and_nothing_else(tmp_path: Path) -> None:
+    bp = Backpack({"a": 1})
+    wanted = tmp_path / "file"
+    bp.export(wanted)
+    old = wanted.read_bytes()
+    bp.pack("a", 2)
+    step, seen = 1, set()
+    while interrupted_at(step, lambda: bp.export(wanted), lambda name: name.endswith("store/export.py")):
+        assert [file.name for file in tmp_path.iterdir()] == ["file"]
+        seen.add(wanted.read_bytes())
+        wanted.write_bytes(old)
+        step += 1
+    assert len(seen) == 2 and old in seen
