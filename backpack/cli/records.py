@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any, Final, Protocol, cast
 
 from backpack import Backpack, Commit, Diff, DiffEntry, Snapshot
+from backpack.store.differences import differing_paths
 from backpack.terminal.values import flow, value_lines
 from backpack.terminal.words import columns_of, count_of, cut, printable, shown
 
@@ -85,7 +86,7 @@ def in_words(bp: Backpack, diff: Diff, a: int, b: int) -> Diff:
                 added[name] = entry
             elif name not in new:
                 removed[name] = entry
-            elif old[name] != new[name]:
+            elif differing_paths(old[name], new[name]):
                 changed[name] = entry
     return Diff(added, removed, changed)
 

@@ -1,6 +1,7 @@
 """The command line on LangGraph's threads: moved in and out, and shown in LangGraph's words."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Annotated, Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
@@ -297,6 +299,17 @@ def test_show_has_one_channel_as_of_a_commit(asked: Calls) -> None:
     assert asked.json(f"show {seq} city")["value"] == "Oslo"
     asked(f"show {seq} nowhere", code=1)
     asked("show HEAD rome/2/city", code=1)
+
+
+def test_channels_differ_where_the_values_of_keys_would(calls: Calls, tmp_path: Path) -> None:
+    with backpack.open(tmp_path / "store") as bp:
+        saver, config = BackpackSaver(bp), {"configurable": {"thread_id": "rome", "checkpoint_ns": ""}}
+        for version, one in enumerate((1, True), 1):
+            checkpoint = empty_checkpoint()
+            checkpoint["channel_values"] = {"one": one, "none": math.nan, "same": [1]}
+            checkpoint["channel_versions"] = dict.fromkeys(checkpoint["channel_values"], version)
+            config = saver.put(config, checkpoint, {}, checkpoint["channel_versions"])
+    assert list(calls.json("diff 1 2")["changed"]) == ["rome/(checkpoint)", "rome/one"]
 
 
 def test_diff_says_which_channels_differ_and_what_in_them(asked: Calls) -> None:
