@@ -277,11 +277,11 @@ def started(*arguments: str) -> "subprocess.Popen[bytes]":
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no signals to send")
 def test_ctrl_c_stops_between_two_messages_and_leaves_the_store_closed(tmp_path: Path) -> None:
-    messages = [{"role": "user", "content": str(number)} for number in range(60_000)]
+    messages = [{"role": "user", "content": str(number)} for number in range(150_000)]
     file = written(tmp_path / "run", {"id": "long", "messages": messages})
     with started("import", file, "--store", str(tmp_path / "store")) as process:
         assert process.stderr is not None
-        assert process.stderr.readline().endswith(b"000 of 60,000 messages\n")
+        assert process.stderr.readline().endswith(b"000 of 150,000 messages\n")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, b"")
@@ -289,9 +289,9 @@ def test_ctrl_c_stops_between_two_messages_and_leaves_the_store_closed(tmp_path:
     with backpack.open(tmp_path / "store") as bp:
         assert bp.recovery is None
         count = len(bp["long.messages"])
-        assert 6_000 <= count < 60_000
+        assert 6_000 <= count < 150_000
         assert bp["long.messages"] == messages[:count]
-        assert f"interrupted; imported before: 0 of 1 run, {count:,} of 60,000 messages of long" in told
+        assert f"interrupted; imported before: 0 of 1 run, {count:,} of 150,000 messages of long" in told
 
 
 def test_a_reader_that_goes_away_leaves_a_whole_import(tmp_path: Path) -> None:
