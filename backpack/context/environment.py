@@ -225,7 +225,7 @@ def _from_file(path: Path | None) -> dict[str, _Found]:
 
 def _file_of(environ: Mapping[str, str], file: str | os.PathLike[str] | None) -> Path | None:
     """The file that counts; None when there is none. One that somebody named has to be there."""
-    if file is not None and not isinstance(file, str | os.PathLike):
+    if file is not None and not isinstance(file, str | bytes | os.PathLike):
         raise InvalidArgumentError(f"file is a str or a path, not {type(file).__name__}")
     named = os.fsdecode(file) if file is not None else environ.get(FILE_VARIABLE, "")
     if not named:
