@@ -72,6 +72,8 @@ class Lost:
     def find(self, key: str, seq: int) -> Change | None:
         raise self.hole.error()
 
+    find_bytes = find
+
     def commit(self, seq: int) -> CommitRow | None:
         raise self.hole.error()
 

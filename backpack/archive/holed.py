@@ -90,6 +90,10 @@ class HoledArchive(Archive):
             raise holes[-1].error()
         return None if found is None else self.as_purged(found)
 
+    def at_hand(self, key: str, seq: int) -> bytes | None:
+        """Nothing: `find` knows what may be missing."""
+        return None
+
     def newest_readable(self, key: str, seq: int) -> Change | None:
         """The newest change of the key at or before a commit that can be read."""
         parts, firsts, _ = self._state

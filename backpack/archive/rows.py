@@ -130,6 +130,10 @@ class Rows(Tablet):
         )
         return change, start
 
+    def plain_span(self, row: int) -> tuple[int, int] | None:
+        """Where the bytes of a row begin and end that packs the whole of one source, as most do; None of any other."""
+        return self.span_at(row + self.at(_OFFSETS, row)) if self.at(_KINDS, row) == HAS_VALUE else None
+
     def newest(self, seq: int) -> Iterator[tuple[str, Newest]]:
         """The last change here of each key at or before a commit. Cost: O(keys)."""
         kinds, versions, offsets = self.column(_KINDS), self.column(_VERSIONS), self.column(_OFFSETS)

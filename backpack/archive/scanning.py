@@ -415,6 +415,8 @@ class Log:
             raise damaged(self.file.name, self._frames[seq - self.first_seq], "the frame has changed since it was read")
         return change
 
+    find_bytes = find
+
     def seqs(self, key: str) -> "array[int]":
         """The commits of this log that changed the key, oldest first."""
         self.catch_up()

@@ -36,8 +36,13 @@ class Archived:
     # -- one key -------------------------------------------------------------------------------------------------
 
     def at_hand(self, key: Any) -> bytes | None:
-        """Nothing is at hand."""
-        return None
+        """The bytes of what is no large value. Cost: a cold read, unless anything was loaded: then `find` knows."""
+        if self._known or not isinstance(key, str):
+            return None
+        self._check()
+        payload = self._archive.at_hand(key, self.seq)
+        self._check()
+        return payload
 
     def find(self, key: str) -> Found | None:
         """What the key was. Cost: a cold read, unless it was loaded."""

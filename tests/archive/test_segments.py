@@ -57,6 +57,14 @@ def test_a_read_as_of_any_commit_is_what_a_model_says(content: Made, seq: int) -
             newest[change.key] = change
     for key in (*KEYS, "never"):
         assert alike(segment.find(key, seq), newest.get(key))
+        found = segment.find_bytes(key, seq)
+        if isinstance(found, bytes):
+            change = newest[key]
+            assert change.kind == "pack" and not change.is_large and not change.is_purged and change.value is not None
+            (origin, number, start, stop), *others = change.value.cuts
+            assert found == content.sources[origin, number][start:stop] and not others
+        else:
+            assert alike(found, newest.get(key))
     told = dict(segment.newest(seq))
     assert {key: (one.seq, one.kind, one.version) for key, one in told.items()} == {
         key: (change.seq, change.kind, change.version) for key, change in newest.items()
