@@ -1,8 +1,9 @@
 """What was read from segments lately, up to so many bytes for all segments of a store together.
 
 Two tables in the order of use: whatever was used longest ago leaves first. Values are immutable, so who has one keeps
-it when it leaves here. The lock is held for a look-up, never while something is read or decompressed: two threads
-may read the same thing at the same time, and one of the two results stays.
+it when it leaves here. A look-up is single operations of a table and takes no lock; the lock is held while something
+comes or leaves, never while it is read or decompressed: two threads may read the same thing at the same time, and one
+of the two results stays.
 """
 
 from collections import OrderedDict
@@ -22,9 +23,9 @@ ENTRY_SIZE: Final = 240
 BRIEF_SHARE: Final = 4
 """One in so many bytes is for what is brief, whatever else there is."""
 
-TOOL_COUNT: Final = 64
+TOOL_COUNT: Final = 96
 """Decompressors of 96 KB, each with the dictionary of a segment: those of the segments that were read last. A million
-small commits are in 50, so that none of these has to be made twice."""
+small commits are in 80, so that none of these has to be made twice."""
 
 
 class Tools:
@@ -75,21 +76,11 @@ class Cache:
 
     def get(self, key: Hashable) -> object:
         """What was put there, if it is there still; None else."""
-        with self._lock:
-            entry = self._entries.get(key)
-            if entry is None:
-                return None
-            self._entries.move_to_end(key)
-            return entry[0]
+        return _used(self._entries, key)
 
     def get_brief(self, key: Hashable) -> object:
         """The same of what is brief."""
-        with self._lock:
-            entry = self._brief.get(key)
-            if entry is None:
-                return None
-            self._brief.move_to_end(key)
-            return entry[0]
+        return _used(self._brief, key)
 
     def put(self, key: Hashable, value: object, size: int) -> None:
         """Keep a value of so many bytes. One that takes more than half of all room is not kept."""
@@ -103,14 +94,16 @@ class Cache:
         """Let go of everything of one segment (whose keys are tuples that begin with its number). O(entries)."""
         with self._lock:
             for entries in (self._entries, self._brief):
-                for key in [key for key in entries if isinstance(key, tuple) and key[0] == number]:
-                    self._take(entries, key)
+                for key in list(entries):  # in one operation, for somebody may look something up meanwhile
+                    if isinstance(key, tuple) and key[0] == number:
+                        self._take(entries, key)
 
     def check(self) -> None:
         """Every invariant."""
         with self._lock:
-            assert self._brief_size == sum(size for _, size in self._brief.values())
-            assert self.size == self._brief_size + sum(size for _, size in self._entries.values()) <= self.size_max
+            assert self._brief_size == sum(size for _, size in list(self._brief.values()))
+            assert self.size == self._brief_size + sum(size for _, size in list(self._entries.values()))
+            assert self.size <= self.size_max
 
     def _put(self, entries: OrderedDict[Hashable, tuple[object, int]], key: Hashable, value: object, size: int) -> None:
         if size > self.size_max // 2:
@@ -124,10 +117,25 @@ class Cache:
                 self._brief_size += size
             while self.size > self.size_max:
                 goes = self._brief if self._brief_size * BRIEF_SHARE > self.size_max else self._entries
-                self._take(goes or self._brief, next(iter(goes or self._brief)))
+                goes = goes or self._brief
+                self._gone(goes, goes.popitem(last=False)[1][1])
 
     def _take(self, entries: OrderedDict[Hashable, tuple[object, int]], key: Hashable) -> None:
-        _, size = entries.pop(key)
+        self._gone(entries, entries.pop(key)[1])
+
+    def _gone(self, entries: OrderedDict[Hashable, tuple[object, int]], size: int) -> None:
         self.size -= size
         if entries is self._brief:
             self._brief_size -= size
+
+
+def _used(entries: OrderedDict[Hashable, tuple[object, int]], key: Hashable) -> object:
+    """What is there under a key, which is the one used last from now on."""
+    entry = entries.get(key)
+    if entry is None:
+        return None
+    try:
+        entries.move_to_end(key)
+    except KeyError:  # it has left meanwhile
+        return None
+    return entry[0]

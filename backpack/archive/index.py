@@ -71,7 +71,6 @@ class Index:
         "_first_ids",
         "_names",
         "_seqs",
-        "_sieve",
         "block_checksums",
         "block_count",
         "block_offsets",
@@ -80,6 +79,7 @@ class Index:
         "places",
         "row_count",
         "rows",
+        "sieve",
         "size",
         "source_count",
     )
@@ -115,7 +115,7 @@ class Index:
             raise ValueError(_FAULT)
         self.block_starts, self.block_offsets = block_starts.data, block_offsets.data
         self.block_checksums = block_checksums.data
-        self._sieve = sieve.data
+        self.sieve = sieve.data
         self.row_count = self.rows.total
         self.source_count = self.places[self.rows.count]
         if self.source_count != self.ids.total:
@@ -127,11 +127,7 @@ class Index:
 
     def may_have(self, name: bytes) -> bool:
         """Is it not certain that a key is not changed here?"""
-        return passes(self._sieve, hash_of(name))
-
-    def may_have_hash(self, hashed: int) -> bool:
-        """The same of the hash of its name."""
-        return passes(self._sieve, hashed)
+        return passes(self.sieve, hash_of(name))
 
     def chunk_before(self, name: bytes, seq: int) -> int:
         """The chunk with the newest row of a key at or before a commit, if there is one; -1 when there is none."""

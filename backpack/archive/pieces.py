@@ -113,6 +113,7 @@ class Pieces:
         "_cache",
         "_cover",
         "_index_key",
+        "_is_covered",
         "_page_table_key",
         "_tool_key",
         "directory",
@@ -140,6 +141,7 @@ class Pieces:
         self.origins = header.origins
         self.header_size = header.size
         self._cover = covers.known(cover_name(header.origins), header.cover_header)
+        self._is_covered = self._cover.overhead > 0
         is_proved = True
         if end is None:
             offset, stored = read_trailer(file, self.size, header)
@@ -354,8 +356,9 @@ class Pieces:
         offset = index.block_offsets[number]
         if not 0 < size <= BLOCK_SIZE_MAX:
             raise self.damaged(INDEX, "a block is not as long as one can be")
-        place = Place(offset, index.block_offsets[number + 1] - offset, size, index.block_checksums[number])
-        frame = self._read(place, b"block:%d" % number)
+        frame = self._stored(offset, index.block_offsets[number + 1] - offset, index.block_checksums[number])
+        if self._is_covered:
+            frame = self._uncovered(frame, b"block:%d" % number, offset)
         tools = self._cache.tools
         tool: ZstdDecompressor | None = tools.take(self._tool_key)  # type: ignore[assignment]
         if tool is None:
@@ -392,13 +395,16 @@ class Pieces:
 
     def _read(self, place: Place, name: bytes) -> bytes:
         """A piece, uncovered; `CorruptionError` when it is not what was written."""
-        size = place.stored_size
-        if not 0 < size <= self.size - place.offset or place.offset < 0:
+        return self._uncovered(self._stored(place.offset, place.stored_size, place.checksum), name, place.offset)
+
+    def _stored(self, offset: int, size: int, checksum: int) -> bytes:
+        """A piece as it stands there; `CorruptionError` when it is not what was written."""
+        if not 0 < size <= self.size - offset or offset < 0:
             raise damaged(self.file.name, 0, "a piece of the segment stands outside of it")
-        stored = self.file.pread(size, place.offset)
-        if len(stored) != size or xxh3_64_intdigest(stored) != place.checksum:
-            raise damaged(self.file.name, place.offset, "a piece of the segment is not what was written")
-        return self._uncovered(stored, name, place.offset)
+        stored = self.file.pread(size, offset)
+        if len(stored) != size or xxh3_64_intdigest(stored) != checksum:
+            raise damaged(self.file.name, offset, "a piece of the segment is not what was written")
+        return stored
 
     def _uncovered(self, stored: bytes, name: bytes, offset: int) -> bytes:
         fault = ""

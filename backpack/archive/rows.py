@@ -180,7 +180,7 @@ class Rows(Tablet):
         """Where its bytes begin and end in the address space."""
         if not 0 <= source < self.source_count:
             raise ValueError("a value without a source")
-        start, stop = self.at(_STARTS, source), self.at(_STARTS, source + 1)
+        start, stop = self.pair_at(_STARTS, source)
         if not 0 <= start <= stop:
             raise ValueError(_FAULT)
         return start, stop

@@ -21,6 +21,7 @@ from backpack.archive.manifest import SegmentInfo
 from backpack.archive.pages import Page
 from backpack.archive.pieces import Pieces, believing
 from backpack.archive.rows import Rows
+from backpack.archive.sieve import passes
 from backpack.core.commit import Label
 from backpack.errors import CorruptionError
 from backpack.storage.cover import Covers
@@ -110,7 +111,7 @@ class Segment:
 
     def lacks(self, hashed: int) -> bool:
         """Is it certain that the key whose name has this hash is not changed here? Cost: a few bits."""
-        return not self.pieces.index().may_have_hash(hashed)
+        return not passes(self.pieces.index().sieve, hashed)
 
     @believing(INDEX)
     def find(self, key: str, seq: int) -> Change | None:

@@ -34,11 +34,14 @@ def pack_sieve(names: Sequence[bytes]) -> Generator[bytes, None, bytes]:
 
 def passes(bits: "memoryview[int]", wanted: int) -> bool:
     """May the key with that hash be one of them? Cost: four bits at most."""
-    step = wanted >> 32 | 1
     count = 8 * len(bits)
-    for _ in range(_BITS):
+    bit = wanted % count
+    if not bits[bit >> 3] >> (bit & 7) & 1:  # as of most that are not there: nothing else is computed for these
+        return False
+    step = wanted >> 32 | 1
+    for _ in range(_BITS - 1):
+        wanted += step
         bit = wanted % count
         if not bits[bit >> 3] >> (bit & 7) & 1:
             return False
-        wanted += step
     return True

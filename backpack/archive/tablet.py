@@ -81,6 +81,20 @@ class Tablet:
             raise IndexError
         return base + int.from_bytes(self.data[start : start + width], "little")
 
+    def pair_at(self, column: int, place: int) -> tuple[int, int]:
+        """One number of a column and the next; likewise."""
+        head, shape = self.head, self.shape
+        base, width = head[shape.bases_at + column], head[shape.widths_at + column]
+        if not width:
+            return base, base
+        start = head[column] + place * width
+        middle = start + width
+        stop = middle + width
+        if place < 0 or stop > head[column + 1]:
+            raise IndexError
+        data = self.data
+        return base + int.from_bytes(data[start:middle], "little"), base + int.from_bytes(data[middle:stop], "little")
+
     def column(self, number: int) -> Column:
         """All numbers of a column."""
         head, shape = self.head, self.shape

@@ -57,7 +57,13 @@ class PooledFile:
 
     def pread(self, size: int, offset: int, /) -> bytes:
         """As `File.pread`. Cost: that, and two look-ups; a file that left the pool is opened again."""
-        return self._opened().pread(size, offset)
+        number = self._number
+        file = _pool.pop(number, None)
+        if file is None:
+            file = self._opened()
+        else:
+            _pool[number] = file  # at the end
+        return file.pread(size, offset)
 
     def size(self) -> int:
         """Bytes in it: it never grows."""
