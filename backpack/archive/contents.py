@@ -1,14 +1,36 @@
 """What a segment is made of: rows, and where the bytes of its sources can be had."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from backpack.archive.content import Change, CommitRow, SourceId
+from backpack.archive.content import Change, CommitRow, SourceId, Value
 from backpack.core.commit import Label
 
-UsualRow = tuple[int, int, Label, str, int, int]
-"""`(seq, time, label, key, version, number)`: a commit that packed one value, which is the whole of a new source of the
-one segment there is. Most are, and this is made faster than a `CommitRow`."""
+
+class UsualRun:
+    """Commits without a gap that packed one value each, which is the whole of a new source of the one segment there is.
+    Most do, and columns are made and taken in faster than a `CommitRow` each."""
+
+    __slots__ = ("first_number", "first_seq", "keys", "labels", "times", "versions")
+
+    def __init__(self, first_seq: int, first_number: int) -> None:
+        """The number: that of the first source. They ascend one by one."""
+        self.first_seq = first_seq
+        self.first_number = first_number
+        self.times: array[int] = array("q")
+        self.labels: list[Label] = []
+        self.keys: list[str] = []
+        self.versions: array[int] = array("Q")
+
+    def rows(self, origin: int, sources: Mapping[SourceId, int]) -> Iterator[CommitRow]:
+        """Each commit by itself. `origin`: of all sources, whose sizes these are."""
+        columns = zip(self.times, self.labels, self.keys, self.versions, strict=True)
+        for at, (time_ns, label, key, version) in enumerate(columns):
+            seq, number = self.first_seq + at, self.first_number + at
+            whole = Value(((origin, number, 0, sources[origin, number]),))
+            yield CommitRow(seq, time_ns, label, [Change(key, seq, "pack", version, whole)])
+
 
 Bytes = bytes | bytearray | memoryview
 
@@ -23,7 +45,7 @@ class Contents:
     first_seq: int
     last_seq: int
     """The range of commits that it answers for; some of them may be gone."""
-    commits: Iterable[CommitRow | UsualRow]
+    commits: Iterable[CommitRow | UsualRun]
     """Ascending."""
     sources: Mapping[SourceId, int]
     """The size of each source."""
@@ -31,3 +53,11 @@ class Contents:
     """The bytes of a source, in as many parts as they stand in. Called twice at most."""
     base_rows: Sequence[Change] = field(default=())
     """Changes without a commit, which commits that were kept need still: by key and seq or in any other order."""
+
+    def rows(self) -> Iterator[CommitRow]:
+        """The commits, each by itself."""
+        for row in self.commits:
+            if isinstance(row, UsualRun):
+                yield from row.rows(self.origins[0], self.sources)
+            else:
+                yield row

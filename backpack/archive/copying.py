@@ -162,10 +162,7 @@ def _of_archive(archive: Archive, seq: int, put_blob: PutBlob) -> list[Contents]
     for log in reversed([part for part in present if isinstance(part, Log) and part.first_seq <= seq]):
         index, contents = gathered(log)
         rows = []
-        for row in contents.commits:
-            if not isinstance(row, CommitRow):
-                whole = Value(((log.head.segment, row[5], 0, contents.sources[log.head.segment, row[5]]),))
-                row = CommitRow(row[0], row[1], row[2], [Change(row[3], row[0], "pack", row[4], whole)])
+        for row in contents.rows():
             if row.seq <= seq:
                 row.changes = [moved(archive.as_purged(change)) for change in row.changes]
                 rows.append(row)

@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import Final, TypeVar
 
 from backpack.archive.columns import COUNT_MAX
-from backpack.archive.content import BLOB, Change, CommitRow, SourceId
-from backpack.archive.contents import Contents
+from backpack.archive.content import BLOB, Change, SourceId
+from backpack.archive.contents import Contents, UsualRun
 from backpack.archive.frames import KIND_CODES
 from backpack.archive.layout import HAS_VALUE, IS_DETAILED, IS_LARGE, IS_PURGED
 from backpack.core.commit import Label
@@ -114,33 +114,16 @@ class Draft:
             self.is_sorted = False
         last = contents.first_seq - 1
         changes: list[Change] = []
-        by_key, kind = self.by_key, _WHOLE_KINDS["pack"]
-        kinds, seqs, versions, refs = self.kinds, self.seqs, self.versions, self.refs
         for row in contents.commits:
-            if type(row) is tuple:
-                if changes:
-                    self._take(changes)
-                    changes = []
-                seq, time_ns, label, key, version, number = row
-                if not last < seq <= contents.last_seq:
-                    raise InvalidArgumentError(f"the commits to be sealed are not in order: seq={seq}")
-                last = seq
-                rows = by_key.get(key)
-                if rows is None:
-                    rows = by_key[key] = []
-                rows.append(len(kinds))
-                seqs.append(seq)
-                versions.append(version)
-                refs.append(number)
-                kinds.append(kind)
-                self.commits.append(seq)
-                self.times.append(time_ns)
-                self.labels.append(label)
-                self.counts.append(1)
-                if not len(self.commits) % _STEP:
-                    yield b""
+            if isinstance(row, UsualRun):
+                self._take(changes)
+                changes = []
+                count = len(row.keys)
+                if not last < row.first_seq <= contents.last_seq - count + 1:
+                    raise InvalidArgumentError(f"the commits to be sealed are not in order: seq={row.first_seq}")
+                last = row.first_seq + count - 1
+                yield from self._take_run(row, count)
                 continue
-            assert isinstance(row, CommitRow)
             if not last < row.seq <= contents.last_seq:
                 raise InvalidArgumentError(f"the commits to be sealed are not in order: seq={row.seq}")
             last = row.seq
@@ -156,6 +139,26 @@ class Draft:
         self._take(changes)
         if len(self.kinds) > COUNT_MAX or len(self.ids) > COUNT_MAX:
             raise InvalidArgumentError(f"too much for one segment: changes={len(self.kinds)} sources={len(self.ids)}")
+
+    def _take_run(self, run: UsualRun, count: int) -> Pauses:
+        by_key, came = self.by_key, len(self.kinds)
+        for start in range(0, count, _STEP_LONG):
+            for row, key in enumerate(run.keys[start : start + _STEP_LONG], came + start):
+                rows = by_key.get(key)
+                if rows is None:
+                    rows = by_key[key] = []
+                rows.append(row)
+            yield b""
+        seqs = range(run.first_seq, run.first_seq + count)
+        self.seqs.extend(seqs)
+        self.versions.extend(run.versions)
+        self.kinds += bytes((_WHOLE_KINDS["pack"],)) * count
+        self.refs.extend(range(run.first_number, run.first_number + count))
+        self.commits.extend(seqs)
+        self.times.extend(run.times)
+        self.labels += run.labels
+        self.counts.extend(array("I", (1,)) * count)
+        yield b""
 
     def _take(self, changes: Sequence[Change]) -> None:
         by_key, kinds, sizes, refs = self.by_key, self.kinds, self.sizes, self.refs

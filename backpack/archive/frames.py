@@ -47,6 +47,8 @@ _COMMIT: Final = Struct("<III")
 _CHANGE: Final = Struct("<HBBQQ")
 ONE: Final = Struct("<IIIHBBQQ")
 """`commit` and its `change`, when there is only one."""
+USUAL: Final = Struct(FRAME.format + "Q" + ONE.format.removeprefix("<"))
+"""The head of a frame, its checksum, and that."""
 
 COMMIT: Final = 1
 NOTE: Final = 2

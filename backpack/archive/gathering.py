@@ -1,9 +1,10 @@
 """The contents of a log, for sealing: its commits and the bytes of its sources, read in one go."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import repeat
 
 from backpack.archive.content import SourceId
-from backpack.archive.contents import Contents
+from backpack.archive.contents import Bytes, Contents
 from backpack.archive.frames import damaged
 from backpack.archive.scanning import Gathered, Log
 
@@ -23,10 +24,13 @@ def gathered(log: Log, pause: Callable[[], None] = _at_once) -> tuple[Log, Conte
     if fault is not None:
         raise damaged(log.file.name, fault.offset, fault.reason)
     segment = fresh.head.segment
-    bodies = found.bodies
-    sources: dict[SourceId, int] = {(segment, number): fresh.size_of(number) for number in range(fresh.next_source)}
+    bodies, wholes, grown = found.bodies, found.wholes, fresh.sources.grown
+    sizes = fresh.sources.sizes()
+    sources: dict[SourceId, int] = dict(zip(zip(repeat(segment), range(len(sizes))), sizes, strict=True))
 
-    def parts_of(source: SourceId) -> list[memoryview]:
-        return fresh.sources.chunks_of(source[1], bodies)
+    def parts_of(source: SourceId) -> Sequence[Bytes]:
+        number = source[1]
+        whole = wholes.get(number)
+        return fresh.sources.chunks_of(number, bodies, wholes) if whole is None or number in grown else (whole,)
 
     return fresh, Contents(fresh.origins, fresh.first_seq, fresh.last_seq, found.rows, sources, parts_of)

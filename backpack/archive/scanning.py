@@ -14,13 +14,14 @@ import msgpack
 from xxhash import xxh3_64_intdigest
 
 from backpack.archive.content import Change, CommitRow
-from backpack.archive.contents import UsualRow
+from backpack.archive.contents import UsualRun
 from backpack.archive.dormant import Newest, newest_of
 from backpack.archive.frames import (
     COMMIT,
+    FRAME,
     FRAME_SIZE,
     LOG_HEAD_SIZE_MAX,
-    ONE,
+    USUAL,
     WHOLE,
     Frame,
     LogHead,
@@ -42,7 +43,7 @@ from backpack.storage.protocol import File
 _WINDOW: Final = 1 << 20
 """Bytes of a log that are read at once."""
 
-_STEP: Final = 16
+_STEP: Final = 64
 """Commits between two pauses."""
 
 
@@ -65,14 +66,49 @@ class Fault:
 class Gathered:
     """What a scan has come by, for sealing."""
 
-    __slots__ = ("bodies", "pause", "rows")
+    __slots__ = ("bodies", "pause", "rows", "wholes")
 
     def __init__(self, pause: Callable[[], None]) -> None:
         """`pause`: called now and then, to give way to others."""
         self.pause = pause
-        self.rows: list[CommitRow | UsualRow] = []
+        self.rows: list[CommitRow | UsualRun] = []
+        self.wholes: dict[int, bytes] = {}
+        """The sources that usual commits made, by number."""
         self.bodies: dict[int, bytes] = {}
-        """By the offset of the frame."""
+        """Of all other commits, by the offset of the frame."""
+
+
+_Known = tuple[int, Label, str, "array[int]"]
+"""The size of a key, the label, the key, the commits that changed it."""
+
+
+class _Texts:
+    """What stands before the payloads of usual commits: a few labels and keys, again and again."""
+
+    __slots__ = ("_labels", "_rows", "known")
+
+    def __init__(self, rows: "dict[str, array[int]]") -> None:
+        """`rows`: by key, the commits that changed it; a key that is new is added."""
+        self._rows = rows
+        self._labels: dict[bytes, Label] = {}
+        self.known: dict[bytes, _Known] = {}
+        """By label and key as they stand in a frame."""
+
+    def read(self, text: bytes, key_size: int) -> _Known | None:
+        """A label and a key of that size; None when they are none."""
+        packed = text[:-key_size]
+        label = self._labels.get(packed)
+        try:
+            if label is None:
+                label = self._labels[packed] = read_label(packed)
+            key = str(text[-key_size:], "utf-8")
+        except (ValueError, msgpack.UnpackException):
+            return None
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = array("Q")
+        found = self.known[text] = key_size, label, key, row
+        return found
 
 
 class Log:
@@ -165,75 +201,112 @@ class Log:
         the commits and the bodies of the frames as they come.
         """
         end = self.file.size() if stop is None else stop
-        is_plain = not self._cover.overhead
-        labels: dict[bytes, Label] = {}
-        names: dict[bytes, str] = {}
-        for offset, frame, covered in self._heads(self.stop, end):
+        texts = None if self._cover.overhead else _Texts(self.rows)
+        window, start = b"", self.stop
+        while self.stop < end:
+            at = self.stop - start
+            if len(window) - at < FRAME_SIZE:
+                start, at = self.stop, 0
+                window = self.file.pread(min(_WINDOW, end - start), start)
+            if texts is not None and self._has_taken(window, at, texts, gathered):
+                continue
+            frame = read_frame(self.head, self.seed, window, at)
             if frame is None:
-                return Fault(offset, self.last_seq + 1, "no frame of this log stands there")
-            if covered is None:
-                return Fault(offset, self.last_seq + 1, "the frame goes on behind the end of the log")
-            if not (is_plain and self._take_usual(frame, covered, labels, names, gathered)):
-                reason = self._take(frame, covered, gathered)
-                if reason:
-                    return Fault(offset, self.last_seq + 1, reason)
-            self.stop += FRAME_SIZE + frame.size
+                return Fault(self.stop, self.last_seq + 1, "no frame of this log stands there")
+            size = FRAME_SIZE + frame.size
+            if self.stop + size > end:
+                return Fault(self.stop, self.last_seq + 1, "the frame goes on behind the end of the log")
+            if len(window) - at < size:
+                start, at = self.stop, 0
+                window = self.file.pread(max(min(_WINDOW, end - start), size), start)
+            reason = self._take(frame, window[at + FRAME_SIZE : at + size], gathered)
+            if reason:
+                return Fault(self.stop, self.last_seq + 1, reason)
+            self.stop += size
             if gathered is not None and not frame.seq % _STEP:
                 gathered.pause()
         return None
 
-    def _take_usual(
-        self,
-        frame: Frame,
-        body: bytes,
-        labels: dict[bytes, Label],
-        names: dict[bytes, str],
-        gathered: "Gathered | None",
-    ) -> bool:
-        """`_take` for the commit of one whole new payload, which most are. False, and nothing has happened, for any
-        other, and for whatever is not right with it: `_take` knows what."""
-        if len(body) <= ONE.size:
-            return False
-        count, label_size, first_source, key_size, code, form, version, size = ONE.unpack_from(body)
-        start = ONE.size + label_size + key_size
-        if (
-            frame.kind != COMMIT
-            or count != 1
-            or form != WHOLE
-            or code
-            or start + size != len(body)
-            or not 0 < key_size <= KEY_SIZE_MAX
-            or not 0 < version < 1 << 62
-            or first_source != self.next_source
-            or frame.seq != self.last_seq + 1
-            or frame.previous != self.head_sum & 0xFFFFFFFF
-            or xxh3_64_intdigest(body, self.seed) != frame.body_sum
-        ):
-            return False
-        packed, name = body[ONE.size : start - key_size], body[start - key_size : start]
-        label, key = labels.get(packed), names.get(name)
-        if label is None or key is None:
-            try:
-                label, key = labels.setdefault(packed, read_label(packed)), names.setdefault(name, str(name, "utf-8"))
-            except (ValueError, msgpack.UnpackException):
-                return False
-        row = self.rows.get(key)
-        if row is None:
-            row = self.rows[key] = array("Q")
-        row.append(frame.seq)
-        offset = self.stop
-        self.sources.add(offset, start, size)
-        self._frames.append(offset)
-        self._times.append(frame.time_ns)
-        self.next_source = first_source + 1
-        self.last_seq = frame.seq
-        self.head_sum = frame.head_sum
-        if frame.synced_upto > self.synced_upto:
-            self.synced_upto = frame.synced_upto
-        if gathered is not None:
-            gathered.rows.append((frame.seq, frame.time_ns, label, key, version, first_source))
-            gathered.bodies[offset] = body
-        return True
+    def _has_taken(self, window: bytes, at: int, texts: "_Texts", gathered: "Gathered | None") -> bool:
+        """`_take`, from there on, for the commits of one whole new payload each, which most are. It stops at the first
+        frame that is another one, that goes on behind the window, or with which anything is not right: `_take` knows
+        what. False when that is the first."""
+        salt, seed, known, stop = self.head.salt[:4], self.seed, texts.known, len(window)
+        begin, run = at, None
+        while at + USUAL.size < stop:
+            (
+                marker,
+                kind,
+                zero,
+                zeros,
+                size,
+                previous,
+                seq,
+                time_ns,
+                synced_upto,
+                body_sum,
+                head_sum,
+                count,
+                label_size,
+                first_source,
+                key_size,
+                code,
+                form,
+                version,
+                payload_size,
+            ) = USUAL.unpack_from(window, at)
+            body = at + FRAME_SIZE
+            text = at + USUAL.size
+            payload = text + label_size + key_size
+            end = body + size
+            if (
+                marker != salt
+                or kind != COMMIT
+                or zero
+                or zeros
+                or count != 1
+                or form != WHOLE
+                or code
+                or not payload + payload_size == end <= stop
+                or not 0 < key_size <= KEY_SIZE_MAX
+                or not 0 < version < 1 << 62
+                or first_source != self.next_source
+                or seq != self.last_seq + 1
+                or previous != self.head_sum & 0xFFFFFFFF
+                or xxh3_64_intdigest(window[at : at + FRAME.size], seed) != head_sum
+                or xxh3_64_intdigest(window[body:end], seed) != body_sum
+            ):
+                break
+            found = known.get(window[text:payload])
+            if found is None or found[0] != key_size:
+                found = texts.read(window[text:payload], key_size)
+                if found is None:
+                    break
+            _, label, key, row = found
+            offset = self.stop
+            row.append(seq)
+            self.sources.add(offset, payload - body, payload_size)
+            self._frames.append(offset)
+            self._times.append(time_ns)
+            self.next_source = first_source + 1
+            self.last_seq = seq
+            self.head_sum = head_sum
+            if synced_upto > self.synced_upto:
+                self.synced_upto = synced_upto
+            self.stop = offset + end - at
+            at = end
+            if gathered is not None:
+                if run is None:
+                    run = UsualRun(seq, first_source)
+                    gathered.rows.append(run)
+                run.times.append(time_ns)
+                run.labels.append(label)
+                run.keys.append(key)
+                run.versions.append(version)
+                gathered.wholes[first_source] = window[payload:end]
+                if not seq % _STEP:
+                    gathered.pause()
+        return at > begin
 
     def row(self, offset: int, frame: Frame, body: bytes) -> CommitRow:
         """The commit in a frame that was indexed."""
@@ -244,28 +317,6 @@ class Log:
         else:
             return CommitRow(frame.seq, frame.time_ns, label, [one.change for one in placed])
         raise damaged(self.file.name, offset, fault)
-
-    def _heads(self, begin: int, end: int) -> Iterator[tuple[int, Frame | None, bytes | None]]:
-        """`(offset, frame, covered body)` from there on; None for what is none, and then no more."""
-        window, start = b"", begin
-        while begin < end:
-            at = begin - start
-            if len(window) - at < FRAME_SIZE:
-                start, at = begin, 0
-                window = self.file.pread(min(_WINDOW, end - start), start)
-            frame = read_frame(self.head, self.seed, window, at)
-            if frame is None:
-                yield begin, None, None
-                return
-            size = FRAME_SIZE + frame.size
-            if begin + size > end:
-                yield begin, frame, None
-                return
-            if len(window) - at < size:
-                start, at = begin, 0
-                window = self.file.pread(max(min(_WINDOW, end - start), size), start)
-            yield begin, frame, window[at + FRAME_SIZE : at + size]
-            begin += size
 
     def follow(self, goal: Callable[[], int]) -> None:
         """From here on every read first takes in what this process wrote since: up to the offset that `goal` says."""

@@ -5,7 +5,7 @@ frame. Memory: 24 bytes a source, and a tuple for each piece that made one longe
 """
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 
 from backpack.archive.frames import Added
 
@@ -62,12 +62,27 @@ class Sources:
         first = (0, self._frames[number], self._starts[number], self._sizes[number])
         return [*([first] if first[1] else []), *self._grown.get(number, ())]
 
-    def chunks_of(self, number: int, bodies: dict[int, bytes]) -> list[memoryview]:
-        """The bytes of a source, in the parts in which they were written, of bodies by the offsets of their frames."""
-        if number not in self._grown:
-            start = self._starts[number]
-            return [memoryview(bodies[self._frames[number]])[start : start + self._sizes[number]]]
-        return [memoryview(bodies[frame])[start : start + size] for _, frame, start, size in self.pieces_of(number)]
+    def chunks_of(
+        self, number: int, bodies: Mapping[int, bytes], wholes: Mapping[int, bytes]
+    ) -> list[bytes | memoryview]:
+        """The bytes of a source, in the parts in which they were written: of bodies by the offsets of their frames, or
+        of what was one payload by its number."""
+        whole = wholes.get(number)
+        first = [] if whole is None else [whole]
+        pieces = self.pieces_of(number)[len(first) :]
+        return [*first, *[memoryview(bodies[frame])[start : start + size] for _, frame, start, size in pieces]]
+
+    def sizes(self) -> list[int]:
+        """Bytes of each source, as `size_of` says them."""
+        sizes = self._sizes.tolist()
+        for number in self._grown:
+            sizes[number] = self.size_of(number)
+        return sizes
+
+    @property
+    def grown(self) -> Container[int]:
+        """The sources that have more than one piece."""
+        return self._grown
 
     def copied(self) -> "Sources":
         """The same, to go on with."""

@@ -15,8 +15,18 @@ def test_a_source_is_the_pieces_that_frames_added_to_it() -> None:
     assert [sources.size_of(number) for number in (0, 1)] == [13, 2]
     assert sources.pieces_of(0) == [(0, 100, 5, 10), (10, 200, 7, 3)]
     bodies = {100: bytes(range(20)), 200: bytes(range(50, 60))}
-    assert b"".join(sources.chunks_of(0, bodies)) == bytes(range(5, 15)) + bytes(range(57, 60))
-    assert [bytes(one) for one in sources.chunks_of(1, bodies)] == [bytes((15, 16))]
+    assert b"".join(sources.chunks_of(0, bodies, {})) == bytes(range(5, 15)) + bytes(range(57, 60))
+    assert [bytes(one) for one in sources.chunks_of(1, bodies, {})] == [bytes((15, 16))]
+    assert sources.sizes() == [13, 2] and 0 in sources.grown and 1 not in sources.grown
+
+
+def test_a_source_that_was_one_payload_needs_no_frame_but_those_that_made_it_longer() -> None:
+    sources = grown()
+    wholes = {0: bytes(range(5, 15)), 1: bytes((15, 16))}
+    assert b"".join(sources.chunks_of(0, {200: bytes(range(50, 60))}, wholes)) == bytes(range(5, 15)) + bytes(
+        (57, 58, 59)
+    )
+    assert sources.chunks_of(1, {}, wholes) == [bytes((15, 16))]
 
 
 def test_what_a_frame_adds_fits_where_sources_end() -> None:
