@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backpack.archive.content import Change, CommitRow, SourceId, Value
+from backpack.archive.dormant import Newest, newest_of
 from backpack.core.commit import Label
 
 
@@ -23,8 +24,14 @@ class UsualRun:
         self.keys: list[str] = []
         self.versions: array[int] = array("Q")
 
+    def newest(self, origin: int, sources: Mapping[SourceId, int]) -> Iterator[tuple[str, Newest]]:
+        """The last change of each key. `origin`: of all sources, whose sizes these are."""
+        for key, at in dict(zip(self.keys, range(len(self.keys)), strict=True)).items():
+            size = sources[origin, self.first_number + at]
+            yield key, Newest(self.first_seq + at, "pack", self.versions[at], size, False)
+
     def rows(self, origin: int, sources: Mapping[SourceId, int]) -> Iterator[CommitRow]:
-        """Each commit by itself. `origin`: of all sources, whose sizes these are."""
+        """Each commit by itself; likewise."""
         columns = zip(self.times, self.labels, self.keys, self.versions, strict=True)
         for at, (time_ns, label, key, version) in enumerate(columns):
             seq, number = self.first_seq + at, self.first_number + at
@@ -46,7 +53,7 @@ class Contents:
     last_seq: int
     """The range of commits that it answers for; some of them may be gone."""
     commits: Iterable[CommitRow | UsualRun]
-    """Ascending."""
+    """Ascending. Those of a log can be asked for again."""
     sources: Mapping[SourceId, int]
     """The size of each source."""
     parts_of: Callable[[SourceId], Sequence[Bytes] | Iterable[Bytes]]
@@ -55,9 +62,19 @@ class Contents:
     """Changes without a commit, which commits that were kept need still: by key and seq or in any other order."""
 
     def rows(self) -> Iterator[CommitRow]:
-        """The commits, each by itself."""
+        """The commits of a log, each by itself."""
         for row in self.commits:
             if isinstance(row, UsualRun):
                 yield from row.rows(self.origins[0], self.sources)
             else:
                 yield row
+
+    def newest(self) -> dict[str, Newest]:
+        """The last change of each key in a log."""
+        newest: dict[str, Newest] = {}
+        for row in self.commits:
+            if isinstance(row, UsualRun):
+                newest.update(row.newest(self.origins[0], self.sources))
+            else:
+                newest.update((change.key, newest_of(change)) for change in row.changes)
+        return newest

@@ -22,6 +22,8 @@ Pauses = Generator[bytes, None, None]
 
 _STEP: Final = 64
 """Commits between two pauses."""
+_STEP_RUN: Final = 512
+"""The same of a run."""
 _STEP_LONG: Final = 2048
 """Numbers between two pauses, where little is done to each."""
 _NO_ORIGIN: Final = BLOB - 1
@@ -141,24 +143,24 @@ class Draft:
             raise InvalidArgumentError(f"too much for one segment: changes={len(self.kinds)} sources={len(self.ids)}")
 
     def _take_run(self, run: UsualRun, count: int) -> Pauses:
-        by_key, came = self.by_key, len(self.kinds)
-        for start in range(0, count, _STEP_LONG):
-            for row, key in enumerate(run.keys[start : start + _STEP_LONG], came + start):
+        by_key, kind = self.by_key, bytes((_WHOLE_KINDS["pack"],))
+        for start in range(0, count, _STEP_RUN):
+            stop = min(start + _STEP_RUN, count)
+            for row, key in enumerate(run.keys[start:stop], len(self.kinds)):
                 rows = by_key.get(key)
                 if rows is None:
                     rows = by_key[key] = []
                 rows.append(row)
+            seqs = range(run.first_seq + start, run.first_seq + stop)
+            self.seqs.extend(seqs)
+            self.commits.extend(seqs)
+            self.refs.extend(range(run.first_number + start, run.first_number + stop))
+            self.kinds += kind * (stop - start)
+            self.counts.extend(bytes((1,)) * (stop - start))
+            self.versions.extend(run.versions[start:stop])
+            self.times.extend(run.times[start:stop])
+            self.labels += run.labels[start:stop]
             yield b""
-        seqs = range(run.first_seq, run.first_seq + count)
-        self.seqs.extend(seqs)
-        self.versions.extend(run.versions)
-        self.kinds += bytes((_WHOLE_KINDS["pack"],)) * count
-        self.refs.extend(range(run.first_number, run.first_number + count))
-        self.commits.extend(seqs)
-        self.times.extend(run.times)
-        self.labels += run.labels
-        self.counts.extend(array("I", (1,)) * count)
-        yield b""
 
     def _take(self, changes: Sequence[Change]) -> None:
         by_key, kinds, sizes, refs = self.by_key, self.kinds, self.sizes, self.refs

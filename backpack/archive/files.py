@@ -70,6 +70,8 @@ class Files:
         self._parts_lock = RLock()
         self._rewriting = RLock()
         """Held while the manifest changes."""
+        self._is_closed = False
+        """Was it closed, or is it being closed?"""
         self._is_released = False
         """Are the files another writer's from here on?"""
         self._unsynced: list[File] = []
@@ -105,7 +107,7 @@ class Files:
         index, contents = gathered(log, self._yielding())
         self._require_whole(index, log, is_last=is_last)
         if index.commit_count:
-            keyframe = keyframe_after(self.archive, index, is_last=is_last)
+            keyframe = keyframe_after(self.archive, contents, is_last=is_last)
             level = LEVEL_LAST if is_last else LEVEL
             info, part = self._made(f"{segment:012d}.seg", contents, keyframe, level)
             infos.append(info)
@@ -257,7 +259,7 @@ class Files:
     def _yielding(self) -> Yielding:
         writer = self.writer
         assert writer is not None
-        return Yielding(lambda: writer.last_seq)
+        return Yielding(lambda: writer.last_seq, is_last=self._is_closed)
 
     def _made(
         self, name: str, contents: Contents, keyframe: Keyframe | None, level: int = LEVEL

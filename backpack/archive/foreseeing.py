@@ -103,7 +103,7 @@ class Beside:
             place = parts.index(log)
             parts[place : place + 1] = []
             if index.commit_count:
-                parts.insert(place, self._segment(contents, keyframe_after(archive, index, is_last=False)))
+                parts.insert(place, self._segment(contents, keyframe_after(archive, contents, is_last=False)))
             archive.set_parts(parts)
         return bool(logs)
 

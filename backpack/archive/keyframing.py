@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from backpack.archive.archive import Archive
+from backpack.archive.contents import Contents
 from backpack.archive.dormant import Columns, Newest
 from backpack.archive.frames import KIND_CODES
 from backpack.archive.keyframe import Keyframe
-from backpack.archive.scanning import Log
 from backpack.archive.segment import Segment
 
 SHARE_AT_CLOSE: Final = 8
@@ -17,14 +17,14 @@ SHARE_AT_CLOSE: Final = 8
 last one: opening reads that keyframe, and the changes since, key by key."""
 
 
-def keyframe_after(archive: Archive, log: Log, *, is_last: bool) -> Keyframe | None:
+def keyframe_after(archive: Archive, log: Contents, *, is_last: bool) -> Keyframe | None:
     """The keyframe as of the end of a log that is to be sealed; None where it would cost more than it saves.
 
     It is written when as many keys have changed since the last one as there are, so that it costs no more than the
     changes themselves. Cost: O(keys) then, else O(keys that changed).
     """
     columns, later = archive.newest_at(log.first_seq - 1)
-    later.update(log.newest(log.last_seq))
+    later.update(log.newest())
     count = 0 if columns is None else len(columns.names)
     share = SHARE_AT_CLOSE if is_last else 1
     if not later or (columns is not None and len(later) * share < count):

@@ -124,7 +124,6 @@ class Opened(Files):
         """By name: the letters that a reader has opened already."""
         self._testified = 0
         """The newest commit that a flush was told of in the log."""
-        self._is_closed = False
         self._seen = -1
         """The newest commit when the keeper looked last whether there is a pause."""
         self._last: Part | None = None

@@ -14,17 +14,21 @@ from typing import Final
 SLEEP_S: Final = 50e-6
 _LOOK_EVERY: Final = 8
 """Steps without a sleep, where nobody seems to commit."""
+_LOOK_RARELY: Final = 64
+"""The same where nobody can commit any more: about as long as the interpreter lets any thread run. It sleeps for the
+other threads of the process."""
 
 
 class Yielding:
     """Called between two steps of the work."""
 
-    __slots__ = ("_head", "_left", "_newest")
+    __slots__ = ("_every", "_head", "_left", "_newest")
 
-    def __init__(self, head: Callable[[], int]) -> None:
-        """`head`: the newest commit."""
+    def __init__(self, head: Callable[[], int], *, is_last: bool = False) -> None:
+        """`head`: the newest commit; `is_last`: there won't be another."""
         self._head = head
         self._newest = head()
+        self._every = _LOOK_RARELY if is_last else _LOOK_EVERY
         self._left = 0
 
     def __call__(self) -> None:
@@ -32,7 +36,7 @@ class Yielding:
         self._left -= 1
         if newest != self._newest or self._left < 0:
             self._newest = newest
-            self._left = _LOOK_EVERY
+            self._left = self._every
             sleep(SLEEP_S)
 
     def between(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
