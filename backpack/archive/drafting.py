@@ -22,7 +22,7 @@ Pauses = Generator[bytes, None, None]
 
 _STEP: Final = 64
 """Commits between two pauses."""
-_STEP_RUN: Final = 512
+_STEP_RUN: Final = 256
 """The same of a run."""
 _STEP_LONG: Final = 2048
 """Numbers between two pauses, where little is done to each."""

@@ -43,7 +43,7 @@ from backpack.storage.protocol import File
 _WINDOW: Final = 1 << 20
 """Bytes of a log that are read at once."""
 
-_STEP: Final = 32
+_STEP: Final = 16
 """Commits between two pauses."""
 
 
