@@ -232,6 +232,8 @@ class Log:
         frame that is another one, that goes on behind the window, or with which anything is not right: `_take` knows
         what. False when that is the first."""
         salt, seed, known, stop = self.head.salt[:4], self.seed, texts.known, len(window)
+        add, frames, times = self.sources.add, self._frames, self._times
+        last_seq, next_source, last_sum, start = self.last_seq, self.next_source, self.head_sum, self.stop - at
         begin, run = at, None
         while at + USUAL.size < stop:
             (
@@ -270,9 +272,9 @@ class Log:
                 or not payload + payload_size == end <= stop
                 or not 0 < key_size <= KEY_SIZE_MAX
                 or not 0 < version < 1 << 62
-                or first_source != self.next_source
-                or seq != self.last_seq + 1
-                or previous != self.head_sum & 0xFFFFFFFF
+                or first_source != next_source
+                or seq != last_seq + 1
+                or previous != last_sum & 0xFFFFFFFF
                 or xxh3_64_intdigest(window[at : at + FRAME.size], seed) != head_sum
                 or xxh3_64_intdigest(window[body:end], seed) != body_sum
             ):
@@ -283,17 +285,16 @@ class Log:
                 if found is None:
                     break
             _, label, key, row = found
-            offset = self.stop
             row.append(seq)
-            self.sources.add(offset, payload - body, payload_size)
-            self._frames.append(offset)
-            self._times.append(time_ns)
-            self.next_source = first_source + 1
-            self.last_seq = seq
-            self.head_sum = head_sum
+            add(start + at, payload - body, payload_size)
+            frames.append(start + at)
+            times.append(time_ns)
+            self.next_source = next_source = first_source + 1
+            self.last_seq = last_seq = seq
+            self.head_sum = last_sum = head_sum
             if synced_upto > self.synced_upto:
                 self.synced_upto = synced_upto
-            self.stop = offset + end - at
+            self.stop = start + end
             at = end
             if gathered is not None:
                 if run is None:
