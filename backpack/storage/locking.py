@@ -11,8 +11,8 @@ alive after its owner's death, so it is closed there at once; the child never un
 """
 
 import os
+import platform
 import re
-import socket
 import sys
 from contextlib import suppress
 from typing import Final
@@ -156,7 +156,7 @@ def _write_holder(descriptor: int) -> None:
 
 
 def _host() -> str:
-    return re.sub(r"[^!-<>-~]", "_", socket.gethostname())[:255] or "_"
+    return re.sub(r"[^!-<>-~]", "_", platform.node())[:255] or "_"
 
 
 def _start(pid: int) -> int:

@@ -5,7 +5,6 @@ lock is free again, so a callback may use the store. A callback that raises stop
 `error` event to the subscribers of that kind, and logged.
 """
 
-import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Lock
@@ -17,7 +16,6 @@ from backpack.errors import InvalidArgumentError
 from backpack.store.names import checked_items
 
 KINDS: Final = ("pack", "delete", "quarantine", "release", "commit", "unpack", "denied", "prune", "archive", "error")
-_log: Final = logging.getLogger("backpack")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +145,8 @@ class Events:
                 raise
             except BaseException as error:  # a cancelled task's error is no Exception, and stops nobody either
                 name = type(error).__name__
-                _log.warning("a subscriber failed: error=%s kind=%s", name, event.kind)
+                import logging  # which takes half a megabyte, and none of it where nobody fails
+
+                logging.getLogger("backpack").warning("a subscriber failed: error=%s kind=%s", name, event.kind)
                 if event.kind != "error":
                     self.publish(Event("error", event.keys, event.node, event.commit, detail=name))

@@ -38,6 +38,7 @@ OUTSIDE: Final = frozenset(
         "multiprocessing",
         "os",
         "pathlib",
+        "platform",
         "random",
         "secrets",
         "select",
