@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from itertools import islice
 from threading import Lock, RLock
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, Self, TypeVar, cast
 
 from backpack.archive.archive import Stored, engine_over
 from backpack.archive.opened import Health
@@ -40,6 +40,7 @@ from backpack.errors import (
     QuarantineError,
     ReadOnlyError,
     ReentryError,
+    UnstorableValueError,
 )
 from backpack.limits import (
     CHECKPOINT_COUNT_MAX,
@@ -472,6 +473,11 @@ class Backpack(MutableMapping[str, Any]):
         with suppress(CorruptionError):
             return f"<Backpack keys={len(self)} head={self._engine.timeline.head}>"
         return f"<Backpack damaged head={self._engine.timeline.head}>"
+
+    def __reduce__(self) -> NoReturn:
+        """No copy by `copy` or `pickle`: two handles would write one log, and neither know when it was closed."""
+        what = "a store can't be copied or pickled"
+        raise UnstorableValueError(f"{what}: fork() makes another one, export(file) one file of it", path="")
 
     # -- commits -----------------------------------------------------------------------------------------------
 

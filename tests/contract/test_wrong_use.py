@@ -1,5 +1,6 @@
 """What a newcomer gets wrong is told, with what to do instead."""
 
+import copy
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from backpack import Backpack, InvalidArgumentError, InvalidKeyError
+import backpack
+from backpack import Backpack, BackpackError, InvalidArgumentError, InvalidKeyError
 
 
 @pytest.mark.parametrize("path", ["run.backpack", Path("run.backpack"), b"run"])
@@ -94,3 +96,21 @@ def test_a_node_that_is_no_name_is_refused_by_name(node: Any) -> None:
         with pytest.raises(InvalidArgumentError, match="a node must"):
             call()
     assert dict(bp) == {"kept": 1}
+
+
+# -- copies ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+@pytest.mark.parametrize("is_opened", [False, True])
+def test_a_store_is_copied_by_fork_and_export_only(
+    tmp_path: Path, duplicate: Callable[[object], object], is_opened: bool
+) -> None:
+    bp = backpack.open(tmp_path / "store") if is_opened else Backpack()
+    bp.pack("a", 1)
+    for handle in (bp, [bp]) if duplicate is not copy.copy else (bp,):
+        with pytest.raises(TypeError, match=r"fork\(\).*export\(file\)") as caught:
+            duplicate(handle)
+        assert isinstance(caught.value, BackpackError)
+    bp.close()
+    assert not is_opened or backpack.verify(tmp_path / "store").ok
