@@ -13,7 +13,8 @@ from typing import Final
 from backpack.core.commit import Commit
 from backpack.core.patterns import Pattern
 from backpack.errors import InvalidArgumentError
-from backpack.store.names import checked_items
+from backpack.limits import NAME_SIZE_MAX
+from backpack.store.names import checked_items, checked_text
 
 KINDS: Final = ("pack", "delete", "quarantine", "release", "commit", "unpack", "denied", "prune", "archive", "error")
 
@@ -73,7 +74,7 @@ class Subscription:
             raise InvalidArgumentError(f"unknown kinds {unknown}; there are: {', '.join(KINDS)}")
         self._kinds = None if listed is None else frozenset(listed)
         self._events = events
-        self._node = node
+        self._node = None if node is None else checked_text("node", node, NAME_SIZE_MAX)
         self._key = None if key is None else Pattern(key)
         self._filter = filter
         self.callback = callback

@@ -114,3 +114,12 @@ def test_a_store_is_copied_by_fork_and_export_only(
         assert isinstance(caught.value, BackpackError)
     bp.close()
     assert not is_opened or backpack.verify(tmp_path / "store").ok
+
+
+@pytest.mark.parametrize("is_opened", [False, True])
+def test_a_subscription_is_to_a_node_by_its_name(tmp_path: Path, is_opened: bool) -> None:
+    bp = backpack.open(tmp_path / "store") if is_opened else Backpack()
+    for name in (5, b"n", "", ["n"]):
+        with pytest.raises(InvalidArgumentError, match="node must"):
+            bp.subscribe(print, node=name)  # type: ignore[arg-type]
+    bp.close()
