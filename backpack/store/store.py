@@ -53,7 +53,7 @@ from backpack.limits import (
 from backpack.store import tasks, travel
 from backpack.store.adopting import adopt, adopting_nothing, letters_at_rest
 from backpack.store.archived import Archived
-from backpack.store.attribution import attributed_node, attributed_to
+from backpack.store.attribution import Attribution, attributed_node
 from backpack.store.compacting import compact, tend
 from backpack.store.differences import Diff, diff_of
 from backpack.store.erasing import erase
@@ -832,7 +832,7 @@ class Backpack(MutableMapping[str, Any]):
         """
         name = checked_text("node", name, NAME_SIZE_MAX)
         self._require_open()
-        return attributed_to(self, name)
+        return Attribution(self, name)
 
     def subscribe(
         self,

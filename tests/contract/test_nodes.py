@@ -206,6 +206,48 @@ def test_a_block_that_is_left_in_a_copy_of_its_context_ends_there() -> None:
     assert is_nobody(copy.run(lambda: bp.pack("a", 1).node))
 
 
+def test_a_block_may_be_entered_again_and_inside_itself() -> None:
+    bp = Backpack()
+    block = bp.as_node("n")
+    for _ in range(2):
+        with block:
+            assert bp.pack("a", 1).node == "n"
+            with bp.as_node("between"), block:
+                assert bp.pack("a", 1).node == "n"
+            assert bp.pack("a", 1).node == "n"
+        assert is_nobody(bp.pack("a", 1).node)
+
+
+def test_a_block_that_two_tasks_share_attributes_each_for_itself() -> None:
+    bp = Backpack()
+    block = bp.as_node("shared")
+
+    async def work(other: asyncio.Event, mine: asyncio.Event) -> None:
+        with block:
+            mine.set()
+            await other.wait()
+            assert (await bp.apack("a", 1)).node == "shared"
+        assert is_nobody(bp.pack("a", 1).node)
+
+    async def main() -> None:
+        one, two = asyncio.Event(), asyncio.Event()
+        await asyncio.wait_for(asyncio.gather(work(one, two), work(two, one)), 20)
+
+    asyncio.run(main())
+    assert is_nobody(bp.pack("a", 1).node)
+
+
+def test_a_block_decorates_a_function() -> None:
+    bp = Backpack()
+
+    @bp.as_node("worker")
+    def work(value: int) -> str | None:
+        return bp.pack("a", value).node
+
+    assert [work(1), work(2)] == ["worker", "worker"]
+    assert is_nobody(bp.pack("a", 1).node)
+
+
 def test_a_task_keeps_the_node_of_the_block_that_it_began_in() -> None:
     bp = Backpack()
 
