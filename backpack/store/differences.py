@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from backpack.codec import pack_value
 from backpack.core.commit import Commit
 from backpack.errors import KeyNotFoundError, UnstorableValueError
+from backpack.store.records import detached
 from backpack.store.state import has_same_bytes
 
 if TYPE_CHECKING:
@@ -99,6 +100,10 @@ class DiffEntry:
     def paths(self) -> tuple[str, ...]:
         """Where inside the value it differs; `("",)` for the value as a whole."""
         return differing_paths(self.old, self.new) or ("",)  # same by `==`, different in kind: {1} and {True}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A pickle, and a deep copy, has both values in it, and no store."""
+        return DiffEntry, (self.key, self.commit, detached(self._old), detached(self._new))
 
 
 @dataclass(frozen=True, slots=True)

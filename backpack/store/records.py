@@ -4,9 +4,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, BinaryIO
+from functools import partial
+from typing import Any, BinaryIO, NoReturn
 
+from backpack.codec import pack_value, unpack_value
 from backpack.core.commit import Commit
+from backpack.errors import ValueUnavailableError
 
 File = str | os.PathLike[str] | BinaryIO
 """A path, or something open for bytes that has `write` or `read`."""
@@ -55,6 +58,11 @@ class Item:
         """When it was set."""
         return None if self.commit is None else self.commit.time
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A pickle, and a deep copy, has the packed value in it, and no store."""
+        facts = (self.key, self.version, self.size, self.is_large, self.commit)
+        return Item, (*facts, detached(self._read))
+
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
@@ -71,6 +79,25 @@ class Unavailable:
 
     def __bool__(self) -> bool:
         return False
+
+
+def detached(read: Callable[[], Any]) -> Callable[[], Any]:
+    """What gives or raises the same as `read` does now, again and again, and pickles. Cost: packing the value."""
+    try:
+        value = read()
+    except ValueUnavailableError as error:
+        return partial(_refuse, error)
+    if type(value) is Unavailable:
+        return partial(_given, value)
+    return partial(unpack_value, pack_value(value))
+
+
+def _given(value: Unavailable) -> Unavailable:
+    return value
+
+
+def _refuse(error: ValueUnavailableError) -> NoReturn:
+    raise error
 
 
 @dataclass(frozen=True, slots=True)

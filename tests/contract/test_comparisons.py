@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from backpack import Backpack
-from backpack.errors import CommitNotFoundError, KeyNotFoundError
+import backpack
+from backpack import Backpack, Unavailable
+from backpack.errors import CommitNotFoundError, KeyNotFoundError, ValueUnavailableError
 
 from .model import same
 from .readings import everything_in
@@ -259,3 +262,42 @@ def test_the_parts_of_a_diff_are_dicts_whose_missing_keys_are_ours() -> None:
     empty = bp.diff(2)
     assert dataclasses.asdict(empty) == {"added": {}, "removed": {}, "changed": {}}
     assert pickle.loads(pickle.dumps(empty)) == empty
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+@pytest.mark.parametrize("is_opened", [False, True])
+def test_items_and_diffs_go_to_other_processes_with_their_values(
+    tmp_path: Path, duplicate: Callable[[Any], Any], is_opened: bool
+) -> None:
+    bp = backpack.open(tmp_path / "store") if is_opened else Backpack()
+    bp.update({"a": [1], "gone": None}, node="n", tags=["t"])
+    bp.update({"a": [2], "new": (1, {2})})
+    bp.delete("gone")
+    items = [bp.item("a"), bp.snapshot(1).item("a"), bp.snapshot().item("a"), bp.node("n").item("a")]
+    for item in items:
+        again = duplicate(item)
+        assert again == item and (again.time, again.node, again.tags) == (item.time, item.node, item.tags)
+        again.value.append(9)
+        assert same(again.value, item.value)
+    diff = bp.diff(1)
+    again = duplicate(diff)
+    assert again == diff and str(again) == str(diff)
+    for part in ("added", "removed", "changed"):
+        for key, entry in getattr(diff, part).items():
+            copied = getattr(again, part)[key]
+            assert same((copied.old, copied.new, copied.paths), (entry.old, entry.new, entry.paths))
+    bp.close()
+
+
+def test_what_is_out_of_reach_is_so_in_a_pickle_too() -> None:
+    bp = Backpack(max_value_size=10)
+    bp.pack("a", "x" * 100)
+    bp.pack("a", "y" * 100)
+    item, diff = bp.snapshot(1).item("a"), bp.diff(1)
+    again = pickle.loads(pickle.dumps(item))
+    for one in (item, again):
+        with pytest.raises(ValueUnavailableError) as caught:
+            _ = one.value
+        assert caught.value.size == item.size
+    assert pickle.loads(pickle.dumps(diff)).changed["a"].old == diff.changed["a"].old
+    assert isinstance(diff.changed["a"].old, Unavailable)
