@@ -123,8 +123,10 @@ class InvalidKeyError(InvalidArgumentError):
 
 
 class UnstorableValueError(BackpackError, TypeError):
-    """A value that cannot become bytes. Facts: `path`, where inside the value it stands."""
+    """A value that cannot become bytes. Facts: `path`, where inside the value it stands, and `key`, what it was to be
+    packed under; None where it was under none, as by `register`."""
 
+    key: str | None = None
     path: str
 
 

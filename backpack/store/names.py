@@ -1,13 +1,15 @@
-"""Checks of the small strings that users give: keys, nodes, messages, tags, checkpoint names."""
+"""Checks of the small strings that users give: keys, nodes, messages, tags, checkpoint names; and what a key has to do
+with a value that can't be stored."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 from backpack.archive.retention import Retention
+from backpack.codec import pack_value
 from backpack.core.commit import Label
 from backpack.core.limits import as_shown, checked_count
-from backpack.errors import InvalidArgumentError, InvalidKeyError
+from backpack.errors import InvalidArgumentError, InvalidKeyError, UnstorableValueError
 from backpack.limits import KEEP_DAYS_MAX, KEY_SIZE_MAX, MESSAGE_SIZE_MAX, NAME_SIZE_MAX, TAG_COUNT_MAX
 
 _SHOWN_MAX: Final = 100
@@ -30,6 +32,26 @@ def checked_key(key: Any) -> str:
     if size > KEY_SIZE_MAX:
         raise InvalidKeyError(f"a key may have {KEY_SIZE_MAX} bytes of UTF-8: size={size}", key=_begin_of(key))
     return str.__str__(key)
+
+
+def refused(key: str, error: UnstorableValueError, *, is_item: bool = False) -> UnstorableValueError:
+    """The same refusal of a value, or of an item for the list, that was to be at that key: its place names the key."""
+    shown = key if key.isprintable() else repr(key)
+    inside = error.path if error.path[:1] in ("", "[") else f".{error.path}"
+    what = f"cannot append to {shown}" if is_item else f"cannot pack {shown}{inside}"
+    return UnstorableValueError(f"{what}: {error}", key=key, path=error.path)
+
+
+def packed_by_key(values: Mapping[str, Any]) -> dict[str, bytes]:
+    """The payloads, or `InvalidKeyError` or `UnstorableValueError` for the first that can't be one."""
+    payloads = {}
+    for key, value in values.items():
+        key = checked_key(key)
+        try:
+            payloads[key] = pack_value(value)
+        except UnstorableValueError as error:
+            raise refused(key, error) from None
+    return payloads
 
 
 def made_label(node: str | None, message: str | None, tags: Iterable[str]) -> Label:

@@ -23,7 +23,7 @@ from backpack.codec import pack_checked, pack_value
 from backpack.storage.encryption import Key
 from backpack.storage.opening import open_folder
 from backpack.storage.protocol import Folder
-from backpack.store.names import checked_key, made_label
+from backpack.store.names import checked_key, made_label, packed_by_key
 
 
 class Letter:
@@ -64,7 +64,7 @@ class Letter:
         taken as adopted: so one of them must be made for it.
         """
         label = made_label(node, message, tags)
-        payloads = {checked_key(key): pack_value(value) for key, value in values.items()}
+        payloads = packed_by_key(values)
         items = {checked_key(key): pack_checked(value, depth=1)[0] for key, value in (added or {}).items()}
         self._draft.finish(payloads, items, label)
 

@@ -73,6 +73,8 @@ from backpack.store.names import (
     checked_run,
     checked_text,
     made_label,
+    packed_by_key,
+    refused,
 )
 from backpack.store.node import Node
 from backpack.store.pending import Growth
@@ -214,13 +216,16 @@ class Backpack(MutableMapping[str, Any]):
         if type(key) is not str or key not in self._chains:
             key = checked_key(key)
         grown: Grown = None
-        if type(value) is list:
-            growth = KnownItems(self, key)
-            payload, is_plain = pack_checked(value, growth.count)
-            if payload is growth.payload:
-                grown = growth.grown
-        else:
-            payload, is_plain = pack_value(value), False
+        try:
+            if type(value) is list:
+                growth = KnownItems(self, key)
+                payload, is_plain = pack_checked(value, growth.count)
+                if payload is growth.payload:
+                    grown = growth.grown
+            else:
+                payload, is_plain = pack_value(value), False
+        except UnstorableValueError as error:
+            raise refused(key, error) from None
         try:
             label = self._labels.get(node) if message is None and tags is _NO_TAGS else None
         except TypeError:  # what can't be looked up is no str
@@ -266,7 +271,10 @@ class Backpack(MutableMapping[str, Any]):
         if type(key) is not str or key not in self._chains:
             key = checked_key(key)
         count = len(values)
-        appended, is_plain = pack_checked(values[0], None, 1) if count == 1 else packed_items(values)
+        try:
+            appended, is_plain = pack_checked(values[0], None, 1) if count == 1 else packed_items(values)
+        except UnstorableValueError as error:
+            raise refused(key, error, is_item=True) from None
         try:
             label = self._labels.get(node) if message is None and tags is _NO_TAGS else None
         except TypeError:  # what can't be looked up is no str
@@ -673,7 +681,7 @@ class Backpack(MutableMapping[str, Any]):
         """
         substitute = None if unavailable is RAISE else pack_value(unavailable)
         packed = {
-            at: {checked_key(key): pack_value(value) for key, value in checked_mapping("replace[at]", values).items()}
+            at: packed_by_key(checked_mapping("replace[at]", values))
             for at, values in checked_mapping("replace", {} if replace is None else replace).items()
         }
         skip = checked_items("skip", skip, "commits")
@@ -989,7 +997,10 @@ class Backpack(MutableMapping[str, Any]):
         key, label = checked_key(key), self._label(node, message, tags)
         is_at_hand = tasks.is_at_hand(self, key)
         known = KnownItems(self, key, may_wait=False)
-        payload, is_plain = pack_checked(value, known.count) if type(value) is list else (pack_value(value), False)
+        try:
+            payload, is_plain = pack_checked(value, known.count) if type(value) is list else (pack_value(value), False)
+        except UnstorableValueError as error:
+            raise refused(key, error) from None
         grown = known.grown if payload is known.payload else None
 
         def change() -> Facts:
@@ -1004,7 +1015,10 @@ class Backpack(MutableMapping[str, Any]):
     ) -> Commit:
         """As `append`."""
         key, label = checked_key(key), self._label(node, message, tags)
-        appended, is_plain = packed_items(values)
+        try:
+            appended, is_plain = packed_items(values)
+        except UnstorableValueError as error:
+            raise refused(key, error, is_item=True) from None
         change = partial(append_items, self, key, len(values), appended, is_plain, label)
         is_short = tasks.is_at_hand(self, key) and len(appended) <= self._engine.large_size
         return await self._changed(change, is_short=is_short)

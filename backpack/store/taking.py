@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from backpack.codec import pack_checked, unpack_value
 from backpack.core.payload import join
 from backpack.core.requests import Request
-from backpack.store.names import checked_key
+from backpack.errors import UnstorableValueError
+from backpack.store.names import checked_key, refused
 
 if TYPE_CHECKING:
     from backpack.store.store import Backpack
@@ -45,7 +46,10 @@ def with_default(store: "Backpack", key: str, default: Any, require: Callable[[]
         if require is not None:
             require()
         key = checked_key(key)
-        payload, is_plain = pack_checked(default)
+        try:
+            payload, is_plain = pack_checked(default)
+        except UnstorableValueError as error:
+            raise refused(key, error) from None
         label = store._label(None, None, ())
         with store._lock, store._change():
             if store._is_visible(key):

@@ -14,9 +14,9 @@ from backpack.codec import pack_value
 from backpack.core.commit import Commit, Facts, Label
 from backpack.core.headers import array_header
 from backpack.core.payload import head_of
-from backpack.errors import KeyNotFoundError
+from backpack.errors import KeyNotFoundError, UnstorableValueError
 from backpack.store.lists import list_header
-from backpack.store.names import checked_key
+from backpack.store.names import checked_key, refused
 from backpack.store.pending import DELETED, MISSING, Growth, Pending
 from backpack.store.tasks import changed, durable, is_at_hand
 
@@ -62,13 +62,20 @@ class Transaction(Pending, MutableMapping[str, Any]):
         """Put a value in. Same key again: the last one counts, as one change."""
         if self._is_checking or type(key) is not str or key not in self._store._chains:
             key = self._writable(key)
-        self._payloads[key] = pack_value(value)
+        try:
+            self._payloads[key] = pack_value(value)
+        except UnstorableValueError as error:
+            raise refused(key, error) from None
 
     __setitem__ = pack
 
     def append(self, key: str, *values: Any) -> None:
         """Add to the list at `key`, which is made when missing."""
-        self._append_packed(key, [pack_value(value, 1) for value in values])
+        try:
+            packed = [pack_value(value, 1) for value in values]
+        except UnstorableValueError as error:
+            raise refused(self._writable(key), error, is_item=True) from None
+        self._append_packed(key, packed)
 
     def _append_packed(self, key: str, items: list[bytes]) -> None:
         """The same for items that are packed, each at the depth of an item of a list."""
@@ -101,7 +108,10 @@ class Transaction(Pending, MutableMapping[str, Any]):
         for key, value in chain(pairs, values.items()):
             if self._is_checking or type(key) is not str or key not in self._store._chains:
                 key = self._writable(key)
-            payloads[key] = pack_value(value)
+            try:
+                payloads[key] = pack_value(value)
+            except UnstorableValueError as error:
+                raise refused(key, error) from None
         self._payloads.update(payloads)
 
     def clear(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import contextlib
 import copy
@@ -12,10 +13,13 @@ import enum
 import fractions
 import io
 import pathlib
+import pickle
 import re
 import typing
 import uuid
 import zoneinfo
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -726,6 +730,64 @@ def test_a_refusal_names_the_path_inside_the_value(value: Any, path: str) -> Non
         Backpack().pack("key", value)
     assert path in str(caught.value)
     assert path in str(caught.value.path)
+
+
+def ways_to_pack(bp: Backpack) -> dict[str, Callable[[str, Any], object]]:
+    """Every call that takes the value of a key."""
+
+    def in_transaction(key: str, value: Any) -> None:
+        with bp.transaction() as tx:
+            tx.pack("other", 1)
+            tx.pack(key, value)
+
+    return {
+        "pack": bp.pack,
+        "apack": lambda key, value: asyncio.run(bp.apack(key, value)),
+        "update": lambda key, value: bp.update({"other": 1, key: value}),
+        "setdefault": bp.setdefault,
+        "[]": bp.__setitem__,
+        "transaction": in_transaction,
+        "initial": lambda key, value: Backpack({"other": 1, key: value}),
+        "replay": lambda key, value: bp.replay(0, replace={1: {"other": 1, key: value}}),
+        "node": bp.node("n").pack,
+        "node update": lambda key, value: bp.node("n").update({"other": 1, key: value}),
+    }
+
+
+@pytest.mark.parametrize("way", sorted(ways_to_pack(Backpack())))
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        ([0, 1, 2, {"handle": object()}], "findings[3].handle"),
+        ({"handle": object()}, "findings.handle"),
+        (object(), "findings"),
+    ],
+)
+def test_a_refusal_names_the_key(way: str, value: Any, place: str) -> None:
+    with pytest.raises(UnstorableValueError, match=rf"^cannot pack {re.escape(place)}: ") as caught:
+        ways_to_pack(Backpack({"v": 1}))[way]("findings", value)
+    assert caught.value.key == "findings"
+    assert caught.value.path == place.removeprefix("findings").removeprefix(".")
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.key, again.path) == (str(caught.value), "findings", caught.value.path)
+
+
+def test_a_refusal_to_append_names_the_key() -> None:
+    bp = Backpack()
+
+    def in_transaction(*values: Any) -> None:
+        with bp.transaction() as tx:
+            tx.append("list", *values)
+
+    for append in (
+        partial(bp.append, "list"),
+        lambda *values: asyncio.run(bp.aappend("list", *values)),
+        in_transaction,
+    ):
+        for values in ([{"handle": object()}], [1, {"handle": object()}]):
+            with pytest.raises(UnstorableValueError, match=r"^cannot append to list: .* path=handle ") as caught:
+                append(*values)
+            assert (caught.value.key, caught.value.path) == ("list", "handle")
 
 
 def cycles() -> list[Any]:
