@@ -40,7 +40,11 @@ def open_folder(
         descriptor = _open_root(label, create=create and writable)
     except OSError as error:
         if isinstance(error, FileNotFoundError):
-            raise StoreNotFoundError(f"there is no store: path={label!r}", path=label) from error
+            parent = os.path.dirname(os.path.abspath(label))
+            what, remedy = "there is no store", ""
+            if create and not os.path.isdir(parent):
+                what, remedy = "there is no folder that the store could be made in", f"; make {parent!r} first"
+            raise StoreNotFoundError(f"{what}: path={label!r}{remedy}", path=label) from error
         if isinstance(error, NotADirectoryError) and os.path.isfile(label):
             raise StorageError(
                 f"that is a file, and a store is a folder: path={label!r}; Backpack.load(path) reads what export wrote",

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from backpack.errors import DiskFullError, MissingFileError, ReadOnlyError, StorageError
+from backpack.errors import DiskFullError, MissingFileError, ReadOnlyError, StorageError, StoreNotFoundError
 from backpack.storage import disk
 from backpack.storage.disk import DiskFile, DiskFolder
 from backpack.storage.opening import open_folder
@@ -561,3 +561,12 @@ file.append(b"z")
 print(folder.names(), file.pread(9, 0))
 """
     assert run(program, path) == "['a', 'by.child', 'inner'] b'xz'"
+
+
+def test_a_store_that_has_no_folder_to_be_made_in_says_which(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "store"
+    with pytest.raises(StoreNotFoundError, match=f"could be made in: .*make '{path.parent}' first") as caught:
+        open_folder(path, create=True, writable=True)
+    assert caught.value.path == str(path) and not path.parent.exists()
+    with pytest.raises(StoreNotFoundError, match="there is no store"):
+        open_folder(path, create=False, writable=False)
