@@ -19,6 +19,14 @@ _MICROSECOND_NS: Final = 1000
 _HEAD: Final = re.compile(r"HEAD(?:~([0-9]{0,18}))?")
 
 
+def required(at: At) -> At:
+    """The `at` of a call that has to be given one. There None means nothing, least of all the newest: `head` is None in
+    an empty store, and the `parent` of the first commit is. `InvalidArgumentError`."""
+    if at is None:
+        raise InvalidArgumentError("None names no commit: 0 is the empty beginning, 'HEAD' the newest")
+    return at
+
+
 def resolve(engine: "Engine", at: At | None) -> int:
     """The `seq` that `at` means: a commit that can be read, or 0 for the empty beginning. None is the newest.
 

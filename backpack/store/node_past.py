@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from backpack.core.addresses import At
+from backpack.core.addresses import At, required
 from backpack.core.commit import Commit
 from backpack.core.limits import Limits
 from backpack.errors import InvalidArgumentError
@@ -107,7 +107,7 @@ class NodePast:
 
     def diff(self, a: At, b: At | None = None) -> Diff:
         """As `Backpack.diff`, of what the node sees."""
-        return self.snapshot(a).diff(self.snapshot(b))
+        return self.snapshot(required(a)).diff(self.snapshot(b))
 
     def restore(
         self,
@@ -127,7 +127,7 @@ class NodePast:
             for key in named:
                 self._sight.require(key, "read")
         label = self._store._label(self.name, message, tags)
-        commit = self._store._restore(partial(self.snapshot, at), named, label, unavailable, self._sight)
+        commit = self._store._restore(partial(self.snapshot, required(at)), named, label, unavailable, self._sight)
         return None if commit is None else self._seen(commit)
 
     # -- other stores ------------------------------------------------------------------------------------------

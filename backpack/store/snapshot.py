@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from backpack.codec import unpack_value
-from backpack.core.addresses import At
+from backpack.core.addresses import At, required
 from backpack.core.commit import Commit
 from backpack.core.patterns import Pattern
 from backpack.core.payload import Content, join
@@ -113,7 +113,7 @@ class Snapshot(Mapping[str, Any]):
         """What changes from this one to the other, or to the commit that an `at` names, seen as this one is seen. Keys
         are compared as each of the two shows them."""
         if not isinstance(other, Snapshot):
-            other = self._store._snapshot(other, self._sight)
+            other = self._store._snapshot(required(other), self._sight)
         return self._store._diff(self, other)
 
     def fork(self, *, unavailable: Any = RAISE) -> "Backpack":

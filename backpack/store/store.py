@@ -17,7 +17,7 @@ from backpack.archive.archive import Stored, engine_over
 from backpack.archive.opened import Health
 from backpack.archive.visiting import look_again
 from backpack.codec import pack_checked, pack_value, unpack_value
-from backpack.core.addresses import At, bound, pruned_error, resolve
+from backpack.core.addresses import At, bound, pruned_error, required, resolve
 from backpack.core.chain import Mark, is_visible, size_of
 from backpack.core.commit import NO_LABEL, Commit, Facts, Label, new_object, set_facts
 from backpack.core.engine import Engine
@@ -502,7 +502,7 @@ class Backpack(MutableMapping[str, Any]):
         """The commit that `at` names. Counts as an access to it. `CommitNotFoundError`, `CommitPrunedError`."""
         self._require_open()
         with self._lock:
-            seq = resolve(self._engine, at)
+            seq = resolve(self._engine, required(at))
             if not seq:
                 raise CommitNotFoundError("there is no commit at the empty beginning", at=at)
             self._engine.timeline.touch(seq)
@@ -597,7 +597,7 @@ class Backpack(MutableMapping[str, Any]):
         >>> bp.diff(1).changed["plan"].paths
         ('days',)
         """
-        return self._diff(self.snapshot(a), self.snapshot(b))
+        return self._diff(self.snapshot(required(a)), self.snapshot(b))
 
     def restore(
         self,
@@ -619,7 +619,7 @@ class Backpack(MutableMapping[str, Any]):
         >>> bp.restore(1).seq, bp["a"]
         (3, 1)
         """
-        look = partial(self.snapshot, at)
+        look = partial(self.snapshot, required(at))
         return self._restore(look, keys, self._label(node, message, tags), unavailable, None)
 
     def fork(
@@ -685,12 +685,12 @@ class Backpack(MutableMapping[str, Any]):
             for at, values in checked_mapping("replace", {} if replace is None else replace).items()
         }
         skip = checked_items("skip", skip, "commits")
-        twin = self.fork(start, unavailable=unavailable)
+        twin = self.fork(required(start), unavailable=unavailable)
         with self._lock:
             engine = self._engine
             begin = twin._engine.timeline.head
-            skipped = {resolve(engine, at) for at in skip}
-            replaced = {resolve(engine, at): values for at, values in packed.items()}
+            skipped = {resolve(engine, required(at)) for at in skip}
+            replaced = {resolve(engine, required(at)): values for at, values in packed.items()}
             early = [seq for seq in (*skipped, *replaced) if seq <= begin]
             if early:
                 raise InvalidArgumentError(

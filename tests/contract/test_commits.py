@@ -199,6 +199,29 @@ def test_an_address_of_a_strange_type_is_refused() -> None:
             bp.snapshot(at)
 
 
+def test_none_is_refused_where_an_at_must_be_given() -> None:
+    bp = Backpack()
+    before = bp.head  # None: the empty beginning, and not what is the newest by and by
+    first = bp.pack("a", 1)
+    bp.pack("a", 2)
+    node, snapshot = bp.node("n"), bp.snapshot(1)
+    for call in (
+        lambda: bp.commit(before),
+        lambda: bp.diff(first.parent, first),
+        lambda: bp.restore(before),
+        lambda: bp.replay(before),
+        lambda: bp.replay(0, skip=[before]),
+        lambda: bp.replay(0, replace={before: {"a": 3}}),
+        lambda: node.commit(before),
+        lambda: node.diff(before),
+        lambda: node.restore(before),
+        lambda: snapshot.diff(before),
+    ):
+        with pytest.raises(ValueError, match="0 is the empty beginning"):
+            call()
+    assert dict(bp) == {"a": 2} and set(bp.diff(0, first).added) == {"a"}
+
+
 def test_an_ambiguous_prefix_raises_commit_not_found() -> None:
     bp = Backpack()
     seen: dict[str, str] = {}
