@@ -881,13 +881,15 @@ class Backpack(MutableMapping[str, Any]):
             return self._engine.quarantined()
 
     def release(self, key: str, *, node: str | None = None) -> Commit:
-        """Bring a quarantined value back into sight. Refused with `QuarantineError` when the key is in none, or was
-        packed over since."""
+        """Bring a quarantined value back into sight. Refused with `QuarantineError` when the value in sight is in none,
+        as one that was packed over it; `KeyNotFoundError` when there is no value either."""
         label = self._label(node, None, ())
         with self._lock, self._change():
             chain = self._engine.chain_of(key)
             last = None if chain is None else chain.last
             if not isinstance(last, Mark) or last.kind != "quarantine":
+                if not self._is_visible(key):
+                    raise KeyNotFoundError(f"nothing to release: key={key!r}", key=key)
                 raise QuarantineError(f"the key is not in quarantine: key={key!r}", key=key)
             facts = self._engine.commit((Request(key, "release"),), label, self._now())
         return self._told(facts)

@@ -169,3 +169,19 @@ def test_a_fork_where_a_quarantined_large_value_is_gone_releases_it_whole_or_ref
 def test_quarantine_needs_a_reason() -> None:
     with pytest.raises(TypeError):
         Backpack({"a": 1}).quarantine("a")
+
+
+def test_a_release_tells_a_value_in_sight_from_no_value_at_all() -> None:
+    bp = Backpack({"in sight": 1, "deleted": 1})
+    bp.delete("deleted")
+    for key in ("never", "deleted"):
+        with pytest.raises(KeyNotFoundError) as caught:
+            bp.release(key)
+        assert caught.value.key == key
+    with pytest.raises(QuarantineError):
+        bp.release("in sight")
+    bp.quarantine("in sight", reason="wrong")
+    with pytest.raises(KeyNotFoundError):
+        bp.quarantine("in sight", reason="again")
+    bp.release("in sight")
+    assert dict(bp) == {"in sight": 1}
