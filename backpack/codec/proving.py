@@ -116,7 +116,7 @@ def pack_checked(value: Any, known: Callable[[bytes], int] | None = None, depth:
             pass
         else:
             if has_no_instances():
-                start = known(payload) if known is not None and type(value) is list else 0
+                start = 0 if known is None or type(value) is not list else known(payload)
                 if not (0xC4 in payload or 0xC5 in payload or 0xC6 in payload):
                     return payload, True
                 strangers = _strangers(value[start:] if start else value, payload, depth)

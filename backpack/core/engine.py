@@ -185,12 +185,13 @@ class Engine:
 
     def _commit_unusual(self, key: str, payload: bytes, is_plain: bool, grown: Grown, label: Label, now: int) -> Facts:
         """`commit_one` for everything that is not a short payload like none before, over another such payload."""
-        chain = self.chain_of(key)
-        if grown is not None and grown[1] and chain is not None and present_content(chain) is grown[0]:
-            header, appended = payload[: header_size(payload)], payload[grown[1] :]
-            facts = self.extend_one(key, header, 0, appended, is_plain, label, now)
-            if facts is not None:
-                return facts
+        if grown is not None and grown[1]:
+            chain = self.chain_of(key)
+            if chain is not None and present_content(chain) is grown[0]:
+                header, appended = payload[: header_size(payload)], payload[grown[1] :]
+                facts = self.extend_one(key, header, 0, appended, is_plain, label, now)
+                if facts is not None:
+                    return facts
         return self.commit((Request(key, PACK, payload, grown=grown, is_plain=is_plain),), label, now)
 
     def extend_one(

@@ -172,6 +172,7 @@ class Backpack(MutableMapping[str, Any]):
         """Does a commit wait until it is on disk for good?"""
         self._recovery: Recovery | None = None
         self._commit_one = engine.commit_one
+        self._extend_one = engine.extend_one
         self._chains = engine.chains
         self._lock = RLock()
         engine.pins.make_view = partial(Remembered, self._lock)
@@ -289,13 +290,19 @@ class Backpack(MutableMapping[str, Any]):
                 now = time.time_ns()
                 if now < self._last_ns:
                     now = self._last_ns
-                facts = self._engine.extend_one(key, b"", count, appended, is_plain, label, now)
+                facts = self._extend_one(key, b"", count, appended, is_plain, label, now)
                 if facts is None:
                     facts = append_slowly(self, key, count, appended, is_plain, label, now)
                 self._last_ns = now
             finally:
                 self._is_barred = self._is_closed
-        return self._told(facts)
+        commit = new_object(Commit)
+        set_facts(commit, facts)
+        if self._is_durable:
+            self._wait(facts[1])
+        if self._events.subscribers:
+            self._tell(commit)
+        return commit
 
     def delete(
         self, key: str, *, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
@@ -1104,7 +1111,7 @@ class Backpack(MutableMapping[str, Any]):
             engine, archive = opened.engine(self._engine.limits), opened.archive
             engine.pins.make_view = partial(Remembered, self._lock)
             self._engine, self._archive = engine, archive
-            self._commit_one, self._chains = engine.commit_one, engine.chains
+            self._commit_one, self._extend_one, self._chains = engine.commit_one, engine.extend_one, engine.chains
             self._view = engine.pins.view  # type: ignore[assignment]
             self._last_ns = archive.last_ns
             self._history = History(engine, archive, self._lock)
