@@ -41,6 +41,10 @@ unpack_quickly: Final[Callable[[bytes], Any]] = getattr(ormsgpack, "unpackb", No
 ROOM: Final = 1
 """What it packs may stand this deep in a value and still be within the limit."""
 
+SHRUNK_MAX: Final = 479
+"""Payloads up to this size that are kept are copied: they stand in the beginning of a block of 1,024 bytes, which was
+given back behind them, and not where CPython has small objects, so that each takes 24 bytes more."""
+
 HEAD: Final = b"\x92"
 SEAL: Final = os.urandom(8)
 TAIL: Final = b"\xc4\x08" + SEAL

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from msgpack import ExtType, Timestamp
 
-from backpack.codec.accelerator import OPTIONS, QUICK_TYPES, ROOM, has_no_instances, pack_quickly
+from backpack.codec.accelerator import OPTIONS, QUICK_TYPES, ROOM, SHRUNK_MAX, has_no_instances, pack_quickly
 from backpack.codec.extensions import FORGED, LEAVES, PLAIN, Refusal
 from backpack.codec.faults import unstorable
 from backpack.codec.measure import check_payload, referents, survey
@@ -71,7 +71,7 @@ def pack_value(value: Any, depth: int = 0) -> bytes:
             if has_no_instances() and (
                 not (0xC4 in payload or 0xC5 in payload or 0xC6 in payload) or _hides_nothing(value)
             ):
-                return payload
+                return payload if len(payload) > SHRUNK_MAX else b"".join((b"", payload))
     try:
         entry = take()
     except IndexError:
@@ -118,6 +118,8 @@ def pack_checked(value: Any, known: Callable[[bytes], int] | None = None, depth:
             pass
         else:
             if has_no_instances():
+                if not depth and len(payload) <= SHRUNK_MAX:
+                    payload = b"".join((b"", payload))
                 start = 0 if known is None or type(value) is not list else known(payload)
                 if not (0xC4 in payload or 0xC5 in payload or 0xC6 in payload):
                     return payload, True

@@ -96,3 +96,34 @@ def test_without_it_or_with_an_old_one_msgpack_does_all(blocked: str) -> None:
         "assert bp['a'] == [{'b': 1}] * 100 + [(1,)]\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+_FILLING = """
+import sys
+{blocked}
+from pathlib import Path
+from backpack import Backpack
+
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+bp = Backpack(max_history_size=1 << 30)
+keys = [f"key{{i}}" for i in range(200)]
+for number in range(1_000):
+    bp.pack(keys[number % 200], {{"id": -number}})
+before = resident()
+for number in range(60_000):
+    bp.pack(keys[number % 200], {{"id": number, "role": "tool", "text": f"{{number}} and some more words of it"}})
+print((resident() - before) // 60_000)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_it_packs_takes_no_more_memory_than_what_msgpack_packs() -> None:
+    def bytes_a_commit(blocked: str) -> int:
+        program = _FILLING.format(blocked=blocked)
+        return int(subprocess.run([sys.executable, "-c", program], check=True, timeout=60, capture_output=True).stdout)
+
+    assert bytes_a_commit("") <= bytes_a_commit("sys.modules['ormsgpack'] = None") + 8
