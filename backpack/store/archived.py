@@ -12,6 +12,7 @@ from backpack.core.commit import Commit
 from backpack.core.engine import Engine
 from backpack.core.patterns import Pattern
 from backpack.core.payload import Content, join
+from backpack.errors import CorruptionError
 from backpack.store.state import Found, State, nothing
 
 _CANDIDATES_MAX: Final = 10_000
@@ -40,9 +41,10 @@ class Archived:
         if self._known or not isinstance(key, str):
             return None
         self._check()
-        payload = self._archive.at_hand(key, self.seq)
-        self._check()
-        return payload
+        try:
+            return self._archive.at_hand(key, self.seq)
+        finally:
+            self._check()  # what reading failed with counts less than that the commit has left meanwhile
 
     def find(self, key: str) -> Found | None:
         """What the key was. Cost: a cold read, unless it was loaded."""
@@ -173,7 +175,11 @@ class Archived:
         if change.is_purged:
             return DAMAGED if change.reason == DAMAGED and change.is_visible else "purged"
         self._check_open()
-        return self._archive.content_of(change)
+        try:
+            return self._archive.content_of(change)
+        except CorruptionError:
+            self._check()  # it may have left meanwhile
+            raise
 
 
 _Loaded = tuple[int, str, int, int, bool, bytes | str]
