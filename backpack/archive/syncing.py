@@ -183,35 +183,44 @@ class Syncer:
     def _call_flusher(self) -> None:
         """Wants the mutex."""
         if self._waiters and self._flusher is None:
-            self._flusher = Thread(target=self._flush, name="backpack-flusher", daemon=True)
-            self._flusher.start()
+            flusher = Thread(target=self._flush, name="backpack-flusher", daemon=True)
+            self._flusher = flusher
+            try:
+                flusher.start()
+            except BaseException as error:  # no thread is to be had, or Ctrl-C: the next call tries again
+                if flusher.ident is None:
+                    self._flusher = None
+                if not isinstance(error, RuntimeError):
+                    raise
+                self._release(StorageError(f"no thread can be started that syncs for tasks ({error})"))
         else:
             self._condition.notify_all()
 
     def _flush(self) -> None:
         """What the flusher thread does."""
-        while True:
-            goal = self._next_goal()
-            if goal is None:
-                return
-            error: Exception | None = None
-            try:
-                self._reach(goal)
-            except Exception as caught:  # told to those who wait, who are the callers here
-                error = caught
-            self._release(error)
+        while goals := self._next_goals():
+            while goals:
+                error: Exception | None = None
+                try:
+                    self._reach(goals[0])
+                except Exception as caught:  # told to those who wait, who are the callers here
+                    error = caught
+                self._release(error)
+                # whoever was there and is not served has no call to come: a thread's round may serve the first alone
+                goals = [] if error is not None else [goal for goal in goals if not self._is_reached(goal)]
 
-    def _next_goal(self) -> Goal | None:
-        """What the first who waits waits for; None when the flusher is to end, which it has then promised."""
+    def _next_goals(self) -> list[Goal]:
+        """What those who wait now wait for; none when the flusher is to end, which it has then promised."""
         with self._mutex:
             while True:
                 is_due = self._condition.wait_for(self._is_due, _IDLE_S)
                 self._is_called = False
-                for goal, _ in list(self._waiters.values()):
-                    return goal
+                goals = [goal for goal, _ in list(self._waiters.values())]
+                if goals:
+                    return goals
                 if self._is_ending or not is_due:
                     self._flusher = None
-                    return None
+                    return []
 
     def _is_due(self) -> bool:
         return self._is_ending or self._is_called
