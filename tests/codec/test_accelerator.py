@@ -76,6 +76,25 @@ def test_a_reference_that_went_since_it_was_counted_leaves_no_room_for_an_instan
     del forged
 
 
+def test_a_forgery_that_was_made_before_is_refused_too() -> None:
+    program = (
+        "import ormsgpack\n"
+        "forged = [ormsgpack.Ext(5, b'\\x90'), ormsgpack.Fragment(b'\\xd4\\x05\\x00')]\n"
+        "from backpack.codec import accelerator, pack_value\n"
+        "from backpack.errors import UnstorableValueError\n"
+        "while forged:\n"
+        "    assert accelerator.QUICK_TYPES and not accelerator.has_no_instances()\n"
+        "    for value in ([forged[0]], {'a': forged[0]}):\n"
+        "        try: pack_value(value)\n"
+        "        except UnstorableValueError: pass\n"
+        "        else: raise AssertionError(value)\n"
+        "    value = forged.pop(0)\n"
+        "    del value\n"
+        "assert pack_value([1]) == b'\\x91\\x01' and accelerator.has_no_instances()\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
 def test_what_follows_a_value_is_noticed_even_the_seal_of_another_process() -> None:
     for payload in (b"\x90", b"\x81\xa1a\x01", b"\xdc\x00\x01\xc0"):
         unpack_value(payload)
