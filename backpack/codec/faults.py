@@ -24,7 +24,7 @@ from backpack.codec.extensions import (
     Refusal,
     type_name,
 )
-from backpack.codec.measure import TOO_DEEP
+from backpack.codec.measure import CHANGED, TOO_DEEP
 from backpack.codec.registry import entry_of_class
 from backpack.errors import UnstorableValueError
 from backpack.limits import VALUE_DEPTH_MAX
@@ -49,7 +49,7 @@ def unstorable(value: Any, met: type[Exception] = Refusal, depth: int = 0) -> Un
     fault = find_fault(value, depth)
     if fault is None:
         is_changed = met is Refusal
-        what = "the value was changed while it was packed" if is_changed else f"packing raised {type_name(met)}"
+        what = CHANGED if is_changed else f"packing raised {type_name(met)}"
         fault = Fault(what, _QUIET if is_changed else f"{_QUIET}, or smaller parts of it", "", type_name(type(value)))
     path = f"path={fault.path} " if fault.path else ""
     return UnstorableValueError(f"{fault.what}: {path}type={fault.type}; {fault.remedy}", path=fault.path)
@@ -88,6 +88,8 @@ def find_fault(root: Any, depth: int = 0) -> Fault | None:
                 ancestors.discard(id(parent))
                 stack.pop()
                 continue
+            except RuntimeError:  # a dict or set got longer or shorter
+                return Fault(CHANGED, _QUIET, parent_path, type_name(type(parent)))
             path = (parent_path + part).removeprefix(".")
             break
         else:

@@ -27,6 +27,7 @@ _CHUNK: Final = 10_000
 
 _CONTAINER_TYPES: Final = frozenset({list, dict})
 
+CHANGED: Final = "the value was changed while it was packed"
 TOO_DEEP: Final = f"containers nest more than {VALUE_DEPTH_MAX} deep"
 
 
@@ -41,7 +42,7 @@ def survey(level: list[Any], depth: int, element_count_max: int) -> tuple[int, s
     while level:
         element_count_max -= len(level)
         if element_count_max < 0:
-            raise Refusal("the value was changed while it was packed")
+            raise Refusal(CHANGED)
         types = set(map(type, level))
         strange = types - PLAIN
         if strange:

@@ -26,7 +26,7 @@ from backpack.codec.accelerator import OPTIONS, QUICK_TYPES, ROOM, SHRUNK_MAX, h
 from backpack.codec.extensions import FORGED, LEAVES, PLAIN, Refusal
 from backpack.codec.faults import unstorable
 from backpack.codec.measure import check_payload, referents, survey
-from backpack.codec.packing import give, new_entry, pack_carefully, put_back, take
+from backpack.codec.packing import give, is_even, new_entry, pack_carefully, put_back, take
 from backpack.errors import CorruptionError
 from backpack.limits import VALUE_DEPTH_MAX
 
@@ -153,6 +153,8 @@ def _proved(
 ) -> tuple[bytes, bool]:
     """The right payload and whether the value is plain; `start` items of it are."""
     is_hiding = False
+    if is_used and not is_careful and not is_even(payload):
+        payload, is_careful = pack_carefully(value), True
     try:
         tail = value[start:] if start else value
         strangers = None if is_used else _strangers(tail, payload, depth)

@@ -3,13 +3,14 @@
 import dataclasses
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import datetime, tzinfo
 from typing import Any
 
 import numpy as np
 import pytest
 
-from backpack.codec import pack_value, register
+from backpack.codec import pack_checked, pack_value, register, unpack_value
 from backpack.codec.faults import find_fault, unstorable
 from backpack.errors import UnstorableValueError
 from tests.codec.values import nest
@@ -115,3 +116,44 @@ def test_the_fault_of_a_registered_object_is_where_its_field_is() -> None:
         pack_value([Faulty(object())])
     assert str(caught.value) == f"a value of this type cannot be stored: path=[0].handle type=object; {CONVERT}"
     assert caught.value.path == "[0].handle"
+
+
+class Changes:
+    """Changes a list or a dict when it is packed, as another thread could at that moment."""
+
+    def __init__(self, how: Callable[[], object]) -> None:
+        self.how = how
+
+
+register(Changes, name="changes", encode=lambda changes: (changes.how(), None)[1], decode=lambda _: None)
+
+
+def _around(held: Any, depth: int) -> Any:
+    for _ in range(depth):
+        held = (held,)
+    return held
+
+
+@pytest.mark.parametrize("depth", [0, 1, 3])
+@pytest.mark.parametrize("is_longer", [False, True])
+def test_a_list_that_changes_while_it_is_packed_is_stored_as_it_was_or_refused(depth: int, is_longer: bool) -> None:
+    for pack in (pack_value, lambda value: pack_checked(value)[0], lambda value: pack_checked([value], depth=3)[0]):
+        held: list[Any] = [1, 2, 3]
+        held.insert(0, Changes(lambda held=held: held.append(4) if is_longer else held.pop()))  # type: ignore[misc]
+        try:
+            payload = pack(_around(held, depth))
+        except UnstorableValueError:
+            continue
+        assert unpack_value(payload) is not None
+
+
+@pytest.mark.parametrize("kind", [dict, set])
+def test_a_container_that_changes_while_a_fault_is_looked_for_is_refused(kind: type) -> None:
+    held: Any = kind()
+
+    def change() -> None:
+        held.update({object(): 1} if kind is dict else {object()})
+
+    held.update({1: Changes(change), 2: object()} if kind is dict else {Changes(change), object()})
+    with pytest.raises(UnstorableValueError):
+        pack_value([held])
