@@ -69,7 +69,8 @@ def pack_value(value: Any, depth: int = 0) -> bytes:
             pass
         else:
             if has_no_instances() and (
-                not (0xC4 in payload or 0xC5 in payload or 0xC6 in payload) or _hides_nothing(value)
+                not (0xC4 in payload or 0xC5 in payload or 0xC6 in payload)
+                or ((strangers := _strangers(value, payload, 0)) is not None and strangers.isdisjoint(_HIDDEN))
             ):
                 return payload if len(payload) > SHRUNK_MAX else b"".join((b"", payload))
     try:
@@ -171,16 +172,6 @@ def _proved(
     if not payload:
         raise unstorable(value, depth=depth)
     return (pack_carefully(value), False) if is_hiding else (payload, is_plain)
-
-
-def _hides_nothing(value: Any) -> bool:
-    """Whether no bytearray or memoryview is in there, of which it is known that it holds no forgery and that it is not
-    too deep: a mark stands in one payload of six by chance, since each float is eight bytes of any kind."""
-    level = [value]
-    while level := referents(level):
-        if not _HIDDEN.isdisjoint(map(type, level)):
-            return False
-    return True
 
 
 def _is_flat_without_bytearray(value: Any, payload: bytes) -> bool:

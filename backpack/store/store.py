@@ -282,7 +282,7 @@ class Backpack(MutableMapping[str, Any]):
             label = None
         if label is None or node is None:
             label = self._label(node, message, tags)
-        with self._lock:
+        with self._lock:  # as in `pack`
             if self._is_barred or self._gate.locked():
                 raise self._barred_error()
             try:
@@ -296,13 +296,7 @@ class Backpack(MutableMapping[str, Any]):
                 self._last_ns = now
             finally:
                 self._is_barred = self._is_closed
-        commit = new_object(Commit)
-        set_facts(commit, facts)
-        if self._is_durable:
-            self._wait(facts[1])
-        if self._events.subscribers:
-            self._tell(commit)
-        return commit
+        return self._told(facts)
 
     def delete(
         self, key: str, *, node: str | None = None, message: str | None = None, tags: Iterable[str] = ()
