@@ -26,13 +26,14 @@ from backpack.store.names import checked_key, made_label
 from backpack.store.pending import Growth
 
 if TYPE_CHECKING:
-    from backpack.store.store import Backpack
+    from backpack.store.lasting import Lasting
+    from backpack.store.packing import Packing
 
 _INBOX: Final = ""
 """In `Opened.refused`: what is wrong with the inbox as a whole."""
 
 
-def adopt(store: "Backpack", opened: Opened) -> int:
+def adopt(store: "Packing", opened: Opened) -> int:
     """Commit all letters; how many. What can't be adopted stays where it is, and stops no other.
 
     Never raises for what is wrong with letters or disk: it is kept in `opened.refused`, tried again next time unless
@@ -59,7 +60,7 @@ def adopt(store: "Backpack", opened: Opened) -> int:
 
 
 @contextmanager
-def _alone(store: "Backpack", opened: Opened) -> Iterator[bool]:
+def _alone(store: "Packing", opened: Opened) -> Iterator[bool]:
     """Hold the lock of who adopts; False where that can't be waited for, or in the middle of adopting.
 
     A callback of a subscriber may have the lock of the store already, which whoever is adopting may be waiting for.
@@ -89,7 +90,7 @@ def adopting_nothing(opened: Opened) -> Iterator[None]:
 
 
 @contextmanager
-def letters_at_rest(store: "Backpack", opened: Opened) -> Iterator[None]:
+def letters_at_rest(store: "Lasting", opened: Opened) -> Iterator[None]:
     """See `Backpack._letters_at_rest`."""
     store._adopt()
     with opened.adopting:
@@ -100,7 +101,7 @@ def letters_at_rest(store: "Backpack", opened: Opened) -> Iterator[None]:
             opened.is_adopting = before
 
 
-def _adopted(store: "Backpack", opened: Opened, told: list[Facts]) -> int:
+def _adopted(store: "Packing", opened: Opened, told: list[Facts]) -> int:
     names = opened.inbox.names()
     if not names:
         opened.refused.clear()
@@ -138,7 +139,7 @@ def _adopted(store: "Backpack", opened: Opened, told: list[Facts]) -> int:
     return len(done)
 
 
-def has_been_adopted(store: "Backpack", letter: Letter) -> bool:
+def has_been_adopted(store: "Packing", letter: Letter) -> bool:
     """Has each key of its last commit ever had a version?"""
     return all(store.version(piece.key) for piece in letter.of(TOGETHER))
 
@@ -151,7 +152,7 @@ def check_letter(letter: Letter) -> None:
     letter.check()
 
 
-def _taken(store: "Backpack", letter: Letter) -> Iterator[Facts]:
+def _taken(store: "Packing", letter: Letter) -> Iterator[Facts]:
     """Make commits of a letter that was checked."""
     label = made_label(*letter.label)
     for piece in letter.of(AHEAD):

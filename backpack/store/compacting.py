@@ -9,10 +9,10 @@ from backpack.store.records import CompactReport
 if TYPE_CHECKING:
     from backpack.archive.opened import Opened
     from backpack.archive.retention import Retention
-    from backpack.store.store import Backpack
+    from backpack.store.ground import Ground
 
 
-def compact(store: "Backpack", wanted: "Retention", dry_run: bool, now_ns: int) -> CompactReport:
+def compact(store: "Ground", wanted: "Retention", dry_run: bool, now_ns: int) -> CompactReport:
     """See `Backpack.compact`. `wanted`: what is to be kept; nothing: what the store was opened with."""
     opened = store._opened
     if opened is None:
@@ -41,7 +41,7 @@ def compact(store: "Backpack", wanted: "Retention", dry_run: bool, now_ns: int) 
     return CompactReport(before - archive.commit_count, freed, archive.first_seq, False)
 
 
-def tend(store: "Backpack", now_ns: int) -> None:
+def tend(store: "Ground", now_ns: int) -> None:
     """Compact by what the store was opened with. In the thread that seals."""
     opened = store._opened
     if opened is None or store._is_closed:
@@ -59,7 +59,7 @@ def tend(store: "Backpack", now_ns: int) -> None:
             opened.sweep(beside_readers=False)
 
 
-def _leave(store: "Backpack", opened: "Opened", boundary: int, leaving: ExitStack) -> list[int]:
+def _leave(store: "Ground", opened: "Opened", boundary: int, leaving: ExitStack) -> list[int]:
     """The commits before that one are to go; the checkpoints that stay. One that would be made of the others, as
     long as `leaving` is open, is refused: it would be one of nothing. Wants the lock."""
     leaving.enter_context(opened.leaving(boundary))

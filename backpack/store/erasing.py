@@ -19,10 +19,10 @@ from backpack.store.records import PurgeReport
 from backpack.store.sight import Sight
 
 if TYPE_CHECKING:
-    from backpack.store.store import Backpack
+    from backpack.store.lasting import Lasting
 
 
-def erase(store: "Backpack", pattern: Pattern, dry_run: bool, sight: Sight | None) -> PurgeReport:
+def erase(store: "Lasting", pattern: Pattern, dry_run: bool, sight: Sight | None) -> PurgeReport:
     store._require_open()
     opened, archive = store._opened, store._archive
     if not dry_run:

@@ -14,7 +14,7 @@ from backpack.store.lists import list_header, packed_list
 from backpack.store.pending import Growth
 
 if TYPE_CHECKING:
-    from backpack.store.store import Backpack
+    from backpack.store.reading import Reading
 
 _KNOWN_LIST_MIN: Final = 256
 """Packed lists from this size on are compared with the present one before their items are verified."""
@@ -25,7 +25,7 @@ class KnownItems:
 
     __slots__ = ("_key", "_may_wait", "_store", "grown", "payload")
 
-    def __init__(self, store: "Backpack", key: str, *, may_wait: bool = True) -> None:
+    def __init__(self, store: "Reading", key: str, *, may_wait: bool = True) -> None:
         """`may_wait`: for the lock. Without, nothing is known while another thread has it."""
         self._store = store
         self._key = key
@@ -69,7 +69,7 @@ def packed_items(values: tuple[Any, ...]) -> tuple[bytes, bool]:
     return b"".join([payload for payload, _ in packed]), all(is_item_plain for _, is_item_plain in packed)
 
 
-def append_items(store: "Backpack", key: str, count: int, appended: bytes, is_plain: bool, label: Label) -> Facts:
+def append_items(store: "Reading", key: str, count: int, appended: bytes, is_plain: bool, label: Label) -> Facts:
     """Add packed items to what may be a list, or may be missing."""
     with store._lock, store._change():
         now = store._now()
@@ -78,7 +78,7 @@ def append_items(store: "Backpack", key: str, count: int, appended: bytes, is_pl
 
 
 def append_slowly(
-    store: "Backpack", key: str, count: int, appended: bytes, is_plain: bool, label: Label, now: int
+    store: "Reading", key: str, count: int, appended: bytes, is_plain: bool, label: Label, now: int
 ) -> Facts:
     """Where the short way does not lead to it. Wants the lock."""
     content = store._present(key)
@@ -93,7 +93,7 @@ def append_slowly(
     return store._engine.commit((request,), label, now)
 
 
-def append_request(store: "Backpack", key: str, growth: Growth) -> Request:
+def append_request(store: "Reading", key: str, growth: Growth) -> Request:
     """What a transaction adds to a list, as the engine takes it. Wants the lock."""
     content = store._present(key)
     if growth.base is not None or content is None:

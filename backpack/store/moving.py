@@ -27,12 +27,13 @@ from backpack.store.opening import open_in
 from backpack.store.records import File
 from backpack.store.store import Backpack
 from backpack.store.travel import replacements
+from backpack.store.travelling import Travelling
 
 _NOTHING: Final[Replaced] = MappingProxyType({})
 
 
 def copy_to(
-    store: Backpack, seq: int, folder: Folder, key: Key | None, *, is_fork: bool, replaced: Replaced = _NOTHING
+    store: Travelling, seq: int, folder: Folder, key: Key | None, *, is_fork: bool, replaced: Replaced = _NOTHING
 ) -> None:
     """Everything up to a commit as a store in an empty folder. The commits of a fork get ids of its own."""
     if key is None and store._is_secret():
@@ -89,7 +90,7 @@ def epochs_of(epoch: Epoch, seq: int) -> list[tuple[bytes, int]]:
 
 
 def fork_to(
-    store: Backpack, at: At | None, path: str | os.PathLike[str], key: Key | None, substitute: bytes | None
+    store: Travelling, at: At | None, path: str | os.PathLike[str], key: Key | None, substitute: bytes | None
 ) -> Backpack:
     """A fork that is an opened store in a directory of its own. `substitute`: see `replacements`."""
     with store._lock:
@@ -114,7 +115,7 @@ def fork_to(
     return expect_loss(open_in(folder, store.limits, is_writable=True, key=key))
 
 
-def export_to(store: Backpack, file: File, key: Key | None) -> None:
+def export_to(store: Travelling, file: File, key: Key | None) -> None:
     """An export of a store with an archive: its files, made anew in memory."""
     folder = MemoryFolder()
     with store._lock:

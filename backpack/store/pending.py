@@ -17,8 +17,8 @@ from backpack.store.names import checked_key
 from backpack.store.records import Item
 
 if TYPE_CHECKING:
+    from backpack.store.packing import Packing
     from backpack.store.sight import Sight
-    from backpack.store.store import Backpack
 
 DELETED: Final = b""
 """In the place of the bytes of a key that was taken out."""
@@ -41,7 +41,7 @@ class Pending(Mapping[str, Any]):
 
     __slots__ = ("_is_begun", "_is_done", "_payloads", "_sight", "_store")
 
-    def __init__(self, store: "Backpack", sight: "Sight | None") -> None:
+    def __init__(self, store: "Packing", sight: "Sight | None") -> None:
         self._store = store
         self._sight = sight
         self._payloads: dict[str, bytes | Growth] = {}

@@ -14,7 +14,7 @@ from backpack.errors import BackpackError, CorruptionError, MissingFileError
 from backpack.store.adopting import check_letter, has_been_adopted
 
 if TYPE_CHECKING:
-    from backpack.store.store import Backpack
+    from backpack.store.lasting import Lasting
 
 
 class Posted:
@@ -43,7 +43,7 @@ class Posted:
         return None if found is None else found[0].proved(found[1])
 
 
-def posted(store: "Backpack", opened: Opened) -> Posted | None:
+def posted(store: "Lasting", opened: Opened) -> Posted | None:
     """The letters that are there and not adopted; None when there is none. A reader looks at the store again.
 
     Letters that can't be read, or not be adopted, are told by `health()`. Cost: a look at the folder; a letter is read

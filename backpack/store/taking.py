@@ -10,10 +10,10 @@ from backpack.errors import UnstorableValueError
 from backpack.store.names import checked_key, refused
 
 if TYPE_CHECKING:
-    from backpack.store.store import Backpack
+    from backpack.store.reading import Reading
 
 
-def popped(store: "Backpack", choose: Callable[[], str | None]) -> tuple[str, Any] | None:
+def popped(store: "Reading", choose: Callable[[], str | None]) -> tuple[str, Any] | None:
     """Take the value out whose key `choose` names, and give it back; None when there is none.
 
     It is made an object and told of without the lock: if it was changed meanwhile, all begins anew.
@@ -37,7 +37,7 @@ def popped(store: "Backpack", choose: Callable[[], str | None]) -> tuple[str, An
         return key, value
 
 
-def with_default(store: "Backpack", key: str, default: Any, require: Callable[[], object] | None) -> Any:
+def with_default(store: "Reading", key: str, default: Any, require: Callable[[], object] | None) -> Any:
     """The value, or `default`, packed, when there is none; before that `require` is called, without the lock."""
     while True:
         content = store._read(key)

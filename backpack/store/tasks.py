@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # with what these bring along, 2 MB and 20 ms that only tasks
     import asyncio
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    from backpack.store.store import Backpack
+    from backpack.store.reading import Reading
 
 THREADS_MAX: Final = 4
 """Of one store: as many reads as a disk takes at a time, and few enough that the loop gets its turn."""
@@ -147,13 +147,13 @@ def renew_lock() -> None:
 # -- reading -----------------------------------------------------------------------------------------------------
 
 
-async def awake(store: "Backpack", key: str) -> None:
+async def awake(store: "Reading", key: str) -> None:
     """Have the present value of the key in memory, but for long ones."""
     if _sleeps(store, key):
         await store._readers.run(store._wake, key)
 
 
-async def sliced(store: "Backpack", key: str, at: At | None, cut: Callable[[Content], _Result]) -> _Result:
+async def sliced(store: "Reading", key: str, at: At | None, cut: Callable[[Content], _Result]) -> _Result:
     """What `cut` makes of the bytes of a value."""
     store._require_open()
     if store._archive is None:
@@ -167,7 +167,7 @@ async def sliced(store: "Backpack", key: str, at: At | None, cut: Callable[[Cont
     return await store._readers.run(cut, content)
 
 
-def is_at_hand(store: "Backpack", key: str) -> bool:
+def is_at_hand(store: "Reading", key: str) -> bool:
     """Has memory what a change of the key takes?"""
     if store._archive is None:
         return True
@@ -178,7 +178,7 @@ def is_at_hand(store: "Backpack", key: str) -> bool:
     return not isinstance(content, Pieces) or not any(isinstance(source, Stored) for source in content.sources)
 
 
-def _sleeps(store: "Backpack", key: Any) -> bool:
+def _sleeps(store: "Reading", key: Any) -> bool:
     archive = store._archive
     return (
         archive is not None
@@ -192,7 +192,7 @@ def _sleeps(store: "Backpack", key: Any) -> bool:
 
 
 async def changed(
-    store: "Backpack",
+    store: "Reading",
     change: Callable[[], Facts | None],
     *,
     is_short: bool,
@@ -223,7 +223,7 @@ async def changed(
     return commit
 
 
-async def durable(store: "Backpack", commit: Commit | None) -> None:
+async def durable(store: "Reading", commit: Commit | None) -> None:
     """Return when the commit is as durable as the store promises."""
     if commit is not None and store._is_durable and store._opened is not None:
         await store._opened.syncer.until(commit.seq)

@@ -21,8 +21,8 @@ from backpack.store.pending import DELETED, MISSING, Growth, Pending
 from backpack.store.tasks import changed, durable, is_at_hand
 
 if TYPE_CHECKING:
+    from backpack.store.packing import Packing
     from backpack.store.sight import Sight
-    from backpack.store.store import Backpack
 
 
 class Transaction(Pending, MutableMapping[str, Any]):
@@ -42,7 +42,7 @@ class Transaction(Pending, MutableMapping[str, Any]):
 
     __slots__ = ("_is_checking", "_is_whole", "_label", "_may_read", "commit")
 
-    def __init__(self, store: "Backpack", label: Label, sight: "Sight | None" = None) -> None:
+    def __init__(self, store: "Packing", label: Label, sight: "Sight | None" = None) -> None:
         super().__init__(store, sight)
         self._label = label
         self._is_checking = True

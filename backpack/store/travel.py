@@ -15,6 +15,7 @@ from backpack.store.snapshot import Snapshot, unavailable_error
 from backpack.store.state import State, has_same_bytes
 
 if TYPE_CHECKING:
+    from backpack.store.recalling import Recalling
     from backpack.store.store import Backpack
 
 
@@ -65,7 +66,7 @@ def replacements(state: State, large_size: int, substitute: bytes | None) -> dic
     return replaced
 
 
-def bisect(store: "Backpack", predicate: Callable[[Snapshot], object], good: int, bad: int) -> Commit:
+def bisect(store: "Recalling", predicate: Callable[[Snapshot], object], good: int, bad: int) -> Commit:
     """The first commit behind `good` and up to `bad` whose snapshot satisfies the predicate.
 
     Of several that have left between one where it is false and one where it is true, the latter is said; when that is

@@ -19,7 +19,9 @@ import pytest
 
 import backpack.archive.opened
 import backpack.archive.placing
-import backpack.store.store
+import backpack.store.ground
+import backpack.store.packing
+import backpack.store.tending
 from backpack.archive.keeping import Keeper
 from backpack.core.limits import Limits
 from backpack.errors import BackpackError
@@ -82,7 +84,9 @@ def small_files(keeper: type[Keeper] = InlineKeeper) -> Iterator[None]:
         patch.setattr(backpack.archive.opened, "SEAL_SIZE_MIN", 300)
         patch.setattr(backpack.archive.opened, "Keeper", keeper)
         patch.setattr(backpack.archive.placing, "TAIL_SIZE_MAX", 200)
-        patch.setattr(backpack.store.store, "time", Clock())
+        clock = Clock()
+        for module in (backpack.store.ground, backpack.store.packing, backpack.store.tending):
+            patch.setattr(module, "time", clock)
         yield
 
 

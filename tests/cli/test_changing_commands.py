@@ -20,6 +20,7 @@ from backpack.cli.interruption import Interruption
 from backpack.cli.main import main
 from backpack.cli.stores import opened
 from backpack.errors import CorruptionError, HistoryFullError, StorageError, StoreLockedError
+from backpack.store.tending import Tending
 
 from .stores import Calls, Captured, files_of
 
@@ -267,7 +268,7 @@ def test_compact_passes_on_what_was_asked(trip: Calls, monkeypatch: pytest.Monke
 def test_what_this_version_can_not_do_is_said(words: str, trip: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
     name = words.split()[0]
     monkeypatch.delitem(backpack._LAZY, name, raising=False)
-    monkeypatch.delattr(Backpack if name == "compact" else backpack, name, raising=False)
+    monkeypatch.delattr(Tending if name == "compact" else backpack, name, raising=False)
     assert f"missing={name}" in trip.refused(words, code=2)
 
 
