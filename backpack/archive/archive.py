@@ -1,9 +1,9 @@
 """The archive of one store: all its commits on disk, in sealed segments and the logs that are not sealed yet.
 
-It is the journal of the engine (a commit is written down before it is adopted) and its past (what has left memory, and
-the keys that were not asked for yet). Parts are kept in the order of their commits; a read as of commit s begins at the
-part that holds s and goes back from part to part; behind a few of them the first part with a keyframe says where the
-key changed last, so the way is never long. Nothing is replayed.
+It is the past of the engine: what has left memory, and the keys that were not asked for yet. Parts are kept in the
+order of their commits; a read as of commit s begins at the part that holds s and goes back from part to part; behind a
+few of them the first part with a keyframe says where the key changed last, so the way is never long. Nothing is
+replayed.
 
 The tuple of parts is replaced as a whole, never changed: readers take it once and need no lock. What a part needs of
 its own (the tail grows while it is read) it guards itself.
@@ -27,7 +27,6 @@ from backpack.archive.writing import Writer, log_name
 from backpack.blobs.blob import Blob
 from backpack.blobs.reading import Reader
 from backpack.blobs.store import Blobs
-from backpack.core.chain import Chain, Mark, form_of, kind_of
 from backpack.core.commit import Label, RawChange
 from backpack.core.engine import Engine
 from backpack.core.ids import Epoch
@@ -35,7 +34,6 @@ from backpack.core.journal import Journal
 from backpack.core.limits import Limits
 from backpack.core.past import Woken
 from backpack.core.payload import Buffer, Content, LargeRef, Pieces, join, make_cuts
-from backpack.core.requests import Planned
 from backpack.errors import ClosedError, CorruptionError
 
 AT_ONCE_MAX: Final = 256 * 1024
@@ -115,7 +113,7 @@ class Stored(Buffer):
 
 
 class Archive:
-    """Reads anything that was ever committed; writes through its `writer`, which is None for readers."""
+    """Reads anything that was ever committed. `writer`: who writes more, None for readers."""
 
     def __init__(
         self, blobs: Blobs, parts: Sequence[Part], placer: Placer, writer: Writer | None, first_seq: int
@@ -141,8 +139,6 @@ class Archive:
         self._replaced: Replaced = {}
         self._erased: Mapping[str, int] = {}
         """Of a fork, whose files are another store's: the keys that were purged, and up to which commit."""
-        self.retreat: Callable[[int], None] = _nothing
-        """Told the newest commit that may still count as synced, when one was taken out."""
         self.dormant = Dormant(None, {})
         self._refusal = ""
         """Why nothing is read any more."""
@@ -258,86 +254,6 @@ class Archive:
     def readable_parts(self) -> Sequence[Part]:
         """Those that are not lost."""
         return self.parts
-
-    # -- the journal of the engine -------------------------------------------------------------------------------
-
-    def write_one(self, seq: int, time_ns: int, label: Label, key: str, version: int, payload: bytes) -> None:
-        """Write a commit of one payload like none before."""
-        writer = self.writer
-        assert writer is not None
-        if seq <= writer.last_seq:  # it was written and not adopted
-            self.retract(seq)
-        writer.write_one(seq, time_ns, label, key, version, payload)
-
-    def write_longer(
-        self,
-        seq: int,
-        time_ns: int,
-        label: Label,
-        chain: Chain,
-        content: Pieces,
-        appended: bytes,
-        records: Mapping[int, object],
-    ) -> None:
-        """Write a commit of a payload that has got longer at its end."""
-        writer = self.writer
-        assert writer is not None
-        if seq <= writer.last_seq:  # it was written and not adopted
-            self.retract(seq)
-        writer.write_longer(seq, time_ns, label, chain, content, appended, records)
-
-    def write(
-        self, seq: int, time_ns: int, label: Label, changes: Sequence[Planned], records: Mapping[int, object]
-    ) -> None:
-        """Write any commit."""
-        writer = self.writer
-        assert writer is not None
-        if seq <= writer.last_seq:  # it was written and not adopted
-            self.retract(seq)
-        writer.begin(records)
-        placer = self.placer
-        try:
-            written = []
-            for plan in changes:
-                entry = plan.entry
-                form = form_of(entry)
-                is_large = isinstance(form, LargeRef)
-                content: Content | None = plan.content if is_large else form  # type: ignore[assignment]
-                written.append(
-                    placer.pack(
-                        plan.chain.key,
-                        seq,
-                        kind_of(entry),
-                        plan.chain.version + 1,
-                        content,
-                        is_new=plan.is_new,
-                        is_large=is_large,
-                        reason=entry.reason if isinstance(entry, Mark) else "",
-                    )
-                )
-            writer.write(seq, time_ns, label, written)
-        except BaseException:
-            placer.undo()
-            raise
-
-    def recall(self, key: str, seq: int, payload: bytes) -> None:
-        """Find out where the payload stands that a commit put at a key. Cost: one cold read, if that is not known."""
-        if self.placer.knows(payload):
-            return
-        change = self.find(key, seq)
-        if change is not None and change.seq == seq and change.value is not None and not change.is_purged:
-            self.placer.know(payload, change.value)
-
-    def retract(self, seq: int) -> None:
-        """Take the commit out again, if it is the last that was written."""
-        writer = self.writer
-        if writer is not None and writer.last_seq == seq:
-            writer.retract(seq)
-            self.retreat(seq - 1)
-            writer.synced_upto = min(writer.synced_upto, seq - 1)
-            tail = self.parts[-1]
-            if isinstance(tail, Log):
-                tail.forget_behind(writer.size)
 
     # -- the past of the engine ----------------------------------------------------------------------------------
 
@@ -692,10 +608,6 @@ def told(lost: Faults | None, ask: Callable[[], Answer]) -> Answer | None:
             raise
         lost.append(error)
         return None
-
-
-def _nothing(_: int) -> None:
-    pass
 
 
 def _no_blob(_: bytes) -> bytes:

@@ -17,6 +17,7 @@ from backpack.archive.files import Files
 from backpack.archive.foreseeing import Beside, Foreseen
 from backpack.archive.holed import HoledArchive
 from backpack.archive.inbox import Inbox
+from backpack.archive.journal import LogJournal
 from backpack.archive.keeping import Keeper
 from backpack.archive.letters import Letter
 from backpack.archive.manifest import CleanMark, Manifest, publish_clean
@@ -132,10 +133,10 @@ class Opened(Files):
         """How often the keeper may still merge segments."""
         self._closing = RLock()
         self._keeper = Keeper(self._seal_next, self._is_busy)
+        self.journal = None if writer is None else LogJournal(archive, writer, self.syncer.retreat)
         if writer is not None:
             writer.roll_at = self._full
             writer.roll = self._roll
-            archive.retreat = self.syncer.retreat
             self.syncer.tell = self._settled
 
     def engine(self, limits: Limits) -> Engine:
@@ -144,7 +145,7 @@ class Opened(Files):
         for secret, first_seq in self.manifest.epochs:
             epoch = Epoch(secret, first_seq, epoch)
         assert epoch is not None
-        engine = engine_over(self.archive, limits, epoch, None if self.writer is None else self.archive)
+        engine = engine_over(self.archive, limits, epoch, self.journal)
         for name, (seq, notes) in self.checkpoints.items():
             engine.pins.add(name, seq, notes)
         if isinstance(self.archive, HoledArchive):
@@ -195,9 +196,9 @@ class Opened(Files):
     def take_back(self) -> None:
         """Take the last commit out of the log if an interrupt kept it from being adopted: behind another frame it could
         not be taken out any more. Wants the store's lock, and no change under way."""
-        writer, engine = self.writer, self._engine
-        if writer is not None and engine is not None and writer.last_seq > engine.timeline.head:
-            self.archive.retract(writer.last_seq)
+        writer, engine, journal = self.writer, self._engine, self.journal
+        if writer is not None and journal is not None and engine is not None and writer.last_seq > engine.timeline.head:
+            journal.retract(writer.last_seq)
 
     def health(self) -> Health:
         """How it fares."""

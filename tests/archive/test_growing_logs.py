@@ -90,8 +90,8 @@ def test_what_is_retracted_is_written_again_from_where_the_log_ends() -> None:
     bp.append("list", *["an item"] * 20)
     for number in range(3):
         bp.append("list", number)
-    engine, archive = bp._engine, bp._archive
-    assert archive is not None
+    engine, journal = bp._engine, bp._engine.journal
+    assert journal is not None
     chain, seq = engine.chains["list"], engine.timeline.head + 1
     content = present_content(chain)
     assert isinstance(content, Pieces)
@@ -100,8 +100,8 @@ def test_what_is_retracted_is_written_again_from_where_the_log_ends() -> None:
     for _ in range(2):  # as the engine does it, and does not adopt it
         assert buffer.extend(b"\xa5never")
         longer = Pieces(size + 6, array_header(24) + content.own[3:], content.sources, content.cuts)
-        archive.write_longer(seq, 10**18, NO_LABEL, chain, longer, b"\xa5never", engine.records)
-        archive.retract(seq)
+        journal.write_longer(seq, 10**18, NO_LABEL, chain, longer, b"\xa5never", engine.records)
+        journal.retract(seq)
         buffer.cut(len(buffer.data) - 6)
     bp.append("list", "after it")
     expected = states(bp)

@@ -67,10 +67,10 @@ def test_a_commit_that_was_written_and_not_adopted_takes_nothing_of_the_one_befo
     with backpack.open(tmp_path / "store") as bp:
         bp.update({"plan": "Bonn", "list": ["first"] * 20})
         append(bp)
-        archive, head = bp._archive, bp.head
-        assert archive is not None and head is not None
-        archive.write_one(head.seq + 1, 1, (None, None, ()), "plan", 2, b"\xa4Rome")
-        archive.retract(head.seq + 1)
+        journal, head = bp._engine.journal, bp.head
+        assert journal is not None and head is not None
+        journal.write_one(head.seq + 1, 1, (None, None, ()), "plan", 2, b"\xa4Rome")
+        journal.retract(head.seq + 1)
         append(bp)
         known = dict(bp)
     with backpack.open(tmp_path / "store") as bp:

@@ -106,7 +106,7 @@ def test_a_store_that_is_no_reader_has_nothing_to_refresh() -> None:
 def test_a_commit_that_was_taken_out_again_is_not_kept() -> None:
     folder, bp = filled(3)
     reader = opened_in(folder.reader(), mode="r")
-    bp._archive.retract(3)  # type: ignore[union-attr]
+    bp._engine.journal.retract(3)  # type: ignore[union-attr]
     bp._archive.writer.write_one(3, 10**18, (None, None, ()), "k0", 1, b"\x07")  # type: ignore[union-attr]
     assert asked(lambda: reader["k3"]) is DAMAGED
     bp._archive.writer.write_one(4, 10**18, (None, None, ()), "k0", 2, b"\x08")  # type: ignore[union-attr]

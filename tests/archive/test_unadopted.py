@@ -8,7 +8,7 @@ import pytest
 
 import backpack
 from backpack import Backpack
-from backpack.archive.archive import Archive
+from backpack.archive.journal import LogJournal
 
 
 class Interrupt(BaseException):
@@ -17,14 +17,14 @@ class Interrupt(BaseException):
 
 def interrupted(bp: Backpack, monkeypatch: pytest.MonkeyPatch) -> None:
     """A change that is written down and not adopted."""
-    write = Archive.write
+    write = LogJournal.write
 
     def write_and_raise(*arguments: Any) -> None:
         write(*arguments)
         raise Interrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Archive, "write", write_and_raise)
+        patched.setattr(LogJournal, "write", write_and_raise)
         with pytest.raises(Interrupt), bp.transaction() as tx:
             tx.append("list", "an item that was not acknowledged")
             tx.pack("other", 1)
@@ -74,7 +74,7 @@ def test_it_has_not_happened_whatever_comes_next(
 
 
 def test_a_flush_in_the_middle_of_a_change_takes_nothing_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = Archive.write
+    write = LogJournal.write
 
     def write_and_flush(*arguments: Any) -> None:
         write(*arguments)
@@ -82,7 +82,7 @@ def test_a_flush_in_the_middle_of_a_change_takes_nothing_out(tmp_path: Path, mon
 
     with backpack.open(tmp_path / "store") as bp:
         with monkeypatch.context() as patched:
-            patched.setattr(Archive, "write", write_and_flush)
+            patched.setattr(LogJournal, "write", write_and_flush)
             bp.update({"a": 1, "b": 2})
         bp.pack("a", 3)
     assert backpack.verify(tmp_path / "store").ok
