@@ -8,11 +8,12 @@ and the bytes that later versions are cut from. Erasing a key rewrites each segm
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from backpack.archive.archive import Archive, Part
+from backpack.archive.archive import Archive
 from backpack.archive.content import CARRYING, Change, SourceId
 from backpack.archive.contents import Contents
 from backpack.archive.frames import KINDS
 from backpack.archive.merging import merged
+from backpack.archive.parts import Part
 from backpack.archive.retention import Retention
 from backpack.archive.segment import Segment
 from backpack.core.patterns import Pattern

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain as chained
 
-from backpack.archive.archive import Archive, Replaced
+from backpack.archive.archive import Archive
 from backpack.archive.cache import Cache
 from backpack.archive.content import BLOB, OWN, Change, CommitRow, Cut, SourceId, Value
 from backpack.archive.contents import Bytes, Contents
 from backpack.archive.dormant import Newest, newest_of
+from backpack.archive.finding import Replaced
 from backpack.archive.gathering import gathered
 from backpack.archive.keyframing import made
 from backpack.archive.layout import cover_name

@@ -7,7 +7,7 @@ with it is damage, which takes nothing else along. Cost: reading the commits tha
 
 from collections.abc import Sequence
 
-from backpack.archive.archive import Part
+from backpack.archive.parts import Part
 from backpack.archive.scanning import Fault, Log
 from backpack.blobs.store import Blobs
 

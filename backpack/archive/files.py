@@ -11,7 +11,7 @@ from dataclasses import replace
 from threading import RLock
 from typing import Final
 
-from backpack.archive.archive import Archive, Part
+from backpack.archive.archive import Archive
 from backpack.archive.cache import Cache
 from backpack.archive.checkpoints import Checkpoints, apply_notes, checkpoints_in
 from backpack.archive.compacting import based, erased, sealed
@@ -24,6 +24,7 @@ from backpack.archive.keyframing import keyframe_after, keyframe_at, keyframe_jo
 from backpack.archive.layout import cover_name
 from backpack.archive.manifest import Manifest, SegmentInfo, publish_manifest
 from backpack.archive.merging import joined
+from backpack.archive.parts import Part
 from backpack.archive.scanning import Log
 from backpack.archive.sealing import seal
 from backpack.archive.segment import Segment

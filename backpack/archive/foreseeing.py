@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from backpack.archive.archive import Archive, Part
+from backpack.archive.archive import Archive
 from backpack.archive.cache import Cache
 from backpack.archive.compacting import based, first_kept, sealed
 from backpack.archive.content import CommitRow
@@ -22,6 +22,7 @@ from backpack.archive.keyframe import Keyframe
 from backpack.archive.keyframing import keyframe_after, keyframe_at, keyframe_joined
 from backpack.archive.layout import cover_name
 from backpack.archive.merging import joined
+from backpack.archive.parts import Part
 from backpack.archive.retention import Retention
 from backpack.archive.scanning import Log
 from backpack.archive.sealing import seal

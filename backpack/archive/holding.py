@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from backpack.archive.archive import Archive, Part
+from backpack.archive.archive import Archive
 from backpack.archive.compacting import valued
 from backpack.archive.content import Change
+from backpack.archive.parts import Part
 
 
 def blobs_in_use(archive: Archive) -> set[bytes]:

@@ -12,11 +12,13 @@ from typing import Any, Final
 
 from sortedcontainers import SortedList
 
-from backpack.archive.archive import Archive, Faults, Part, told
+from backpack.archive.archive import Archive
 from backpack.archive.broken import Hole, Lost
 from backpack.archive.content import Change, CommitRow
 from backpack.archive.dormant import Columns, Dormant, Newest, newest_of
+from backpack.archive.finding import Faults, told
 from backpack.archive.layout import hash_of
+from backpack.archive.parts import Part
 from backpack.archive.placing import Placer
 from backpack.blobs.store import Blobs
 from backpack.core.engine import Engine

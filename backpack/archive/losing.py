@@ -6,11 +6,11 @@ numbers, however many versions are cut from one source.
 
 from collections.abc import Iterable, Sequence
 
-from backpack.archive.archive import Part
 from backpack.archive.broken import Lost
 from backpack.archive.content import BLOB, OWN, Change, CommitRow, SourceId, Value
 from backpack.archive.frames import damaged
 from backpack.archive.layout import LARGE_BLOCK_SIZE
+from backpack.archive.parts import Part
 from backpack.archive.resyncing import MendedLog
 from backpack.archive.segment import Segment
 from backpack.archive.writing import log_name

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from threading import RLock
 from typing import Any, Final
 
-from backpack.archive.archive import Archive, Part, engine_over
+from backpack.archive.archive import Archive, engine_over
 from backpack.archive.cache import Cache
 from backpack.archive.checkpoints import Checkpoints
 from backpack.archive.derived import Derived, remove_derived
@@ -21,6 +21,7 @@ from backpack.archive.journal import LogJournal
 from backpack.archive.keeping import Keeper
 from backpack.archive.letters import Letter
 from backpack.archive.manifest import CleanMark, Manifest, publish_clean
+from backpack.archive.parts import Part
 from backpack.archive.retention import Retention
 from backpack.archive.scanning import Log
 from backpack.archive.segment import Segment

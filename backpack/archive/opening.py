@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from backpack.archive.archive import Archive, Part
+from backpack.archive.archive import Archive
 from backpack.archive.broken import place_of
 from backpack.archive.cache import Cache
 from backpack.archive.checkpoints import checkpoints_in
@@ -24,6 +24,7 @@ from backpack.archive.doubting import cut_doubtful
 from backpack.archive.files import READERS
 from backpack.archive.manifest import CLEAN, MANIFEST, Manifest, publish_manifest, read_clean, read_manifest
 from backpack.archive.opened import ASIDE, Opened
+from backpack.archive.parts import Part
 from backpack.archive.placing import Placer
 from backpack.archive.recovery import Damage, Plan, planned
 from backpack.archive.scanning import Fault, Log

@@ -23,7 +23,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from backpack.archive.archive import Part
 from backpack.archive.cache import Cache
 from backpack.archive.checkpoints import checkpoints_in
 from backpack.archive.content import BLOB, DAMAGED, Change, CommitRow, SourceId, Value
@@ -47,6 +46,7 @@ from backpack.archive.manifest import (
     read_manifest,
 )
 from backpack.archive.opening import BLOBS, LOCK
+from backpack.archive.parts import Part
 from backpack.archive.salvaging import Salvage, salvaged
 from backpack.archive.sealing import seal
 from backpack.archive.tracing import traced

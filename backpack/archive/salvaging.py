@@ -9,12 +9,12 @@ behind bad ones too. The head is the last commit that verifies anywhere.
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
-from backpack.archive.archive import Part
 from backpack.archive.broken import Hole, Lost, place_of, reason_of
 from backpack.archive.cache import Cache
 from backpack.archive.frames import damaged
 from backpack.archive.layout import TRAILER_SIZE
 from backpack.archive.manifest import Manifest, SegmentInfo
+from backpack.archive.parts import Part
 from backpack.archive.resyncing import MendedLog
 from backpack.archive.segment import Segment
 from backpack.archive.writing import log_name

@@ -8,10 +8,10 @@ not changed behind a hole may have been changed in it.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from backpack.archive.archive import Part
 from backpack.archive.broken import Hole
 from backpack.archive.content import DAMAGED, Change, Value
 from backpack.archive.frames import KINDS
+from backpack.archive.parts import Part
 from backpack.archive.segment import Segment
 
 

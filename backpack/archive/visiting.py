@@ -9,7 +9,7 @@ what is removed can still be read, and the lock `readers`, so that no blob is sw
 from collections.abc import Callable
 from typing import Final
 
-from backpack.archive.archive import Archive, Part
+from backpack.archive.archive import Archive
 from backpack.archive.cache import Cache
 from backpack.archive.checkpoints import Checkpoints, checkpoints_in
 from backpack.archive.content import CommitRow, facts_of
@@ -20,6 +20,7 @@ from backpack.archive.frames import LOG_HEAD_SIZE_MAX, damaged, read_log_head
 from backpack.archive.holed import HoledArchive
 from backpack.archive.manifest import MANIFEST, Manifest, SegmentInfo, read_clean, read_manifest
 from backpack.archive.opened import Opened
+from backpack.archive.parts import Part
 from backpack.archive.placing import Placer
 from backpack.archive.recovery import Damage, planned
 from backpack.archive.salvaging import log_numbers, open_listed, salvaged

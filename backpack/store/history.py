@@ -9,7 +9,8 @@ from backpack.core.commit import Commit
 from backpack.core.engine import Engine
 
 if TYPE_CHECKING:
-    from backpack.archive.archive import Archive, Faults
+    from backpack.archive.archive import Archive
+    from backpack.archive.finding import Faults
 
 
 class History:

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Final
 
-from backpack.archive.archive import Archive, Replaced
+from backpack.archive.archive import Archive
 from backpack.archive.copying import copied, write_store
 from backpack.archive.encrypting import new_covers
 from backpack.archive.files import READERS
+from backpack.archive.finding import Replaced
 from backpack.archive.manifest import CLEAN, MANIFEST, Manifest, publish_manifest
 from backpack.archive.opening import BLOBS, LOCK
 from backpack.blobs.store import Blobs

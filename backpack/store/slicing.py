@@ -6,8 +6,9 @@ Nothing is unpacked or joined: a slice costs what it touches. See `blobs.text` f
 from collections.abc import Iterator
 from functools import partial
 
-from backpack.archive.archive import Archive, Stored
+from backpack.archive.archive import Archive
 from backpack.archive.reading import OpenBlobs
+from backpack.archive.values import Stored
 from backpack.blobs.reading import BytesReader, IndexedReader, JoinedReader, Reader
 from backpack.blobs.text import byte_slice, text_lines
 from backpack.core.payload import Buffer, Content, slices_of

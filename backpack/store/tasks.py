@@ -19,7 +19,7 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
-from backpack.archive.archive import Stored
+from backpack.archive.values import Stored
 from backpack.core.addresses import At
 from backpack.core.commit import Commit, Facts
 from backpack.core.payload import Content, Pieces

@@ -7,7 +7,7 @@ import pytest
 
 import backpack
 from backpack import Backpack
-from backpack.archive.archive import Stored
+from backpack.archive.values import Stored
 from backpack.core.payload import Pieces
 
 SIZE = 300_000
