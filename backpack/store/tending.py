@@ -15,7 +15,6 @@ from backpack.store.erasing import erase
 from backpack.store.lasting import Lasting
 from backpack.store.names import checked_retention, checked_text
 from backpack.store.records import CompactReport, PurgeReport
-from backpack.store.sight import Sight
 from backpack.store.usage import MemoryUsage, largest_keys, measure, pinned_bytes
 
 
@@ -132,9 +131,6 @@ class Tending(Lasting):
         tend(self, time.time_ns())
 
     # -- inside ------------------------------------------------------------------------------------------------
-
-    def _purge(self, pattern: Pattern, dry_run: bool, sight: Sight | None) -> PurgeReport:
-        return erase(self, pattern, dry_run, sight)
 
     def _usage(self, deep: bool, largest: Callable[[int], list[tuple[str, int]]]) -> MemoryUsage:
         self._require_open()
