@@ -2,14 +2,16 @@
 
 A thread that waits becomes the leader when nobody is syncing: it syncs itself, without the store's lock, so a lone
 writer pays for the sync and nothing else; those that come meanwhile wait for the next round. Tasks never wait in the
-thread of their loop: a flusher thread waits for them and wakes all tasks of a loop with one call. It is called once the
-loop has run all tasks that were ready: called by the first, it would take the interpreter from the others at their
-next write, and sync for a few what soon waits for the rest.
+thread of their loop: a flusher thread waits for them and wakes all tasks of a loop with one call. Those that begin to
+wait in one turn of the loop are gathered without a lock, and the flusher is called once all tasks that were ready have
+run: called by the first, it would take the interpreter from the others at their next write, and sync for a few what
+soon waits for the rest.
 
 Rounds are counted, so that `sync` too is shared: whoever asks for one is served by any round that begins afterwards.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from copy import copy
 from threading import Condition, RLock, Thread
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
@@ -32,8 +34,28 @@ class Goal(NamedTuple):
     round: int
 
 
+Loop: TypeAlias = "asyncio.AbstractEventLoop"
 Future: TypeAlias = "asyncio.Future[None]"
-Waiters: TypeAlias = "dict[Future, tuple[Goal, asyncio.AbstractEventLoop]]"
+Wait: TypeAlias = tuple[Future, int, int]
+"""A task, and the `seq` and round of its goal."""
+
+
+class Turn:
+    """The tasks of a loop that began to wait in one turn of it. Only the thread of the loop changes `waits`."""
+
+    __slots__ = ("loop", "waits")
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        self.waits: list[Wait] = []
+
+    def goal(self) -> Goal:
+        """What serves them all, but for those that were cancelled."""
+        seq = round_ = 0
+        for future, its_seq, its_round in self.waits:
+            if not future.done():
+                seq, round_ = max(seq, its_seq), max(round_, its_round)
+        return Goal(seq, round_)
 
 
 class Syncer:
@@ -57,11 +79,10 @@ class Syncer:
         self._ceiling = _NEVER
         """What was taken out while a sync was under way lies behind it."""
         self.failure: StorageError | None = None
-        self._waiters: Waiters = {}
-        self._calling: asyncio.AbstractEventLoop | None = None
-        """The loop that is going to call the flusher; another than the newest may do so without need."""
-        self._is_called = False
-        """The flusher has been called since it looked for waiters last."""
+        self._gathering: dict[Loop, Turn] = {}
+        """Of loops that are going to call the flusher."""
+        self._called: dict[Loop, Turn] = {}
+        """For whom the flusher was called since it looked last."""
         self._flusher: Thread | None = None
 
     def wait(self, seq: int) -> None:
@@ -76,14 +97,19 @@ class Syncer:
 
     async def until(self, seq: int) -> None:
         """As `wait`, in a task: the thread of its loop neither syncs nor waits."""
-        if self.synced < seq:
-            await self._reached(Goal(seq, 0))
+        waiter = self.waiter(seq)
+        if waiter is not None:
+            await waiter
+
+    def waiter(self, seq: int) -> "Future | None":
+        """What a task awaits until the commit is on disk; None when it is."""
+        return None if self.synced >= seq else self._future(seq, 0)
 
     async def settled(self) -> None:
         """As `sync`, in a task."""
         with self._mutex:
-            goal = Goal(0, self._begun + 1)
-        await self._reached(goal)
+            round_ = self._begun + 1
+        await self._future(0, round_)
 
     def advance(self, seq: int) -> None:
         """Everything up to there has come to disk in another way."""
@@ -101,6 +127,7 @@ class Syncer:
         """Wait until no thread works for this any more: those who wait are served first."""
         with self._mutex:
             self._is_ending = True
+            self._called = {**self._gathering, **self._called}
             self._call_flusher()
             flusher = self._flusher
         if flusher is not None:
@@ -154,35 +181,39 @@ class Syncer:
                 self.failure = failure
             self._condition.notify_all()
 
-    async def _reached(self, goal: Goal) -> None:
+    def _future(self, seq: int, round_: int) -> Future:
         import asyncio
 
         loop = asyncio.get_running_loop()
+        turn = self._gathering.get(loop) or self._begun_turn(loop)
         future: Future = loop.create_future()
+        turn.waits.append((future, seq, round_))
+        return future
+
+    def _begun_turn(self, loop: Loop) -> Turn:
         with self._mutex:
-            if self._is_reached(goal):
-                return
             if self.failure is not None:
                 raise failed_error(self.failure)
-            self._waiters[future] = goal, loop
-            if self._calling is not loop:
-                loop.call_soon(self._call)
-                self._calling = loop
-        try:
-            await future
-        finally:
-            self._waiters.pop(future, None)  # it was cancelled
+            turn = Turn(loop)
+            loop.call_soon(self._call, turn)
+            self._gathering[loop] = turn
+            return turn
 
-    def _call(self) -> None:
-        """Call the flusher, in the thread of a loop."""
+    def _call(self, turn: Turn) -> None:
+        """Call the flusher, in the thread of a loop, unless a thread has synced for them meanwhile."""
         with self._mutex:
-            self._calling = None
-            self._is_called = True
+            del self._gathering[turn.loop]
+            if self._is_reached(turn.goal()):
+                self._resolve(turn, None)
+                return
+            called = self._called.setdefault(turn.loop, turn)
+            if called is not turn:  # it has not come to look for those: who was cancelled meanwhile is forgotten
+                called.waits = [wait for wait in called.waits if not wait[0].done()] + turn.waits
             self._call_flusher()
 
     def _call_flusher(self) -> None:
         """Wants the mutex."""
-        if self._waiters and self._flusher is None:
+        if self._called and self._flusher is None:
             flusher = Thread(target=self._flush, name="backpack-flusher", daemon=True)
             self._flusher = flusher
             try:
@@ -192,63 +223,54 @@ class Syncer:
                     self._flusher = None
                 if not isinstance(error, RuntimeError):
                     raise
-                self._release(StorageError(f"no thread can be started that syncs for tasks ({error})"))
+                turns, self._called = self._called, {}
+                for turn in turns.values():
+                    self._release(turn, StorageError(f"no thread can be started that syncs for tasks ({error})"))
         else:
             self._condition.notify_all()
 
     def _flush(self) -> None:
         """What the flusher thread does."""
-        while goals := self._next_goals():
-            while goals:
+        while turns := self._next_turns():
+            for turn in turns:
                 error: Exception | None = None
                 try:
-                    self._reach(goals[0])
+                    self._reach(turn.goal())
                 except Exception as caught:  # told to those who wait, who are the callers here
                     error = caught
-                self._release(error)
-                # whoever was there and is not served has no call to come: a thread's round may serve the first alone
-                goals = [] if error is not None else [goal for goal in goals if not self._is_reached(goal)]
+                self._release(turn, error)
 
-    def _next_goals(self) -> list[Goal]:
-        """What those who wait now wait for; none when the flusher is to end, which it has then promised."""
+    def _next_turns(self) -> list[Turn]:
+        """Who waits now; nobody when the flusher is to end, which it has then promised."""
         with self._mutex:
-            while True:
-                is_due = self._condition.wait_for(self._is_due, _IDLE_S)
-                self._is_called = False
-                goals = [goal for goal, _ in list(self._waiters.values())]
-                if goals:
-                    return goals
-                if self._is_ending or not is_due:
-                    self._flusher = None
-                    return []
+            self._condition.wait_for(self._is_due, _IDLE_S)
+            turns, self._called = list(self._called.values()), {}
+            if not turns:
+                self._flusher = None
+            return turns
 
     def _is_due(self) -> bool:
-        return self._is_ending or self._is_called
+        return self._is_ending or bool(self._called)
 
-    def _release(self, error: Exception | None) -> None:
+    def _release(self, turn: Turn, error: Exception | None) -> None:
         """Wake the tasks that have what they wait for; all of them after an error."""
-        by_loop: dict[asyncio.AbstractEventLoop, list[Future]] = {}
-        with self._mutex:
-            for future, (goal, loop) in list(self._waiters.items()):
-                if error is not None or self._is_reached(goal):
-                    self._waiters.pop(future, None)
-                    by_loop.setdefault(loop, []).append(future)
-        for loop, futures in by_loop.items():
-            try:
-                loop.call_soon_threadsafe(_resolve, futures, error)
-            except RuntimeError:  # the loop was closed, and its tasks with it
+        with suppress(RuntimeError):  # the loop was closed, and its tasks with it
+            turn.loop.call_soon_threadsafe(self._resolve, turn, error)
+
+    def _resolve(self, turn: Turn, error: Exception | None) -> None:
+        """What `_release` does, in the thread of the loop."""
+        waits, turn.waits = turn.waits, []
+        for wait in waits:
+            future, seq, round_ = wait
+            if future.done():
                 continue
-
-
-def _resolve(futures: list[Future], error: Exception | None) -> None:
-    for future in futures:
-        if future.done():
-            continue
-        if error is None:
-            future.set_result(None)
-        else:
-            # to each its own: a traceback grows wherever the error is raised
-            future.set_exception(copy(error) if isinstance(error, BackpackError) else error)
+            if self.synced >= seq and self._ended >= round_:
+                future.set_result(None)
+            elif error is not None:
+                # to each its own: a traceback grows wherever the error is raised
+                future.set_exception(copy(error) if isinstance(error, BackpackError) else error)
+            else:  # it came while the others were being served before their loop had called: its call is to come
+                turn.waits.append(wait)
 
 
 def _nothing(_: int) -> None:

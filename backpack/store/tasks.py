@@ -204,9 +204,7 @@ async def changed(
     """
     store._require_open()
     interrupt: asyncio.CancelledError | None = None
-    if store._archive is None:
-        facts = change()
-    elif is_short and store._lock.acquire(blocking=False):  # else another thread may be writing a blob
+    if may_change_at_once(store, is_short=is_short):
         try:
             facts = change()
         finally:
@@ -223,7 +221,19 @@ async def changed(
     return commit
 
 
+def may_change_at_once(store: "Reading", *, is_short: bool) -> bool:
+    """May the thread of the loop make a change? Then it has the lock: where another thread has, it may be writing a
+    blob."""
+    return (is_short or store._archive is None) and store._lock.acquire(blocking=store._archive is None)
+
+
+def waiter(store: "Reading", seq: int) -> "asyncio.Future[None] | None":
+    """What to await until a commit is as durable as the store promises; None when it is."""
+    return store._opened.syncer.waiter(seq) if store._is_durable and store._opened is not None else None
+
+
 async def durable(store: "Reading", commit: Commit | None) -> None:
     """Return when the commit is as durable as the store promises."""
-    if commit is not None and store._is_durable and store._opened is not None:
-        await store._opened.syncer.until(commit.seq)
+    waiting = None if commit is None else waiter(store, commit.seq)
+    if waiting is not None:
+        await waiting

@@ -7,6 +7,7 @@ from typing import Any, Self
 from backpack.codec import pack_checked, pack_value
 from backpack.core.addresses import At
 from backpack.core.commit import Commit, Facts
+from backpack.core.shaping import Grown
 from backpack.errors import UnstorableValueError
 from backpack.store import tasks
 from backpack.store.growing import KnownItems, append_items, packed_items
@@ -29,12 +30,17 @@ class Waiting(Tending):
         """
         key, label = checked_key(key), self._label(node, message, tags)
         is_at_hand = tasks.is_at_hand(self, key)
-        known = KnownItems(self, key, may_wait=False)
+        grown: Grown = None
         try:
-            payload, is_plain = pack_checked(value, known.count) if type(value) is list else (pack_value(value), False)
+            if type(value) is list:
+                growth = KnownItems(self, key, may_wait=False)
+                payload, is_plain = pack_checked(value, growth.count)
+                if payload is growth.payload:
+                    grown = growth.grown
+            else:
+                payload, is_plain = pack_value(value), False
         except UnstorableValueError as error:
             raise refused(key, error) from None
-        grown = known.grown if payload is known.payload else None
 
         def change() -> Facts:
             with self._lock, self._change():
@@ -113,8 +119,24 @@ class Waiting(Tending):
     # -- inside ------------------------------------------------------------------------------------------------
 
     async def _changed(self, change: Callable[[], Facts], *, is_short: bool) -> Commit:
-        """The commit that a change makes, once it is as durable as the store promises."""
-        commit = await tasks.changed(self, change, is_short=is_short)
-        assert commit is not None
-        await tasks.durable(self, commit)
+        """The commit that a change makes, once it is as durable as the store promises.
+
+        One coroutine for the usual case: a task that goes on passes through all that wait for one another.
+        """
+        self._require_open()
+        if tasks.may_change_at_once(self, is_short=is_short):
+            try:
+                facts = change()
+            finally:
+                self._lock.release()
+            commit = Commit(facts)
+            if self._events.subscribers:
+                self._tell(commit)
+        else:
+            made = await tasks.changed(self, change, is_short=False)
+            assert made is not None
+            commit = made
+        waiter = tasks.waiter(self, commit.seq)
+        if waiter is not None:
+            await waiter
         return commit

@@ -1,12 +1,13 @@
 """One sync for all that wait: the thread that waits for tasks comes and goes."""
 
 import asyncio
+import itertools
 from threading import Event, Thread
 
 import pytest
 
 from backpack.archive import syncing
-from backpack.archive.syncing import Goal, Syncer
+from backpack.archive.syncing import Syncer, Turn
 from backpack.errors import StorageError
 
 
@@ -24,9 +25,9 @@ def test_a_task_whose_loop_was_closed_does_not_end_the_flusher() -> None:
     synced = iter((1, 2))
     syncer = Syncer(lambda: next(synced), 0)
     loop = asyncio.new_event_loop()
-    gone: asyncio.Future[None] = loop.create_future()
+    turn = syncer._called[loop] = Turn(loop)
+    turn.waits.append((loop.create_future(), 1, 0))
     loop.close()
-    syncer._waiters[gone] = Goal(1, 0), loop
     asyncio.run(asyncio.wait_for(_until_both(syncer), 30))
     syncer.join()
     assert syncer.synced == 2
@@ -126,3 +127,67 @@ def test_tasks_are_told_when_no_thread_can_be_started_for_them(monkeypatch: pyte
     asyncio.run(wait_twice())
     syncer.join()
     assert syncer.synced == 1
+
+
+def test_loops_of_several_threads_are_each_told_when_their_commits_are_there() -> None:
+    written = itertools.count(1)
+    newest = [0]
+    syncer = Syncer(lambda: newest[0], 0)
+    early: list[int] = []
+
+    async def commit(number: int) -> None:
+        for turn in range(12):
+            newest[0] = seq = next(written)
+            waiting = asyncio.ensure_future(syncer.until(seq))
+            if (number + turn) % 5 == 0:
+                await asyncio.sleep(0)
+                waiting.cancel()
+                await asyncio.wait([waiting])
+            else:
+                await waiting
+                early.extend([seq] if syncer.synced < seq else [])
+
+    async def many() -> None:
+        await asyncio.wait_for(asyncio.gather(*map(commit, range(8))), 60)
+
+    threads = [Thread(target=asyncio.run, args=(many(),), daemon=True) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(90)
+    assert not any(thread.is_alive() for thread in threads)
+    syncer.join()
+    assert not early
+    assert not syncer._gathering
+    assert not syncer._called
+
+
+def test_who_begins_to_wait_while_join_serves_the_others_is_served_by_its_own_call() -> None:
+    begun, go = Event(), Event()
+    rounds = iter((1, 2))
+    told: list[int] = []
+
+    def sync() -> int:
+        begun.set()
+        assert go.wait(30)
+        return next(rounds)
+
+    syncer = Syncer(sync, 0)
+
+    async def close_beside() -> None:
+        early = asyncio.ensure_future(syncer.until(1))
+        await asyncio.sleep(0)  # it waits, and the call of its loop is still to come: this task runs before it
+        joining = Thread(target=syncer.join, daemon=True)
+        joining.start()
+        assert begun.wait(30)
+        late = syncer.waiter(2)
+        assert late is not None
+        late.add_done_callback(lambda _: told.append(syncer.synced))
+        go.set()
+        joining.join(30)
+        await asyncio.wait_for(early, 30)
+        await asyncio.wait_for(late, 30)
+
+    asyncio.run(close_beside())
+    syncer.join()
+    assert told == [2]
