@@ -145,7 +145,7 @@ class Engine:
                 if not ledger.index.file(payload, chain):
                     return self._commit_unusual(key, payload, is_plain, grown, label, now)
                 if self.journal is not None:
-                    self._write_long(seq, now, label, chain, payload)
+                    self._write_filed(seq, now, label, chain, payload)
                 chain.skip -= 1
             else:
                 shard = self.shards[hash(payload) >> SHARD_SHIFT]
@@ -174,7 +174,7 @@ class Engine:
             self.repair()
             raise
 
-    def _write_long(self, seq: int, now: int, label: Label, chain: Chain, payload: bytes) -> None:
+    def _write_filed(self, seq: int, now: int, label: Label, chain: Chain, payload: bytes) -> None:
         """Write down a payload that the index has already."""
         assert self.journal is not None
         try:
@@ -185,14 +185,48 @@ class Engine:
 
     def _commit_unusual(self, key: str, payload: bytes, is_plain: bool, grown: Grown, label: Label, now: int) -> Facts:
         """`commit_one` for everything that is not a short payload like none before, over another such payload."""
-        if grown is not None and grown[1]:
-            chain = self.chain_of(key)
-            if chain is not None and present_content(chain) is grown[0]:
-                header, appended = payload[: header_size(payload)], payload[grown[1] :]
-                facts = self.extend_one(key, header, 0, appended, is_plain, label, now)
-                if facts is not None:
-                    return facts
+        chain = self.chain_of(key)
+        facts: Facts | None = None
+        if chain is None:
+            facts = self._commit_first(key, payload, is_plain, label, now)
+        elif grown is not None and grown[1] and present_content(chain) is grown[0]:
+            header, appended = payload[: header_size(payload)], payload[grown[1] :]
+            facts = self.extend_one(key, header, 0, appended, is_plain, label, now)
+        if facts is not None:
+            return facts
         return self.commit((Request(key, PACK, payload, grown=grown, is_plain=is_plain),), label, now)
+
+    def _commit_first(self, key: str, payload: bytes, is_plain: bool, label: Label, now: int) -> Facts | None:
+        """`commit_one` for a key that has no value and never had one. None, and nothing has happened, where this short
+        way does not lead to it."""
+        size = len(payload)
+        if size > self.large_size or self.is_guarded or key in self.retired:
+            return None
+        try:
+            ledger = self.ledger
+            chain = Chain(key)
+            if not ledger.index.file(payload, chain):
+                return None
+            seq = self.timeline.head + 1
+            if self.journal is not None:
+                self._write_filed(seq, now, label, chain, payload)
+            ledger.live_bytes += size
+            ledger.history_bytes += size
+            chain.is_plain = is_plain
+            chain.is_usual = True
+            chain.append(seq, payload)
+            self.chains[key] = chain
+            self.names.add(key)
+            self.visible.add(key)
+            self.timeline.append(now, label, chain)
+            if ledger.history_bytes > self.history_trigger or seq > self.seq_trigger:
+                self.pruner.step()
+            return (self.epoch, seq, now, label, (key, PACK, 1, size, False))
+        except StorageError:
+            raise  # refused, and nothing has happened
+        except BaseException:
+            self.repair()
+            raise
 
     def extend_one(
         self, key: str, header: bytes, added: int, appended: bytes, is_plain: bool, label: Label, now: int
