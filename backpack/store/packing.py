@@ -42,6 +42,7 @@ class Packing(Recalling, MutableMapping[str, Any]):
         Cost: packing the value, and O(1). A value that can't be stored raises `UnstorableValueError` and changes
         nothing.
 
+        >>> from backpack import Backpack
         >>> Backpack().pack("plan", ["search", "book"], node="planner", message="first plan").changes["plan"].version
         1
         """
@@ -94,6 +95,7 @@ class Packing(Recalling, MutableMapping[str, Any]):
     ) -> Commit:
         """Add to the list at `key`, made when missing. Cost: that of what is added, however long the list is.
 
+        >>> from backpack import Backpack
         >>> bp = Backpack()
         >>> bp.append("messages", {"role": "user"}).seq, bp.append("messages", {"role": "assistant"}).seq
         (1, 2)
@@ -145,6 +147,7 @@ class Packing(Recalling, MutableMapping[str, Any]):
     ) -> Commit | None:
         """Put several values in: one commit, or none (and None) when there is nothing to do.
 
+        >>> from backpack import Backpack
         >>> Backpack().update({"a": 1, "b": 2}, node="loader").changes["b"].version
         1
         """
@@ -163,6 +166,7 @@ class Packing(Recalling, MutableMapping[str, Any]):
     ) -> Transaction:
         """Any number of changes as one commit, or none of them.
 
+        >>> from backpack import Backpack
         >>> bp = Backpack()
         >>> with bp.transaction(node="booker") as tx:
         ...     tx.pack("seat", "12A")

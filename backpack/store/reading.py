@@ -76,6 +76,7 @@ class Reading(Ground, Mapping[str, Any]):
     def select(self, pattern: str) -> dict[str, Any]:
         """The values of the keys that fit: `sales.*` is one level, `sales.**` any depth. Cost: those keys.
 
+        >>> from backpack import Backpack
         >>> Backpack({"a.x": 1, "a.y.z": 2, "b": 3}).select("a.**")
         {'a.x': 1, 'a.y.z': 2}
         """
@@ -94,6 +95,7 @@ class Reading(Ground, Mapping[str, Any]):
         what is no text `NotTextError`, bytes that are not within reach `ValueUnavailableError`. Counts as an access, as
         `unpack` does.
 
+        >>> from backpack import Backpack
         >>> Backpack({"log": "one\\ntwo\\nthree"}).read_text("log", lines=(2, 3))
         'two\\nthree'
         """
@@ -104,6 +106,7 @@ class Reading(Ground, Mapping[str, Any]):
 
         Cost: what the slice touches, wherever it stands. Errors are those of `read_text`.
 
+        >>> from backpack import Backpack
         >>> Backpack({"page": b"%PDF-1.7 and more"}).read_bytes("page", start=1, length=3)
         b'PDF'
         """

@@ -50,6 +50,7 @@ class Recalling(Reading):
         Of a damaged store: all that can be read, on both sides of the damage, and `CorruptionError` behind the last,
         unless `limit` is reached before.
 
+        >>> from backpack import Backpack
         >>> bp = Backpack({"a": 1})
         >>> _ = bp.pack("a", 2, node="n")
         >>> [commit.seq for commit in bp.history("a")], [commit.seq for commit in bp.history(node="n")]
@@ -81,6 +82,7 @@ class Recalling(Reading):
         `good`: it is known to be false there (the beginning); `bad`: true there (HEAD). `CommitNotFoundError` when it
         is not true at `bad`, `CommitPrunedError` when it is true at the oldest commit left and the first may have gone.
 
+        >>> from backpack import Backpack
         >>> bp = Backpack()
         >>> for number in range(10): _ = bp.pack("n", number)
         >>> bp.bisect(lambda snapshot: snapshot["n"] >= 7).seq
@@ -100,6 +102,7 @@ class Recalling(Reading):
 
         Naming a commit counts as an access to it, and so does each value that is read.
 
+        >>> from backpack import Backpack
         >>> bp = Backpack({"a": 1})
         >>> _ = bp.pack("a", 2)
         >>> bp.snapshot(1)["a"], bp.snapshot("HEAD")["a"]
@@ -118,6 +121,7 @@ class Recalling(Reading):
     def diff(self, a: At, b: At | None = None) -> Diff:
         """What changed from one commit to another (None: now): `added`, `removed`, `changed`.
 
+        >>> from backpack import Backpack
         >>> bp = Backpack({"plan": {"city": "Rome", "days": 3}})
         >>> _ = bp.pack("plan", {"city": "Rome", "days": 4})
         >>> bp.diff(1).changed["plan"].paths

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from backpack.core.engine import Engine
@@ -19,6 +20,7 @@ from backpack.limits import (
 from backpack.store.attribution import Attribution
 from backpack.store.events import Callback, Subscription
 from backpack.store.export import read_export, write_export
+from backpack.store.ground import Ground
 from backpack.store.names import checked_namespace, checked_text
 from backpack.store.node import Node
 from backpack.store.records import File
@@ -186,3 +188,16 @@ class Backpack(Waiting):
         """No copy by `copy` or `pickle`: two handles would write one log, and neither know when it was closed."""
         what = "a store can't be copied or pickled"
         raise UnstorableValueError(f"{what}: fork() makes another one, export(file) one file of it", path="")
+
+
+def _name_calls() -> None:
+    """Errors and `help` call a method by the name under which everybody knows it: `Backpack.pack`."""
+    for group in Backpack.__mro__:
+        if issubclass(group, Ground):
+            for name, member in vars(group).items():
+                function = getattr(member, "__func__", getattr(member, "fget", member))  # of a class method, a property
+                if isinstance(function, FunctionType) and function.__module__ == group.__module__:
+                    function.__qualname__ = f"Backpack.{name}"
+
+
+_name_calls()

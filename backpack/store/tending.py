@@ -24,6 +24,7 @@ class Tending(Lasting):
     def memory_usage(self, deep: bool = False) -> MemoryUsage:
         """What the memory is spent on. Cost: O(1); `deep` counts from the payloads instead, O(changes).
 
+        >>> from backpack import Backpack
         >>> bp = Backpack({"a": "x" * 10})
         >>> bp.memory_usage().live_bytes, bp.memory_usage().commits_in_memory
         (11, 1)
@@ -45,6 +46,7 @@ class Tending(Lasting):
         ("oldest", "least-accessed" or "none"), `prune_percentage` (above 0, up to 1) and `hard_limit` (a bool): see
         `Backpack`. Another name is a TypeError. What the archive keeps is no limit of these: see `compact`.
 
+        >>> from backpack import Backpack
         >>> bp = Backpack()
         >>> bp.configure(max_history_size=1_000_000, max_commits=100)
         >>> bp.limits.max_commits
@@ -94,6 +96,7 @@ class Tending(Lasting):
 
         The present values go by a commit (a delete); old snapshots answer `Unavailable(reason="purged")`.
 
+        >>> from backpack import Backpack
         >>> bp = Backpack({"user.email": "x@example.org"})
         >>> bp.purge("user.**").versions, "user.email" in bp
         (1, False)

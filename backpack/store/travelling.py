@@ -53,6 +53,7 @@ class Travelling(Packing):
         A value that is not within reach raises `ValueUnavailableError`, unless `unavailable` says what to put there. A
         key that never was is no error: it is absent then and now.
 
+        >>> from backpack import Backpack
         >>> bp = Backpack({"a": 1})
         >>> _ = bp.pack("a", 2)
         >>> bp.restore(1).seq, bp["a"]
@@ -74,6 +75,7 @@ class Travelling(Packing):
         With `path` it is an opened store in that directory, which is missing or empty; `key` encrypts it, and must be
         given when this one is encrypted, or a fork of one that is.
 
+        >>> from backpack import Backpack
         >>> bp = Backpack({"a": 1})
         >>> other = bp.fork()
         >>> _ = other.pack("a", 2)
@@ -113,6 +115,7 @@ class Travelling(Packing):
 
         `skip` leaves some out, `replace` puts other values into some; nothing is worked out anew.
 
+        >>> from backpack import Backpack
         >>> bp = Backpack({"city": "Rome"})
         >>> _ = bp.pack("hotel", "Roma"); _ = bp.pack("days", 3)
         >>> bp.replay(1, skip=[2]).select("**")
@@ -148,6 +151,7 @@ class Travelling(Packing):
     def checkpoint(self, name: str, *, at: At | None = None, notes: str = "") -> Checkpoint:
         """Pin a commit (None: the newest) under a name. A taken name raises `CheckpointExistsError`.
 
+        >>> from backpack import Backpack
         >>> bp = Backpack({"a": 1})
         >>> _ = bp.checkpoint("before lunch"); _ = bp.pack("a", 2)
         >>> bp.snapshot("before lunch")["a"]
