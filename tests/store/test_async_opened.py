@@ -482,6 +482,20 @@ def test_two_who_close_both_return_when_it_is_closed() -> None:
     asyncio.run(main())
 
 
+def test_closing_where_another_thread_has_closed_meanwhile_is_closing() -> None:
+    bp = filled(recording())
+    leave = bp._take_leave
+
+    def leave_and_be_closed() -> None:
+        bp._take_leave = leave  # type: ignore[method-assign]
+        bp.close()
+
+    bp._take_leave = leave_and_be_closed  # type: ignore[method-assign]
+    asyncio.run(bp.aclose())
+    with pytest.raises(ClosedError):
+        bp.pack("a", 1)
+
+
 # -- the rest ------------------------------------------------------------------------------------------------------
 
 
