@@ -63,10 +63,21 @@ class Readers:
 
         return await asyncio.wrap_future(self._begun(act, *arguments, **named))
 
+    async def end(self, act: Callable[[], None]) -> "asyncio.CancelledError | None":
+        """Have one of the threads do what has to be done in any case before the store is closed: as `finish`. Where
+        somebody else has closed it meanwhile it is as good as done, and the task does it."""
+        try:
+            return (await self.finish(act, is_needed=True))[1]
+        except ClosedError:
+            if not self.is_closed:
+                raise
+        act()
+        return None
+
     async def finish(
         self, act: Callable[[], _Result], *, is_needed: bool = False
     ) -> "tuple[_Result, asyncio.CancelledError | None]":
-        """The same, and who is cancelled meanwhile: the task waits until `act` is done, unless it has not even begun.
+        """As `run`, and who is cancelled meanwhile: the task waits until `act` is done, unless it has not even begun.
 
         `is_needed`: it is done in any case.
         """

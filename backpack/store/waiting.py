@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from backpack.codec import pack_checked, pack_value
 from backpack.core.addresses import At
 from backpack.core.commit import Commit, Facts
 from backpack.core.shaping import Grown
-from backpack.errors import ClosedError, UnstorableValueError
+from backpack.errors import UnstorableValueError
 from backpack.store import tasks
 from backpack.store.growing import KnownItems, append_items, packed_items
 from backpack.store.names import checked_key, refused
@@ -16,9 +16,6 @@ from backpack.store.records import Lines
 from backpack.store.slicing import bytes_of, text_of
 from backpack.store.snapshot import Snapshot
 from backpack.store.tending import Tending
-
-if TYPE_CHECKING:
-    from asyncio import CancelledError
 
 
 class Waiting(Tending):
@@ -107,9 +104,9 @@ class Waiting(Tending):
         if self._opened is None or self._readers.is_closed:
             self.close()
             return
-        early = await self._ended(self._take_leave)
+        early = await self._readers.end(self._take_leave)
         self._is_closed = True  # reads that wait for their turn are refused then, and don't hold it up
-        interrupt = await self._ended(self.close)
+        interrupt = await self._readers.end(self.close)
         if early is not None or interrupt is not None:
             raise early or interrupt  # type: ignore[misc]
 
@@ -120,16 +117,6 @@ class Waiting(Tending):
         await self.aclose()
 
     # -- inside ------------------------------------------------------------------------------------------------
-
-    async def _ended(self, act: Callable[[], None]) -> "CancelledError | None":
-        """Do it in one of the threads, or here if somebody has closed these meanwhile: then it is as good as done."""
-        try:
-            return (await self._readers.finish(act, is_needed=True))[1]
-        except ClosedError:
-            if not self._readers.is_closed:
-                raise
-        act()
-        return None
 
     async def _changed(self, change: Callable[[], Facts], *, is_short: bool) -> Commit:
         """The commit that a change makes, once it is as durable as the store promises.
