@@ -2,6 +2,7 @@
 
 A list to which others have appended, or in which other messages stand, is read for what it is: its messages are
 counted, and a compression of others counts for nothing. So does a damaged record or figure: what is left out is told.
+A shorter form says of which message it is, so whatever was restored while it was made, no other is shown by it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +29,7 @@ from backpack.core.headers import read_array_header
 from backpack.errors import CorruptionError, NotAListError
 
 _DEPTH: Final = 1
-_REPLACED_LENGTH: Final = 3
+_REPLACED_LENGTH: Final = 4
 
 _Read = TypeVar("_Read")
 
@@ -188,13 +189,15 @@ def _in_force(stored: Any, packed: list[bytes]) -> tuple[InForce | None, str | N
 
 
 def _replaced(stored: list[Any], records: Sequence[Record]) -> dict[int, Part]:
-    """The shorter forms of messages, by place; the last of a place counts."""
+    """The shorter forms of these messages, by place; the last of a place counts, and one of another message doesn't."""
     found = {}
     for one in stored:
         if type(one) is list and len(one) == _REPLACED_LENGTH:
-            place, tokens, value = one
-            if type(place) is int and 0 <= place < len(records) and type(tokens) is int and tokens >= 0:
-                found[place] = Part(place, pack_value(value, _DEPTH), tokens, records[place].kind, is_short=True)
+            place, tokens, value, check = one
+            if type(place) is not int or not 0 <= place < len(records) or type(tokens) is not int or tokens < 0:
+                continue
+            if check == records[place].check:
+                found[place] = Part(place, pack_value(value, _DEPTH), tokens, records[place].kind, records[place].check)
     return found
 
 

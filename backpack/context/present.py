@@ -34,8 +34,13 @@ class Part:
     packed: bytes
     tokens: int
     kind: int = PLAIN
-    is_short: bool = False
-    """Does it stand in the place of a longer one?"""
+    stands_for: int | None = None
+    """The check of the message in whose place it stands; None where it is that message itself."""
+
+    @property
+    def is_short(self) -> bool:
+        """Does it stand in the place of a longer one?"""
+        return self.stands_for is not None
 
 
 class Present:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from backpack.codec import pack_value, unpack_value
 from backpack.context.message import View, view
 from backpack.context.present import Part
+from backpack.context.record import check_of
 from backpack.context.results import compact_results
 from backpack.errors import BackpackError
 from backpack.memory.memory import Memory
@@ -66,8 +67,7 @@ class Shortener:
         made = self._offloaded(self._memory, value, best[1])
         if made is None:
             return None
-        tokens = self._count(made)
-        return Part(part.place, pack_value(made, _DEPTH), tokens, part.kind, is_short=True)
+        return self._short(part, original, made)
 
     def all_to(self, parts: Sequence[Part], caps: Mapping[int, int], originals: Originals) -> dict[int, Part]:
         """The parts of these places with so many tokens each, or as few as there can be."""
@@ -100,10 +100,12 @@ class Shortener:
                 continue
             changed = with_results(value, said)
             if changed is not None:
-                tokens = self._count(changed)
-                kind = by_place[place].kind
-                found[place] = Part(place, pack_value(changed, _DEPTH), tokens, kind, is_short=True)
+                found[place] = self._short(by_place[place], originals[place], changed)
         return found
+
+    def _short(self, part: Part, original: bytes, made: Any) -> Part:
+        """What was made of the original of a part."""
+        return Part(part.place, pack_value(made, _DEPTH), self._count(made), part.kind, check_of(original))
 
     def _stored(self, text: str) -> str:
         entry = self._memory.log(text, type="tool_output", title=_TITLE, tags=_TAGS)

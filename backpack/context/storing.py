@@ -3,7 +3,8 @@
     KEY                     the list of all messages, as they came; one commit appends one
     KEY.context.records     a record a message, appended by the same commit (`record.py`)
     KEY.context.present     the compression in force: which messages stay, the summary of the others
-    KEY.context.replaced    [place, tokens, message]: shorter forms of messages that the context has
+    KEY.context.replaced    [place, tokens, message, check]: shorter forms of messages that the context has, each with
+                            the check of the one that it stands for
     KEY.context.log         the figures of each compression
     KEY.context.about       model, window, the thresholds that were crossed
 
@@ -191,4 +192,4 @@ class Storage:
 
 
 def _form(part: Part) -> list[Any]:
-    return [part.place, part.tokens, unpack_value(part.packed)]
+    return [part.place, part.tokens, unpack_value(part.packed), part.stands_for]

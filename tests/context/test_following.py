@@ -10,7 +10,7 @@ from backpack.context.storing import Storage
 from backpack.core.commit import Commit
 from backpack.errors import UnstorableValueError
 
-from .talks import FRAME, assistant, fill, talk, user, words
+from .talks import FRAME, assistant, call, fill, filler, result, talk, user, words
 
 
 def test_what_is_kept_is_what_was_packed_at_the_door() -> None:
@@ -159,3 +159,38 @@ def test_damaged_records_and_figures_are_left_out_and_told(damage: Any) -> None:
     again.add(user("it goes on"))
     assert again.context()[-1] == user("it goes on")
     assert Storage(bp, "messages").account().messages == 81
+
+
+@pytest.mark.parametrize(
+    "config", [{"recent_message_tokens_max": 100}, {"turn_results_tokens": 100, "result_floor_tokens": 20}]
+)
+def test_a_shorter_form_shows_in_the_place_of_its_own_message_alone(config: dict[str, Any]) -> None:
+    conversation = talk(window=8_000, config=config)
+    for message in (user("read it"), call(1), result(1, filler(500, "old"))):
+        conversation.add(message)
+    others = [user("no, read that"), call(2), result(2, "three words only")]
+    is_changed = []
+
+    def change(_: Any) -> None:
+        if not is_changed:
+            is_changed.append(True)
+            conversation.bp["messages"] = others
+
+    with conversation.bp.subscribe(change, kinds=["commit", "pack"]):
+        conversation.context()
+    assert is_changed
+    assert conversation.context() == talk(conversation.bp, window=8_000, config=config).context() == others
+    conversation.bp["messages"] = [user("read it"), call(1), result(1, filler(500, "old"))]
+    assert "mem://" in conversation.context()[2]["content"]
+
+
+def test_a_shorter_form_of_which_no_message_is_known_counts_for_nothing() -> None:
+    conversation = talk(window=8_000, config={"recent_message_tokens_max": 100})
+    conversation.add(user(filler(300)))
+    said = conversation.context()
+    (form,) = conversation.bp["messages.context.replaced"]
+    for damaged in (form[:3], [*form[:3], form[3] ^ 1], [*form[:3], "x"], [0], None):
+        conversation.bp["messages.context.replaced"] = [damaged]
+        assert talk(conversation.bp).context() == [user(filler(300))]
+    conversation.bp["messages.context.replaced"] = [form, form[:3]]
+    assert talk(conversation.bp).context() == said
