@@ -13,7 +13,8 @@ from typing import Any, Protocol
 from backpack.core.chain import PACK
 from backpack.core.commit import Commit
 from backpack.core.patterns import Pattern
-from backpack.core.payload import Content, Form, join
+from backpack.core.payload import Content, Form, form_size, join
+from backpack.errors import CorruptionError
 
 
 class Found:
@@ -130,11 +131,29 @@ def has_same_bytes(one: Found, other: Found) -> bool:
 
     Cost: O(1), but for values of one size that stand in different places.
     """
-    if one.size != other.size:
+    return one.size == other.size and _has_same_content(one, other)
+
+
+def hides(hidden: Found, visible: Found) -> bool:
+    """Is the one a quarantine, and what it hides equal to the visible value? False where that can't be read any more.
+
+    Cost: as `has_same_bytes`.
+    """
+    if hidden.kind != "quarantine":
         return False
+    try:
+        return _has_same_content(hidden, visible)
+    except CorruptionError:  # of bytes that nobody has asked for: reading them says so, putting nothing there doesn't
+        return False
+
+
+def _has_same_content(one: Found, other: Found) -> bool:
     if one.identity is not None and one.identity == other.identity:
         return True
-    content, other_content = one.content(), other.content()
-    if isinstance(content, str) or isinstance(other_content, str):
+    content = one.content()
+    if isinstance(content, str) or form_size(content) != other.size:
+        return False
+    other_content = other.content()
+    if isinstance(other_content, str):
         return False
     return content is other_content or join(content) == join(other_content)

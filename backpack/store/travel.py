@@ -12,7 +12,7 @@ from backpack.core.requests import Request
 from backpack.errors import CommitNotFoundError, CommitPrunedError
 from backpack.store.records import Unavailable
 from backpack.store.snapshot import Snapshot, unavailable_error
-from backpack.store.state import State, has_same_bytes
+from backpack.store.state import State, has_same_bytes, hides
 
 if TYPE_CHECKING:
     from backpack.store.recalling import Recalling
@@ -25,7 +25,8 @@ def restore_requests(
     """The changes that make these (absolute) keys, as they are in `present`, equal a snapshot of the same store.
 
     `keys`: None is all that the snapshot's node sees. `substitute`: the payload for values that are not within reach;
-    without it they raise `ValueUnavailableError`. Bytes that memory has are shared, others are packed again.
+    without it they raise `ValueUnavailableError`. Bytes that memory has are shared, others are packed again. A value
+    that was in quarantine then goes there again when it is the one in sight; what is there now stays there.
     """
     state, sight = snapshot._state, snapshot._sight
     if keys is None:
@@ -39,7 +40,9 @@ def restore_requests(
         if now is not None and not now.is_visible:
             now = None
         if found is None or not found.is_visible:
-            if now is not None:
+            if found is not None and now is not None and hides(found, now):
+                requests.append(Request(key, "quarantine", reason=found.reason))
+            elif now is not None:
                 requests.append(Request(key, "delete"))
             continue
         if now is not None and has_same_bytes(found, now):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import backpack
 from backpack import Backpack
 from backpack.errors import KeyNotFoundError, QuarantineError, ValueUnavailableError
 
@@ -142,6 +144,50 @@ def test_restore_to_before_a_quarantine_brings_the_value_back() -> None:
     bp = suspect()
     bp.restore(1)
     assert same(dict(bp), {"a": {"x": 1}, "b": 2})
+
+
+@pytest.mark.parametrize("value", [{"x": 1}, bytes(200)])
+def test_restore_to_a_quarantine_puts_the_same_value_there_again(tmp_path: Path, value: Any) -> None:
+    with backpack.open(tmp_path / "store", max_value_size=100) as bp:
+        bp.update({"a": value, "b": 2})
+        bp.quarantine("a", reason="doubt")
+        bp.release("a")
+        assert bp.restore(2).changes["a"].kind == "quarantine"
+        assert dict(bp) == {"b": 2}
+        assert bp.quarantined() == {"a": "doubt"}
+        assert bp.restore(2) is None
+    with backpack.open(tmp_path / "store", max_value_size=100) as bp:
+        assert bp.restore(1).changes["a"].kind == "pack"
+        assert (bp["a"], bp.quarantined()) == (value, {})
+        assert bp.restore(2, keys=["a"]).changes["a"].kind == "quarantine"
+        assert bp.quarantined() == {"a": "doubt"}
+        bp.release("a")
+        assert bp["a"] == value
+        check(bp)
+
+
+def test_restore_to_a_quarantine_takes_another_value_out_and_hides_none_in_its_name() -> None:
+    bp = suspect()
+    bp.pack("a", {"x": 2})
+    assert bp.restore(2).changes["a"].kind == "delete"
+    assert ("a" in bp, bp.quarantined()) == (False, {})
+    assert bp.snapshot(3)["a"] == {"x": 2}
+
+
+def test_restore_to_a_quarantine_of_a_value_that_is_gone_takes_the_present_one_out() -> None:
+    bp = Backpack({"a": bytes(80)}, max_value_size=60)
+    bp.quarantine("a", reason="doubt")
+    bp.pack("a", bytes(79))
+    assert bp.restore(2).changes["a"].kind == "delete"
+    check(bp)
+
+
+def test_restore_to_where_a_key_was_not_leaves_what_is_in_quarantine_there() -> None:
+    bp = Backpack({"b": 2})
+    bp.pack("a", 1)
+    bp.quarantine("a", reason="doubt")
+    assert bp.restore(1) is None
+    assert bp.quarantined() == {"a": "doubt"}
 
 
 def test_a_fork_keeps_what_is_in_quarantine() -> None:

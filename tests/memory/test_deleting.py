@@ -139,3 +139,20 @@ def test_a_delete_beside_many_commits_of_others_takes_what_nobody_has_any_more()
         bp.pack("other", number)
     memory.delete(entries[1])
     assert kept(memory) == needed(memory, entries[2:])
+
+
+def test_an_entry_of_the_memory_goes_into_quarantine_and_out_of_it_by_restore() -> None:
+    bp = Backpack()
+    memory = Memory(bp)
+    other, entry = memory.log("beta"), memory.log("alpha " * 100)
+    before = bp.head
+    bp.quarantine(memory.keys.entries + entry.id, reason="doubt")
+    hidden = bp.head
+    bp.restore(before)
+    assert ({one.id for one in memory.list()}, bp.quarantined()) == ({entry.id, other.id}, {})
+    assert [hit.id for hit in memory.search("alpha")] == [entry.id]
+    bp.restore(hidden)
+    assert memory.list() == [other]
+    assert memory.search("alpha") == []
+    bp.release(memory.keys.entries + entry.id)
+    assert memory.read(entry) == "alpha " * 100
