@@ -130,8 +130,8 @@ def _complain(who: str, reason: str, code: int) -> int:
 
 def _silence() -> None:
     """What is still in the buffer of standard output has nowhere to go: let Python's own last flush succeed."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError, ValueError, AttributeError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

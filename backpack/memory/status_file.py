@@ -14,6 +14,7 @@ from typing import Final
 from backpack.errors import InvalidArgumentError, MissingFileError, StorageError
 from backpack.limits import MIB
 from backpack.storage.faults import storage_error
+from backpack.storage.held import Held
 
 NAME: Final = "STATUS.md"
 SIZE_MAX: Final = 4 * MIB
@@ -60,7 +61,7 @@ class StatusFile:
 
     def _read(self) -> tuple[bytes, int | None, _Seen]:
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | _GUARDED)
+            held = Held(self.path, os.O_RDONLY | _GUARDED)
         except FileNotFoundError:
             return b"", None, None
         except OSError as error:
@@ -69,15 +70,15 @@ class StatusFile:
                     f"it is a link, which is not followed: file={self.path!r}; put a plain file there", file=self.path
                 ) from error
             raise storage_error("the status could not be read", error, self.path) from error
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            os.close(descriptor)
-            raise StorageError(f"it is no plain file: file={self.path!r}", file=self.path)
-        with os.fdopen(descriptor, "rb") as file:
+        with held as descriptor:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise StorageError(f"it is no plain file: file={self.path!r}", file=self.path)
             if status.st_size > SIZE_MAX:
                 raise self._too_long(status.st_size)
             try:
-                data = file.read(SIZE_MAX + 1)
+                with open(descriptor, "rb", closefd=False) as file:
+                    data = file.read(SIZE_MAX + 1)
             except OSError as error:
                 raise storage_error("the status could not be read", error, self.path) from error
         if data.startswith(_UTF_16):
@@ -88,9 +89,9 @@ class StatusFile:
         """Put it in place, unless somebody has changed it since it was read."""
         temporary = os.path.join(self.directory, f".{NAME}.{os.urandom(8).hex()}.tmp")
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _GUARDED, 0o666)
             try:
-                with os.fdopen(descriptor, "wb") as file:
+                held = Held(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _GUARDED, 0o666)
+                with held as descriptor, open(descriptor, "wb", closefd=False) as file:
                     file.write(data)
                     file.flush()
                     if mode is not None:

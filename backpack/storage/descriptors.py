@@ -11,6 +11,7 @@ from typing import Final
 
 from backpack.errors import StorageError
 from backpack.storage.faults import storage_error
+from backpack.storage.held import Held
 
 FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
@@ -24,17 +25,17 @@ LOCKING: Final = os.O_RDWR | os.O_CREAT | _GUARDED
 _FOLDER: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY if os.name == "posix" else 0
 
 
-def open_file(name: str, flags: int, folder: int, owner: int, label: str) -> int:
-    """The descriptor of a file in the folder with that descriptor. One that is to be written has exactly mode 0600.
+def open_file(name: str, flags: int, folder: int, owner: int, label: str) -> Held:
+    """A file in the folder with that descriptor. One that is to be written has exactly mode 0600.
 
     `MissingFileError`, or `StorageError` when it can't be opened or is no plain file of that owner.
     """
     try:
-        descriptor = os.open(name, flags, FILE_MODE, dir_fd=folder)
+        held = Held(name, flags, FILE_MODE, folder=folder)
     except OSError as error:
         raise storage_error("the file could not be opened", error, label) from error
     try:
-        status = os.fstat(descriptor)
+        status = os.fstat(held.number)
         if not stat.S_ISREG(status.st_mode):
             raise StorageError(f"it is no regular file: file={label!r}; take it out of the store", file=label)
         if status.st_nlink > 1:
@@ -44,37 +45,37 @@ def open_file(name: str, flags: int, folder: int, owner: int, label: str) -> int
             )
         _check_owner(status, owner, label)
         if flags & os.O_RDWR and stat.S_IMODE(status.st_mode) != FILE_MODE:
-            os.fchmod(descriptor, FILE_MODE)
+            os.fchmod(held.number, FILE_MODE)
     except BaseException as error:
-        os.close(descriptor)
+        held.close()
         if isinstance(error, StorageError) or not isinstance(error, OSError):
             raise
         raise storage_error("the file could not be opened", error, label) from error
-    return descriptor
+    return held
 
 
-def open_subfolder(name: str, folder: int, owner: int, label: str, *, is_writable: bool) -> int:
-    """The descriptor of a folder in another; 0700 when it may be written."""
+def open_subfolder(name: str, folder: int, owner: int, label: str, *, is_writable: bool) -> Held:
+    """A folder in another; 0700 when it may be written."""
     try:
-        descriptor = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+        held = Held(name, _FOLDER | os.O_NOFOLLOW, folder=folder)
     except OSError as error:
         raise storage_error("the folder could not be opened", error, label) from error
     try:
-        status = os.fstat(descriptor)
+        status = os.fstat(held.number)
         _check_owner(status, owner, label)
         if is_writable and stat.S_IMODE(status.st_mode) != FOLDER_MODE:
-            os.fchmod(descriptor, FOLDER_MODE)
+            os.fchmod(held.number, FOLDER_MODE)
     except BaseException as error:
-        os.close(descriptor)
+        held.close()
         if isinstance(error, StorageError) or not isinstance(error, OSError):
             raise
         raise storage_error("the folder could not be opened", error, label) from error
-    return descriptor
+    return held
 
 
-def open_root(path: str) -> int:
-    """The descriptor of a folder that the user named: the name may be a link. An OSError as the system raised it."""
-    return os.open(path, _FOLDER)
+def open_root(path: str) -> Held:
+    """A folder that the user named: the name may be a link. An OSError as the system raised it."""
+    return Held(path, _FOLDER)
 
 
 def _check_owner(status: os.stat_result, owner: int, label: str) -> None:

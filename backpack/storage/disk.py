@@ -23,6 +23,7 @@ from backpack.errors import (
 from backpack.limits import MIB
 from backpack.storage import descriptors, locking, process
 from backpack.storage.faults import storage_error
+from backpack.storage.held import Held
 from backpack.storage.mounts import network_type
 from backpack.storage.protocol import check_name, is_name
 
@@ -51,10 +52,11 @@ def _sync(descriptor: int) -> None:
 class DiskFile:
     """One open file on a disk."""
 
-    __slots__ = ("_descriptor", "_name", "_writer")
+    __slots__ = ("_descriptor", "_held", "_name", "_writer")
 
-    def __init__(self, descriptor: int, name: str, writer: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, held: Held, name: str, writer: int) -> None:
+        self._held = held
+        self._descriptor = held.number
         self._name = name
         self._writer = writer
 
@@ -130,25 +132,22 @@ class DiskFile:
             raise storage_error("the file could not be synced", error, self._name) from error
 
     def close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
+        self._descriptor = -1
         self._writer = READER
-        if descriptor >= 0:
-            try:
-                os.close(descriptor)
-            except OSError as error:
-                raise storage_error("the file could not be closed", error, self._name) from error
-
-    def __del__(self) -> None:
-        _close_quietly(self)
+        try:
+            self._held.close()
+        except OSError as error:
+            raise storage_error("the file could not be closed", error, self._name) from error
 
 
 class DiskFolder:
     """One folder of a store on a disk; `opening.open_folder` has the first."""
 
-    __slots__ = ("_descriptor", "_location", "_owner", "_path", "_prefix", "_writer")
+    __slots__ = ("_descriptor", "_held", "_location", "_owner", "_path", "_prefix", "_writer")
 
-    def __init__(self, descriptor: int, path: str, prefix: str, owner: int, writer: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, held: Held, path: str, prefix: str, owner: int, writer: int) -> None:
+        self._held = held
+        self._descriptor = held.number
         self._path = path
         self._location = os.path.abspath(path)
         self._prefix = prefix
@@ -241,14 +240,14 @@ class DiskFolder:
         label = self._prefix + name
         is_writable = self._writer == process.pid
         try:
-            descriptor = descriptors.open_subfolder(name, self._descriptor, self._owner, label, is_writable=is_writable)
+            held = descriptors.open_subfolder(name, self._descriptor, self._owner, label, is_writable=is_writable)
         except MissingFileError:
             if self._writer == READER:
                 raise
             self._check()
             self._make(name, label)
-            descriptor = descriptors.open_subfolder(name, self._descriptor, self._owner, label, is_writable=True)
-        return DiskFolder(descriptor, os.path.join(self._path, name), label + "/", self._owner, self._writer)
+            held = descriptors.open_subfolder(name, self._descriptor, self._owner, label, is_writable=True)
+        return DiskFolder(held, os.path.join(self._path, name), label + "/", self._owner, self._writer)
 
     def _make(self, name: str, label: str) -> None:
         try:
@@ -281,12 +280,8 @@ class DiskFolder:
             raise storage_error("the folder could not be made private", error, self._path) from error
 
     def close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
-
-    def __del__(self) -> None:
-        _close_quietly(self)
+        self._descriptor = -1
+        self._held.close()
 
     def _check(self, name: str | None = None) -> None:
         """May this process change something here, under that name?"""
@@ -315,14 +310,3 @@ def _refusal(writer: int, descriptor: int, name: str) -> Exception:
         "open the store in this process",
         file=name,
     )
-
-
-def _close_quietly(opened: DiskFile | DiskFolder) -> None:
-    """Of something that nobody refers to; there is nobody left to tell."""
-    descriptor = getattr(opened, "_descriptor", -1)
-    if descriptor >= 0:
-        opened._descriptor = -1
-        try:
-            os.close(descriptor)
-        except OSError:
-            return

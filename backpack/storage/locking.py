@@ -21,6 +21,7 @@ from backpack.errors import StorageError, StoreLockedError
 from backpack.storage import process
 from backpack.storage.descriptors import LOCKING, READING, open_file
 from backpack.storage.faults import storage_error
+from backpack.storage.held import Held
 
 if sys.platform != "win32":
     import fcntl
@@ -41,34 +42,32 @@ _open: set["DiskLock"] = set()
 class DiskLock:
     """A lock that is held, or was."""
 
-    __slots__ = ("_descriptor", "_inode", "_pid", "_place")
+    __slots__ = ("_file", "_inode", "_pid", "_place")
 
-    def __init__(self, descriptor: int, place: _Place) -> None:
-        self._descriptor = descriptor
+    def __init__(self, file: Held, place: _Place) -> None:
+        self._file = file
         self._place = place
         self._pid = process.pid
-        status = os.fstat(descriptor)
+        status = os.fstat(file.number)
         self._inode = (status.st_dev, status.st_ino)
-        _open.add(self)
+
+    @property
+    def _descriptor(self) -> int:
+        return self._file.number
 
     def release(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        _open.discard(self)
-        if descriptor < 0:
-            return
-        if _held.get(self._place) is self:
-            del _held[self._place]
         try:
-            if self._pid == os.getpid():  # else a child of a fork that was made without Python
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
+            if self._place in _held and _held[self._place] is self:
+                del _held[self._place]
+            _open.discard(self)
+            if self._descriptor >= 0 and self._pid == os.getpid():  # else a child of a fork made without Python
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         finally:
-            os.close(descriptor)
+            self._file.close()
 
     def _abandon(self) -> None:
         """In a forked child: the lock stays the parent's."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
+        self._file.close()
 
 
 def take(name: str, folder: int, owner: int, label: str, path: str, *, shared: bool, is_writable: bool) -> DiskLock:
@@ -81,8 +80,12 @@ def take(name: str, folder: int, owner: int, label: str, path: str, *, shared: b
     place = (status.st_dev, status.st_ino, name)
     for _ in range(_TRIES):
         lock = _attempt(name, folder, owner, label, path, place, shared=shared, is_writable=is_writable)
-        if _is_named(lock, name, folder, label):
-            return lock
+        try:
+            if _is_named(lock, name, folder, label):
+                return lock
+        except BaseException:
+            lock.release()
+            raise
         lock.release()
     raise StorageError(f"someone removes the lock file again and again: file={label!r}", file=label)
 
@@ -90,9 +93,10 @@ def take(name: str, folder: int, owner: int, label: str, path: str, *, shared: b
 def _attempt(
     name: str, folder: int, owner: int, label: str, path: str, place: _Place, *, shared: bool, is_writable: bool
 ) -> DiskLock:
-    descriptor = open_file(name, LOCKING if is_writable else READING, folder, owner, label)
-    lock = DiskLock(descriptor, place)
+    lock = DiskLock(open_file(name, LOCKING if is_writable else READING, folder, owner, label), place)
+    descriptor = lock._descriptor
     try:
+        _open.add(lock)
         if not shared and _held.setdefault(place, lock) is not lock:
             raise _locked(path, label, os.getpid())
         try:
@@ -116,7 +120,6 @@ def _is_named(lock: DiskLock, name: str, folder: int, label: str) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        lock.release()
         raise storage_error("the store could not be locked", error, label) from error
     return lock._inode == (status.st_dev, status.st_ino)
 

@@ -8,6 +8,8 @@ import os
 import re
 from typing import Final
 
+from backpack.storage.held import Held
+
 NETWORK_TYPES: Final = frozenset(
     (
         "afs",
@@ -68,11 +70,8 @@ def type_of_mount(mountinfo: str, mount: int) -> str | None:
 
 
 def _read(path: str) -> str:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with Held(path, os.O_RDONLY | os.O_CLOEXEC) as descriptor:
         parts = []
         while part := os.read(descriptor, 1 << 16):
             parts.append(part)
-    finally:
-        os.close(descriptor)
     return b"".join(parts).decode("utf-8", "replace")

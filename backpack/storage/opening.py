@@ -7,6 +7,7 @@ from backpack.errors import InvalidArgumentError, StorageError, StoreNotFoundErr
 from backpack.storage import descriptors, process
 from backpack.storage.disk import READER, DiskFolder
 from backpack.storage.faults import storage_error
+from backpack.storage.held import Held
 from backpack.storage.mounts import network_type
 
 
@@ -37,7 +38,7 @@ def open_folder(
         raise StorageError("a store on disk needs POSIX (Linux, macOS, BSD); use Backpack() and export here")
     label = path_text(path)
     try:
-        descriptor = _open_root(label, create=create and writable)
+        held = _open_root(label, create=create and writable)
     except OSError as error:
         if isinstance(error, FileNotFoundError):
             parent = os.path.dirname(os.path.abspath(label))
@@ -51,10 +52,10 @@ def open_folder(
                 file=label,
             ) from error
         raise storage_error("the folder of the store could not be opened", error, label) from error
-    folder = DiskFolder(descriptor, label, "", os.fstat(descriptor).st_uid, process.pid if writable else READER)
+    folder = DiskFolder(held, label, "", os.fstat(held.number).st_uid, process.pid if writable else READER)
     try:
         if not allow_network:
-            _refuse_network(descriptor, label)
+            _refuse_network(held.number, label)
         if writable and folder.owner != os.geteuid():
             raise StorageError(
                 f"the folder of the store belongs to someone else: path={label!r} owner={folder.owner} "
@@ -77,26 +78,23 @@ def _refuse_network(descriptor: int, path: str) -> None:
         )
 
 
-def _open_root(path: str, *, create: bool) -> int:
+def _open_root(path: str, *, create: bool) -> Held:
     try:
         return descriptors.open_root(path)
     except FileNotFoundError:
         if not create:
             raise
-    parent = descriptors.open_root(os.path.dirname(os.path.abspath(path)))
-    try:
+    with descriptors.open_root(os.path.dirname(os.path.abspath(path))) as parent:
         name = os.path.basename(os.path.abspath(path))
         try:
             os.mkdir(name, descriptors.FOLDER_MODE, dir_fd=parent)
         except FileExistsError:
             return descriptors.open_root(path)  # another process was first; a link that leads nowhere is an error
-        descriptor = descriptors.open_root(path)
+        held = descriptors.open_root(path)
         try:
-            os.fchmod(descriptor, descriptors.FOLDER_MODE)
+            os.fchmod(held.number, descriptors.FOLDER_MODE)
             os.fsync(parent)
         except BaseException:
-            os.close(descriptor)
+            held.close()
             raise
-        return descriptor
-    finally:
-        os.close(parent)
+        return held

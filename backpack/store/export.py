@@ -34,6 +34,7 @@ from backpack.core.rebuilding import joined_size, rebuild
 from backpack.errors import CorruptionError, DiskFullError, InvalidArgumentError, StorageError, StoreNotFoundError
 from backpack.hashing import blake2b
 from backpack.limits import MIB
+from backpack.storage.held import Held
 from backpack.storage.protocol import is_name
 from backpack.store.records import File
 
@@ -165,8 +166,7 @@ def _refuse_special(path: str) -> None:
 def _write_new(path: str, parts: _Parts) -> None:
     """A new file with these bytes, synced."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    descriptor = os.open(path, flags | _flags("O_CLOEXEC", "O_NOFOLLOW", "O_BINARY"), 0o600)
-    try:
+    with Held(path, flags | _flags("O_CLOEXEC", "O_NOFOLLOW", "O_BINARY")) as descriptor:
         if hasattr(os, "fchmod"):
             os.fchmod(descriptor, 0o600)
         for part in parts:
@@ -174,18 +174,13 @@ def _write_new(path: str, parts: _Parts) -> None:
             while len(view):
                 view = view[os.write(descriptor, view) :]
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sync_folder(folder: str) -> None:
     if os.name == "nt":
         return  # there a folder can't be opened, and a rename needs no sync
-    descriptor = os.open(folder, os.O_RDONLY | _flags("O_CLOEXEC", "O_DIRECTORY"))
-    try:
+    with Held(folder, os.O_RDONLY | _flags("O_CLOEXEC", "O_DIRECTORY")) as descriptor:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write_to(file: BinaryIO, part: bytes) -> None:
@@ -221,15 +216,12 @@ def read_export(file: File, secret: bytes) -> tuple[Engine, int] | tuple[Limits,
 def _read_path(path: str) -> tuple[int, bytes]:
     fault: OSError | None = None
     try:
-        descriptor = os.open(path, os.O_RDONLY | _flags("O_CLOEXEC", "O_NONBLOCK", "O_BINARY"))
-        try:
+        with Held(path, os.O_RDONLY | _flags("O_CLOEXEC", "O_NONBLOCK", "O_BINARY")) as descriptor:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise OSError(errno.EINVAL, "it is no file")
             with open(descriptor, "rb", closefd=False) as opened:
                 return _read(opened, path, status.st_size)
-        finally:
-            os.close(descriptor)
     except OSError as error:
         fault = error
     if isinstance(fault, FileNotFoundError | NotADirectoryError):

@@ -18,8 +18,12 @@ from typing import Final
 from urllib.parse import quote
 
 from backpack.errors import BackpackError
+from backpack.storage.held import Held
 
 _MAGIC: Final = b"SQLite format 3\0"
+_READING: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""A pipe that nobody writes to is opened all the same, and has nothing in it."""
+
 _SHARED: Final = "mode=ro"
 _LEFT_BEHIND: Final = "mode=ro&vfs=unix-none"
 _AT_REST: Final = "mode=ro&immutable=1"
@@ -74,19 +78,14 @@ def reason_of(error: Exception) -> str:
 def _require_database(path: str) -> None:
     reason = ""
     try:
-        with open(path, "rb", opener=_not_waiting) as file:
-            head = file.read(len(_MAGIC))
+        with Held(path, _READING) as descriptor:
+            head = os.read(descriptor, len(_MAGIC))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
     if reason:
         raise SqliteFileError(f"the file can't be read: {reason}: path={path!r}", path=path)
     if head != _MAGIC:
         raise SqliteFileError(f"not a SQLite database: path={path!r}", path=path)
-
-
-def _not_waiting(path: str, flags: int) -> int:
-    """A pipe that nobody writes to is opened all the same, and has nothing in it."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _way_in(path: str) -> str:

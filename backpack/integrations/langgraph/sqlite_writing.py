@@ -12,6 +12,7 @@ from typing import Final
 
 from backpack.errors import BackpackError, InvalidArgumentError, StorageError
 from backpack.integrations.langgraph.sqlite_file import Address, CheckpointRow, WriteRow
+from backpack.storage.held import Held
 
 _TABLES: Final = """
     CREATE TABLE checkpoints (
@@ -99,7 +100,7 @@ def written(path: str) -> Iterator[SqliteWriter]:
     temporary = f"{path}.{secrets.token_hex(_NAME_SIZE)}.tmp"
     reason = ""
     try:
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        Held(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY).close()
         connection = sqlite3.connect(temporary, isolation_level=None, check_same_thread=False)
         try:
             yield SqliteWriter(connection, temporary)
@@ -119,10 +120,7 @@ def written(path: str) -> Iterator[SqliteWriter]:
 
 def _publish(temporary: str, path: str) -> None:
     for name, flags in ((temporary, os.O_RDONLY), (os.path.dirname(os.path.abspath(path)), os.O_RDONLY)):
-        descriptor = os.open(name, flags)
-        try:
+        with Held(name, flags) as descriptor:
             os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
         if name == temporary:
             os.replace(temporary, path)
