@@ -4,6 +4,9 @@ Two tables in the order of use: whatever was used longest ago leaves first. Valu
 it when it leaves here. A look-up is single operations of a table and takes no lock; the lock is held while something
 comes or leaves, never while it is read or decompressed: two threads may read the same thing at the same time, and one
 of the two results stays.
+
+A Ctrl-C may come between a table and the count of its bytes. So a change says that it is under way, and the next one
+that finds it said counts anew.
 """
 
 from collections import OrderedDict
@@ -58,7 +61,7 @@ class Cache:
     the indexes that the next one needs.
     """
 
-    __slots__ = ("_brief", "_brief_size", "_entries", "_lock", "_numbers", "size", "size_max", "tools")
+    __slots__ = ("_brief", "_brief_size", "_entries", "_is_changing", "_lock", "_numbers", "size", "size_max", "tools")
 
     def __init__(self, size_max: int = CACHE_SIZE_DEFAULT) -> None:
         self.size_max = size_max
@@ -66,6 +69,7 @@ class Cache:
         self._entries: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
         self._brief: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
         self._brief_size = 0
+        self._is_changing = False
         self._lock = Lock()
         self._numbers = count(1)
         self.tools = Tools()
@@ -93,14 +97,18 @@ class Cache:
     def forget(self, number: int) -> None:
         """Let go of everything of one segment (whose keys are tuples that begin with its number). O(entries)."""
         with self._lock:
+            self._begin()
             for entries in (self._entries, self._brief):
                 for key in list(entries):  # in one operation, for somebody may look something up meanwhile
                     if isinstance(key, tuple) and key[0] == number:
                         self._take(entries, key)
+            self._is_changing = False
 
     def check(self) -> None:
         """Every invariant."""
         with self._lock:
+            if self._is_changing:
+                self._count()
             assert self._brief_size == sum(size for _, size in list(self._brief.values()))
             assert self.size == self._brief_size + sum(size for _, size in list(self._entries.values()))
             assert self.size <= self.size_max
@@ -109,16 +117,32 @@ class Cache:
         if size > self.size_max // 2:
             return
         with self._lock:
+            self._begin()
             if key in entries:
                 self._take(entries, key)
             entries[key] = (value, size)
             self.size += size
             if entries is self._brief:
                 self._brief_size += size
-            while self.size > self.size_max:
-                goes = self._brief if self._brief_size * BRIEF_SHARE > self.size_max else self._entries
-                goes = goes or self._brief
-                self._gone(goes, goes.popitem(last=False)[1][1])
+            self._make_room()
+            self._is_changing = False
+
+    def _begin(self) -> None:
+        """A change begins. The one before it was interrupted, where it is still under way: count anew, O(entries)."""
+        if self._is_changing:
+            self._count()
+        self._is_changing = True
+
+    def _count(self) -> None:
+        self._brief_size = sum(size for _, size in list(self._brief.values()))
+        self.size = self._brief_size + sum(size for _, size in list(self._entries.values()))
+        self._make_room()
+
+    def _make_room(self) -> None:
+        while self.size > self.size_max:
+            goes = self._brief if self._brief_size * BRIEF_SHARE > self.size_max else self._entries
+            goes = goes or self._brief
+            self._gone(goes, goes.popitem(last=False)[1][1])
 
     def _take(self, entries: OrderedDict[Hashable, tuple[object, int]], key: Hashable) -> None:
         self._gone(entries, entries.pop(key)[1])

@@ -1,10 +1,20 @@
 """The cache stays within its bytes, and what leaves it is read again."""
 
+import os
 import random
+import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from linecache import getline
+from types import FrameType
+from typing import Any
 
+from backpack.archive import cache as cache_module
 from backpack.archive.cache import ENTRY_SIZE, TOOL_COUNT, Cache, Tools
 from tests.archive.made import everything, opened
+from tests.interrupting import Interrupt
+
+STRIDE = int(os.environ.get("BACKPACK_INTERRUPT_STRIDE", "1"))
 
 
 def test_what_was_used_longest_ago_leaves_first() -> None:
@@ -34,6 +44,61 @@ def test_what_is_brief_has_what_room_there_is_and_leaves_first_above_its_share()
     cache.put("g", "G", 100)
     assert [cache.get(key) for key in "abcdefg"] == [None, *"BCDEFG"] and cache.get_brief(19) == 19
     cache.check()
+
+
+def interrupted_at(step: int, act: Callable[[], object]) -> bool:
+    """Run with an `Interrupt` before the n-th instruction of the cache; False when there are fewer.
+
+    Those of a `with` are passed over: there a tracer, other than a signal, may come between the end of a block and
+    letting its lock go.
+    """
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal count
+        if frame.f_code.co_filename != cache_module.__file__:
+            return None
+        frame.f_trace_opcodes = True
+        line = getline(cache_module.__file__, frame.f_lineno or 0)  # that of a block's end has none
+        if event == "opcode" and line and not line.lstrip().startswith("with "):
+            count += 1
+            if count == step:
+                raise Interrupt
+        return trace
+
+    previous = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        act()
+    except Interrupt:
+        return True
+    finally:
+        sys.settrace(previous)
+    return False
+
+
+def test_an_interrupt_at_any_instruction_leaves_a_count_that_is_put_right() -> None:
+    def act() -> None:
+        cache.put((1, "a"), "another", 100)
+        cache.put_brief((2, "f"), "brief", 150)
+        cache.put((2, "g"), "large", 400)
+        cache.forget(1)
+
+    step = 1
+    while True:
+        cache = Cache(5 * (ENTRY_SIZE + 100))
+        for key in "abc":
+            cache.put((1, key), key, 50)
+        for key in "de":
+            cache.put_brief((1, key), key, 50)
+        if not interrupted_at(step, act):
+            break
+        assert not cache._lock.locked()
+        step += STRIDE
+        cache.put("next", "one more", 50)  # by the very next change, and not by `check`
+        cache.check()
+        assert cache.get("next") == "one more"
+    assert step > 300
 
 
 def test_what_takes_more_than_half_is_not_kept() -> None:
