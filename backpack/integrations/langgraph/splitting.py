@@ -6,6 +6,8 @@ found in it by its length alone; nothing in it is decoded, so what it is made of
     msgpack    a slice of the checkpoint is what the serializer would have made of the value by itself
     json       the same, in files of early releases
 
+Of a name that is there twice the last one counts, as for whoever reads the whole map.
+
 The other way, `joined` puts values into one map again. Cost of both: one pass over the bytes.
 """
 
@@ -62,6 +64,7 @@ def _split_msgpack(data: bytes) -> Parts:
         if name != VALUES:
             rest[name] = _guarded(unpacker.unpack)
             continue
+        values = {}
         for _ in range(_guarded(unpacker.read_map_header)):
             channel = _text(_guarded(unpacker.unpack))
             start = unpacker.tell()

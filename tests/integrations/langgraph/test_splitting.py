@@ -117,3 +117,15 @@ def test_bytes_that_promise_or_nest_too_much_are_refused() -> None:
         check(Raw("msgpack", deep))
     with pytest.raises(ValueError, match="after the end"):
         check(Raw("msgpack", msgpack.packb(1) + b"\xc0"))
+
+
+def test_of_a_name_that_is_there_twice_the_last_one_counts_as_a_reader_of_it_has_it() -> None:
+    first, last = {"a": 1, "b": 2}, {"b": 3, "c": 4}
+    packed = [msgpack.packb(one) for one in ("v", 1, "channel_values", first, "v", 2, "channel_values", last)]
+    data = b"\x84" + b"".join(packed)
+    text = f'{{"v": 1, "channel_values": {json.dumps(first)}, "v": 2, "channel_values": {json.dumps(last)}}}'.encode()
+    loads = JsonPlusSerializer().loads_typed
+    for type_, whole in (("msgpack", data), ("json", text)):
+        parts = split(type_, whole)
+        values = {channel: loads((type_, value.data)) for channel, value in parts.values.items()}
+        assert {**parts.rest, "channel_values": values} == loads((type_, whole)) == {"v": 2, "channel_values": last}
