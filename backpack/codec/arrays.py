@@ -55,7 +55,9 @@ def decode(code: int, body: bytes) -> Any:
     except ImportError:
         np = None  # type: ignore[assignment]
     if np is None:
-        raise UnknownTypeError("a stored value needs numpy, which is not installed", name="numpy")
+        raise UnknownTypeError(
+            "a stored value needs the package numpy: pip install 'backpack-state[numpy]'", name="numpy"
+        )
     header, data = _split(body)
     if code == NUMPY_SCALAR and header == "U":
         return np.str_(data.decode("utf-8", "surrogatepass"))

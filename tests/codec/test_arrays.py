@@ -1,12 +1,14 @@
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 from msgpack import packb
 
+from backpack import Backpack
 from backpack.codec import pack_checked, pack_value, unpack_value
 from backpack.codec.extensions import NUMPY_ARRAY
-from backpack.errors import CorruptionError, UnstorableValueError
+from backpack.errors import CorruptionError, UnknownTypeError, UnstorableValueError
 from tests.codec.array_values import ARRAYS, SCALARS
 
 
@@ -98,3 +100,15 @@ def test_a_hostile_array_is_corruption(header: Any) -> None:
     body = packb(header) + b"\xff\xff\xff\xff\x00\x00\x00\x01"
     with pytest.raises(CorruptionError):
         unpack_value(bytes((0xC7, len(body), NUMPY_ARRAY)) + body)
+
+
+@pytest.mark.parametrize("value", [np.arange(3), np.float32(3)])
+def test_without_numpy_an_array_says_what_to_install_and_all_else_is_read(
+    value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bp = Backpack({"array": [value], "text": "plain"})
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    with pytest.raises(UnknownTypeError, match=r"pip install 'backpack-state\[numpy\]'") as caught:
+        bp.unpack("array")
+    assert caught.value.name == "numpy"
+    assert bp["text"] == "plain"
