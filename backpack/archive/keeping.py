@@ -47,14 +47,15 @@ class Keeper:
                 Thread(target=self._run, name="backpack-keeper", daemon=True).start()
             self._condition.notify_all()
 
-    def drain(self) -> None:
-        """Wait until there is nothing left to do, or it failed. In its own thread: not at all."""
+    def drain(self, is_enough: Callable[[], bool] = lambda: False) -> None:
+        """Wait until there is nothing left to do, or it failed, or until that is enough: it is asked after each piece
+        of work. In its own thread: not at all."""
         if current_thread() is self._thread:
             return
         with self._mutex:
             self._is_awaited = True
             self.wake()
-            self._condition.wait_for(lambda: self._is_idle or self._is_stopped)
+            self._condition.wait_for(lambda: self._is_idle or self._is_stopped or is_enough())
 
     def stop(self) -> None:
         """Finish the piece of work at hand and end. Idempotent."""
@@ -96,6 +97,8 @@ class Keeper:
             try:
                 while not self._is_stopped and self._step():
                     self.failure = None
+                    with self._mutex:
+                        self._condition.notify_all()
             except BackpackError as error:
                 self.failure = error
             except Exception as error:  # kept and raised at the next flush; else the thread would end unseen

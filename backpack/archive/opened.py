@@ -46,7 +46,7 @@ LOG_SIZE_MIN: Final = 64 * 1024
 
 UNTENDED_MAX: Final = 8
 """What is too much for the limits is taken away when no full log waits: those would be read for it, and count with more
-than they are going to take. But not later than after so many."""
+than they are going to take. But not later than after so many, or as many as wait: what waits is read each time."""
 
 LOGS_WAITING_MAX: Final = 1
 """With more full logs than this they are sealed whether or not there is a pause."""
@@ -104,6 +104,10 @@ class Opened(Files):
         """What the archive is to keep when nothing else is said."""
         self._untended = 0
         """Logs that were sealed since that was called."""
+        self._wanted = 0
+        """Somebody waits until the limits are kept for all that is in logs before this one."""
+        self._tended = 0
+        """And they were for all before this one."""
         self._commit_size = 0
         """Bytes of a commit in the log that ended last, about; 0 before that."""
         self._leaving: list[int] = []
@@ -168,9 +172,13 @@ class Opened(Files):
         return bool(self.retention) and self.writer is not None and not self._keeper.is_idle
 
     def catch_up(self) -> None:
-        """Where the archive is to be kept small, wait until it is."""
+        """Where the archive is to be kept small, wait until it is, with the newest log of when this was called among
+        what counts; not for what comes later, for others may go on without end."""
         if self.is_behind:
-            self._keeper.drain()
+            assert self.writer is not None
+            wanted = self.writer.segment + 1
+            self._wanted = max(self._wanted, wanted)
+            self._keeper.drain(lambda: self._tended >= wanted)
 
     async def aflush(self) -> None:
         """As `flush`, in a task: the thread of its loop neither syncs nor waits."""
@@ -373,9 +381,10 @@ class Opened(Files):
             if isinstance(part, Log):
                 self.seal(part, is_last=False)
                 self._untended += 1
-                if self.tend is not None and (not self._waiting or self._untended >= UNTENDED_MAX):
+                if self.tend is not None and self._is_tending_due():
                     self._untended = 0
                     self.tend()
+                    self._tended = part.head.segment + 1
                 return True
         last, self._last = self._last, None
         if isinstance(last, Log):
@@ -385,6 +394,13 @@ class Opened(Files):
             self._merges -= 1
             return self.merge()
         return False
+
+    def _is_tending_due(self) -> bool:
+        """A log was sealed: is what is too much for the limits to be taken away now?"""
+        waiting = [part for part in self.archive.parts if isinstance(part, Log)][:-1]
+        if not waiting or self._untended >= max(UNTENDED_MAX, len(waiting)):
+            return True
+        return self._tended < self._wanted <= waiting[0].head.segment
 
     # -- rewriting -----------------------------------------------------------------------------------------------
 

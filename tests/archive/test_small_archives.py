@@ -9,6 +9,7 @@ import backpack
 import backpack.archive.opened
 from backpack import Backpack
 from backpack.archive.keeping import Keeper
+from backpack.archive.scanning import Log
 
 
 def written(bp: Backpack, count: int) -> None:
@@ -51,6 +52,42 @@ def test_logs_are_no_shorter_where_nothing_or_much_is_to_be_kept(tmp_path: Path)
     with backpack.open(tmp_path / "s", max_archive_size=8 << 20) as bp:
         assert bp._opened is not None and bp._opened.writer is not None
         assert bp._opened.writer.roll_at == 1 << 20
+
+
+def test_flush_waits_for_what_was_there_and_not_for_what_others_go_on_to_write(tmp_path: Path) -> None:
+    with backpack.open(tmp_path / "s", max_archive_size=200_000) as bp:
+        opened = bp._opened
+        assert opened is not None and opened.tend is not None and opened.writer is not None
+        real, writer, tended = opened.tend, opened.writer, []
+
+        def tend() -> None:
+            real()
+            tended.append(writer.segment)
+            while len(tended) < 12 and writer.segment <= tended[-1]:  # one log more is full whenever one was sealed
+                written(bp, 100)
+
+        opened.tend = tend
+        written(bp, 6_000)
+        newest = writer.segment
+        bp.flush()
+        assert len(tended) < 12
+        assert all(part.head.segment > newest for part in opened.archive.parts if isinstance(part, Log))
+        opened.drain()
+        assert len(tended) >= 12
+        bp._check()
+
+
+def test_waiting_ends_when_it_is_enough_however_much_there_is_to_do() -> None:
+    done: list[int] = []
+
+    def step() -> bool:
+        done.append(1)
+        return len(done) < 1_000_000
+
+    keeper = Keeper(step, lambda: False)
+    keeper.drain(lambda: len(done) >= 3)
+    keeper.stop()
+    assert 3 <= len(done) < 1_000_000
 
 
 def test_what_the_keeper_does_may_flush() -> None:
