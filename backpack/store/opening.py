@@ -112,8 +112,16 @@ def open_in(
     if refused is not None:
         raise refused
     archive = opened.archive
-    store = Backpack._from_engine(opened.engine(limits), archive.last_ns, opened, archive)
-    store._begin(durability, recovery)
+    try:
+        store = Backpack._from_engine(opened.engine(limits), archive.last_ns, opened, archive)
+        store._begin(durability, recovery)
+    except BaseException as error:  # the newest commit is read for it
+        opened.close(is_clean=False)
+        refused = refusal(error) if is_writable else None
+        if refused is None:
+            raise
+    if refused is not None:
+        raise refused
     if retention and is_writable:
         opened.keep(retention, _tending(ref(store)))
     if is_writable:

@@ -1,5 +1,6 @@
 """A damaged store serves what verifies, and never a value that is wrong or may be out of date."""
 
+import random
 from collections import Counter
 from datetime import datetime
 from functools import partial
@@ -330,3 +331,22 @@ def test_a_damaged_store_can_be_looked_at_again(sealed: Truth) -> None:
     bp = opened_in(without(sealed, "000000000002.seg").reader(), mode="r")
     assert not bp.refresh()
     assert isinstance(bp, Backpack) and bp["d"] == "the last"
+
+
+def test_a_store_that_is_refused_for_any_byte_that_opening_reads_is_not_locked(tmp_path: Path) -> None:
+    with backpack.open(tmp_path / "s") as bp:
+        for number in range(400):
+            bp.pack(f"key.{number % 7}", f"{number} {random.Random(number).randbytes(80).hex()}")
+    (segment,) = (tmp_path / "s").glob("*.seg")
+    whole = segment.read_bytes()
+    refused = 0
+    for at in range(len(whole) * 4 // 5, len(whole), 67):
+        segment.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        try:
+            backpack.open(tmp_path / "s").close()
+        except CorruptionError as error:
+            assert "can only be opened to read" in str(error), at
+            refused += 1
+    assert refused > 1
+    segment.write_bytes(whole)
+    backpack.open(tmp_path / "s").close()
