@@ -32,25 +32,25 @@ small commits are in 80, so that none of these has to be made twice."""
 
 
 class Tools:
-    """Things that are dear to make and that one thread at a time may use: whoever takes one has it alone."""
+    """Things that are dear to make and that one thread at a time may use: whoever takes one has it alone.
 
-    __slots__ = ("_lock", "_tools")
+    No lock: each step is one operation of a table whose keys are numbers.
+    """
+
+    __slots__ = ("_tools",)
 
     def __init__(self) -> None:
-        self._tools: OrderedDict[Hashable, object] = OrderedDict()
-        self._lock = Lock()
+        self._tools: OrderedDict[int, object] = OrderedDict()
 
-    def take(self, key: Hashable) -> object:
+    def take(self, key: int) -> object:
         """The one that was given back last for that key, out of here; None when there is none."""
-        with self._lock:
-            return self._tools.pop(key, None)
+        return self._tools.pop(key, None)
 
-    def give_back(self, key: Hashable, tool: object) -> None:
+    def give_back(self, key: int, tool: object) -> None:
         """Keep it for the next who asks."""
-        with self._lock:
-            self._tools[key] = tool
-            if len(self._tools) > TOOL_COUNT:
-                self._tools.popitem(last=False)
+        self._tools[key] = tool
+        if len(self._tools) > TOOL_COUNT:
+            self._tools.popitem(last=False)
 
 
 class Cache:

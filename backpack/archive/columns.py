@@ -117,8 +117,7 @@ def read_table(data: bytes, count: int) -> list[Column]:
     view = memoryview(data)
     at = _TABLE.size + count * _HEAD.size
     columns = []
-    for index in range(count):
-        length, base, width = _HEAD.unpack_from(data, _TABLE.size + index * _HEAD.size)
+    for length, base, width in _HEAD.iter_unpack(view[_TABLE.size : at]):
         if not width:
             if length > COUNT_MAX:
                 raise ValueError("a column is too long")

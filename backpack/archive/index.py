@@ -7,7 +7,8 @@ so bytes that somebody else made, with right checksums, are `ValueError` at wors
 """
 
 from bisect import bisect_left, bisect_right
-from itertools import pairwise
+from itertools import islice
+from operator import ge
 from typing import Final
 
 from backpack.archive.columns import COUNT_MAX, Column, read_table
@@ -68,6 +69,7 @@ class Index:
     """How one segment begins to be searched."""
 
     __slots__ = (
+        "__weakref__",
         "_first_ids",
         "_names",
         "_seqs",
@@ -211,6 +213,6 @@ class Ids(Tablet):
 def texts_of(starts: Column, data: Column) -> list[bytes]:
     """The names that chunks begin with; ValueError when they are none."""
     whole, ends = bytes(data.data), starts.list()
-    if starts.base or not ends or ends[0] or ends[-1] != len(whole) or any(one >= two for one, two in pairwise(ends)):
+    if starts.base or not ends or ends[0] or ends[-1] != len(whole) or any(map(ge, ends, islice(ends, 1, None))):
         raise ValueError("the chunks begin with names that are none")
-    return [whole[start:stop] for start, stop in pairwise(ends)]
+    return [whole[start:stop] for start, stop in zip(ends, islice(ends, 1, None), strict=False)]

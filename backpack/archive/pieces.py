@@ -7,6 +7,7 @@ is wrong with any of them is `CorruptionError` with the file and the offset of t
 from collections.abc import Callable, Hashable
 from functools import update_wrapper
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from weakref import ref
 
 from xxhash import xxh3_64_intdigest
 from zstandard import ZstdCompressionDict, ZstdDecompressor
@@ -113,6 +114,7 @@ class Pieces:
         "_cache",
         "_cover",
         "_index_key",
+        "_index_ref",
         "_is_covered",
         "_page_table_key",
         "_tool_key",
@@ -151,6 +153,8 @@ class Pieces:
         self._cache = cache
         self.number = cache.number()
         self._index_key = (self.number, INDEX)
+        self._index_ref: Callable[[], Index | None] = _nowhere
+        """The index, if it was made and the cache has it still."""
         self._page_table_key = (self.number, PAGES)
         fault = ""
         try:
@@ -180,7 +184,14 @@ class Pieces:
     def index(self) -> Index:
         """The index. Cost, when it isn't in the cache: one pread and a decompression."""
         index: Index | None = self._cache.get(self._index_key)  # type: ignore[assignment]
-        return index if index is not None else self._made(INDEX, Index)
+        if index is None:
+            index = self._made(INDEX, Index)
+            self._index_ref = ref(index)
+        return index
+
+    def index_at_hand(self) -> Index:
+        """The same for a glance, which is no use that would keep it in the cache. Cost: a tenth of that."""
+        return self._index_ref() or self.index()
 
     def page_table(self) -> PageTable:
         """Where the pages of commits stand."""
@@ -299,11 +310,11 @@ class Pieces:
         """A chunk of rows from the file, whatever the cache has."""
         start, stop = index.rows.span(number)
         place, place_stop = index.places_of(number)
-        count = place_stop - place
+        row_count, count = stop - start, place_stop - place
 
         def checked(data: bytes) -> Rows:
             rows = Rows(data)
-            rows.check((min(rows.key_count, stop - start), stop - start, count, count + 1))
+            rows.check((min(rows.key_count, row_count), row_count, count, count + 1))
             return rows
 
         return self._chunk(index.rows, ROWS_PLACE, number, checked)
@@ -335,17 +346,10 @@ class Pieces:
     def _chunk(self, chunks: Chunks, name: bytes, number: int, checked: Callable[[bytes], "_Made"]) -> "_Made":
         place = chunks.place(number)
         stored = self._read(place, name % number)
-        tools = self._cache.tools
-        tool: ZstdDecompressor | None = tools.take(0)  # type: ignore[assignment]
-        if tool is None:
-            tool = ZstdDecompressor()
         try:
-            made = checked(unpack_section(stored, place.size, tool))
+            return checked(self._unpacked(stored, place.size))
         except (ValueError, IndexError) as error:
             fault = told(error)
-        else:
-            tools.give_back(0, tool)
-            return made
         raise damaged(self.file.name, place.offset, f"a chunk of the index is damaged, {fault}")
 
     def read_block(self, index: Index, number: int) -> bytes:
@@ -388,14 +392,25 @@ class Pieces:
         place = self.directory.places[number]
         stored = self._read(place, SECTION_NAMES[number])
         try:
-            return unpack_section(stored, place.size)
+            return self._unpacked(stored, place.size)
         except ValueError as error:
             fault = told(error)
         raise self.damaged(number, fault)
 
+    def _unpacked(self, stored: bytes, size: int) -> bytes:
+        """A table of `size` bytes; ValueError when it isn't one."""
+        tools = self._cache.tools
+        tool: ZstdDecompressor | None = tools.take(0)  # type: ignore[assignment]
+        if tool is None:
+            tool = ZstdDecompressor()
+        data = unpack_section(stored, size, tool)
+        tools.give_back(0, tool)
+        return data
+
     def _read(self, place: Place, name: bytes) -> bytes:
         """A piece, uncovered; `CorruptionError` when it is not what was written."""
-        return self._uncovered(self._stored(place.offset, place.stored_size, place.checksum), name, place.offset)
+        stored = self._stored(place.offset, place.stored_size, place.checksum)
+        return self._uncovered(stored, name, place.offset) if self._is_covered else stored
 
     def _stored(self, offset: int, size: int, checksum: int) -> bytes:
         """A piece as it stands there; `CorruptionError` when it is not what was written."""
@@ -413,6 +428,10 @@ class Pieces:
         except CorruptionError as error:
             fault = str(error)
         raise damaged(self.file.name, offset, fault)
+
+
+def _nowhere() -> None:
+    return None
 
 
 class _Sized(Protocol):

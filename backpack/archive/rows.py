@@ -29,6 +29,10 @@ _ORIGINS: Final = 6
 _NUMBERS: Final = 7
 _STARTS: Final = 8
 
+_COUNTS_AT: Final = ROWS.counts_at
+_KINDS_WIDTH, _KINDS_BASE = ROWS.widths_at + _KINDS, ROWS.bases_at + _KINDS
+_OFFSETS_WIDTH, _OFFSETS_BASE = ROWS.widths_at + _OFFSETS, ROWS.bases_at + _OFFSETS
+
 _FAULT: Final = "some rows of the index say what none says"
 
 
@@ -42,7 +46,7 @@ class Rows(Tablet):
     def __init__(self, data: bytes) -> None:
         """ValueError when it is too short to be one. Cost: 1 us."""
         super().__init__(data)
-        self.key_count, self.row_count, self.source_count, _ = self.head[-4:]
+        self.key_count, self.row_count, self.source_count, _ = self.head[_COUNTS_AT:]
         self._details: Details | None = None
 
     # -- keys --------------------------------------------------------------------------------------------------------
@@ -66,8 +70,11 @@ class Rows(Tablet):
             return 0, 0
         if self.key_count == self.row_count and self.is_zero(_GAPS) and place < self.row_count:
             return place, place + 1
-        start = self._start_of(place)
-        stop = self._start_of(place + 1) if place + 1 < self.key_count else self.row_count
+        if place + 1 < self.key_count:
+            start, stop = self.pair_at(_GAPS, place)
+            start, stop = start + place, stop + place + 1
+        else:
+            start, stop = self._start_of(place), self.row_count
         if not 0 <= start < stop <= self.row_count:
             raise ValueError(_FAULT)
         return start, stop
@@ -77,8 +84,8 @@ class Rows(Tablet):
         start, stop = self.rows_of(place)
         if stop - start <= 1:
             return start if stop > start and self.at(_SEQS, start) <= seq else -1
-        seqs = self.column(_SEQS)
-        row = bisect_right(seqs.data, seq - seqs.base, start, stop) - 1
+        seqs = self.part_of(_SEQS, start, stop)
+        row = start + bisect_right(seqs.data, seq - seqs.base) - 1
         return row if row >= start else -1
 
     def _start_of(self, place: int) -> int:
@@ -132,7 +139,12 @@ class Rows(Tablet):
 
     def plain_span(self, row: int) -> tuple[int, int] | None:
         """Where the bytes of a row begin and end that packs the whole of one source, as most do; None of any other."""
-        return self.span_at(row + self.at(_OFFSETS, row)) if self.at(_KINDS, row) == HAS_VALUE else None
+        head = self.head
+        # most often all rows are alike, and nothing is to be looked up
+        kind = self.at(_KINDS, row) if head[_KINDS_WIDTH] else head[_KINDS_BASE]
+        if kind != HAS_VALUE:
+            return None
+        return self.span_at(row + (self.at(_OFFSETS, row) if head[_OFFSETS_WIDTH] else head[_OFFSETS_BASE]))
 
     def newest(self, seq: int) -> Iterator[tuple[str, Newest]]:
         """The last change here of each key at or before a commit. Cost: O(keys)."""

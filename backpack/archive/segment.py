@@ -111,7 +111,7 @@ class Segment:
 
     def lacks(self, hashed: int) -> bool:
         """Is it certain that the key whose name has this hash is not changed here? Cost: a few bits."""
-        return not passes(self.pieces.index().sieve, hashed)
+        return not passes(self.pieces.index_at_hand().sieve, hashed)
 
     @believing(INDEX)
     def find(self, key: str, seq: int) -> Change | None:

@@ -12,6 +12,7 @@ believed no further than whoever uses them has bounded them.
 
 from collections.abc import Sequence
 from itertools import accumulate
+from operator import mul
 from struct import Struct
 from typing import ClassVar, Final
 
@@ -57,12 +58,10 @@ class Tablet:
             raise ValueError("the columns of a table do not belong together")
         if not WIDTHS.issuperset(head[shape.widths_at : shape.bases_at]):
             raise ValueError("a column is longer than its table")
-        stop = head[0]
-        for column, count in enumerate(shape.columns):
-            stop += counts[count] * head[shape.widths_at + column]
-            if head[column + 1] != stop:
-                raise ValueError("a column is longer than its table")
-        if not shape.struct.size <= head[0] <= stop <= len(self.data):
+        sizes = map(mul, map(counts.__getitem__, shape.columns), head[shape.widths_at :])
+        if tuple(accumulate(sizes, initial=head[0])) != head[: shape.widths_at]:
+            raise ValueError("a column is longer than its table")
+        if not shape.struct.size <= head[0] <= head[shape.widths_at - 1] <= len(self.data):
             raise ValueError("the table is not as long as its columns")
 
     @property
@@ -102,6 +101,15 @@ class Tablet:
         if not width:
             return Column(base, zeros(head[shape.counts_at + shape.columns[number]]), False)
         return Column(base, cast(data, width))
+
+    def part_of(self, number: int, start: int, stop: int) -> Column:
+        """Some numbers of a column, of those that there are."""
+        head, shape = self.head, self.shape
+        base, width = head[shape.bases_at + number], head[shape.widths_at + number]
+        if not width:
+            return Column(base, zeros(stop - start), False)
+        before = head[number]
+        return Column(base, cast(memoryview(self.data)[before + start * width : before + stop * width], width))
 
     def raw(self, number: int) -> tuple[int, memoryview]:
         """`(width, data)` of a column without its base."""

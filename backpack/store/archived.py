@@ -40,11 +40,10 @@ class Archived:
         """The bytes of what is no large value. Cost: a cold read, unless anything was loaded: then `find` knows."""
         if self._known or not isinstance(key, str):
             return None
-        self._check()
         try:
             return self._archive.at_hand(key, self.seq)
         finally:
-            self._check()  # what reading failed with counts less than that the commit has left meanwhile
+            self._check()  # what reading failed with counts less than that the commit has left
 
     def find(self, key: str) -> Found | None:
         """What the key was. Cost: a cold read, unless it was loaded."""
