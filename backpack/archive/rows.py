@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Final
 
+from backpack.archive.columns import cast
 from backpack.archive.content import Change, SourceId, Value
 from backpack.archive.details import Details
 from backpack.archive.dormant import Newest, newest_of
@@ -30,6 +31,7 @@ _NUMBERS: Final = 7
 _STARTS: Final = 8
 
 _COUNTS_AT: Final = ROWS.counts_at
+_SEQS_WIDTH, _SEQS_BASE = ROWS.widths_at + _SEQS, ROWS.bases_at + _SEQS
 _KINDS_WIDTH, _KINDS_BASE = ROWS.widths_at + _KINDS, ROWS.bases_at + _KINDS
 _OFFSETS_WIDTH, _OFFSETS_BASE = ROWS.widths_at + _OFFSETS, ROWS.bases_at + _OFFSETS
 
@@ -45,7 +47,7 @@ class Rows(Tablet):
 
     def __init__(self, data: bytes) -> None:
         """ValueError when it is too short to be one. Cost: 1 us."""
-        super().__init__(data)
+        Tablet.__init__(self, data)
         self.key_count, self.row_count, self.source_count, _ = self.head[_COUNTS_AT:]
         self._details: Details | None = None
 
@@ -84,8 +86,12 @@ class Rows(Tablet):
         start, stop = self.rows_of(place)
         if stop - start <= 1:
             return start if stop > start and self.at(_SEQS, start) <= seq else -1
-        seqs = self.part_of(_SEQS, start, stop)
-        row = start + bisect_right(seqs.data, seq - seqs.base) - 1
+        base, width = self.head[_SEQS_BASE], self.head[_SEQS_WIDTH]
+        if not width:
+            return stop - 1 if base <= seq else -1
+        before = self.head[_SEQS]
+        seqs = cast(memoryview(self.data)[before + start * width : before + stop * width], width)
+        row = start + bisect_right(seqs, seq - base) - 1
         return row if row >= start else -1
 
     def _start_of(self, place: int) -> int:

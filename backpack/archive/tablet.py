@@ -25,7 +25,7 @@ SEPARATOR: Final = b"\xff"
 class Shape:
     """What the tablets of a kind have."""
 
-    __slots__ = ("bases_at", "columns", "counts_at", "struct", "widths_at")
+    __slots__ = ("bases_at", "columns", "counts_at", "size", "struct", "widths_at")
 
     def __init__(self, count_count: int, columns: Sequence[int]) -> None:
         """`columns`: which count each of them goes by."""
@@ -35,6 +35,8 @@ class Shape:
         self.bases_at = self.widths_at + count
         self.counts_at = self.bases_at + count
         self.struct = Struct(f"<{count + 1}I{count}B{count}q{count_count}I")
+        self.size = self.struct.size
+        """Of the head, in bytes."""
 
 
 class Tablet:
@@ -46,7 +48,7 @@ class Tablet:
 
     def __init__(self, data: bytes) -> None:
         """ValueError when it is too short to be one."""
-        if len(data) < self.shape.struct.size:
+        if len(data) < self.shape.size:
             raise ValueError("not a table of so many columns")
         self.data = data
         self.head: tuple[int, ...] = self.shape.struct.unpack_from(data)
@@ -61,7 +63,7 @@ class Tablet:
         sizes = map(mul, map(counts.__getitem__, shape.columns), head[shape.widths_at :])
         if tuple(accumulate(sizes, initial=head[0])) != head[: shape.widths_at]:
             raise ValueError("a column is longer than its table")
-        if not shape.struct.size <= head[0] <= head[shape.widths_at - 1] <= len(self.data):
+        if not shape.size <= head[0] <= head[shape.widths_at - 1] <= len(self.data):
             raise ValueError("the table is not as long as its columns")
 
     @property
@@ -102,15 +104,6 @@ class Tablet:
             return Column(base, zeros(head[shape.counts_at + shape.columns[number]]), False)
         return Column(base, cast(data, width))
 
-    def part_of(self, number: int, start: int, stop: int) -> Column:
-        """Some numbers of a column, of those that there are."""
-        head, shape = self.head, self.shape
-        base, width = head[shape.bases_at + number], head[shape.widths_at + number]
-        if not width:
-            return Column(base, zeros(stop - start), False)
-        before = head[number]
-        return Column(base, cast(memoryview(self.data)[before + start * width : before + stop * width], width))
-
     def raw(self, number: int) -> tuple[int, memoryview]:
         """`(width, data)` of a column without its base."""
         head = self.head
@@ -132,13 +125,13 @@ class Tablet:
 
     def place_of(self, name: bytes) -> int:
         """The place of a name; -1 when it is not there."""
-        data, start = self.data, self.shape.struct.size
+        data, start = self.data, self.shape.size
         at = data.find(b"\xff%b\xff" % name, start, self.head[0])
         return -1 if at < 0 else data.count(SEPARATOR, start, at)
 
     def text(self) -> bytes:
         """All names, each with the separator behind it."""
-        return self.data[self.shape.struct.size + 1 : self.head[0]]
+        return self.data[self.shape.size + 1 : self.head[0]]
 
     def names(self, count: int) -> list[bytes]:
         """All names; ValueError when they are not so many, or none."""
@@ -157,7 +150,7 @@ def pack_tablet(
 ) -> bytes:
     """The bytes of a tablet. Columns of `pack_column`."""
     text = b"" if names is None else b"".join([SEPARATOR, *[name + SEPARATOR for name in names]])
-    offsets = accumulate([len(column.data) for column in columns], initial=shape.struct.size + len(text))
+    offsets = accumulate([len(column.data) for column in columns], initial=shape.size + len(text))
     widths, bases = [column.width for column in columns], [column.base for column in columns]
     head = shape.struct.pack(*offsets, *widths, *bases, *counts)
     return b"".join((head, text, *[column.data for column in columns], tail))
