@@ -52,8 +52,9 @@ class RowChunks:
         order = draft.order
         self._seqs = yield from picked(draft.seqs, order)
         self._versions = yield from picked(draft.versions, order)
-        self._kinds = yield from picked(draft.kinds, order)
-        self._refs = yield from picked(draft.refs, order)
+        if not draft.is_plain:
+            self._kinds = yield from picked(draft.kinds, order)
+            self._refs = yield from picked(draft.refs, order)
         self._names = [name.encode() for name in draft.names]
         yield b""
         by_key = draft.by_key
@@ -128,8 +129,7 @@ class RowChunks:
         kinds, offsets, details = self._values(start, stop, place, place_stop)
         seqs = self._seqs[start:stop]
         draft = self._draft
-        ids = list(map(draft.ids.__getitem__, draft.place_ids[place:place_stop]))
-        origins, numbers = ([], []) if not ids else map(list, zip(*ids, strict=True))
+        origins, numbers = self._sources(place, place_stop)
         numbers[: len(seqs)] = map(sub, numbers, seqs)
         columns = [
             pack_column(row_gaps),
@@ -142,12 +142,23 @@ class RowChunks:
             pack_column(numbers),
             pack_column(draft.starts[place : place_stop + 1]),
         ]
-        counts = (len(names), stop - start, len(ids), len(ids) + 1)
+        counts = (len(names), stop - start, len(numbers), len(numbers) + 1)
         return pack_tablet(ROWS, counts, columns, names, pack_details(details) if details else b"")
+
+    def _sources(self, place: int, place_stop: int) -> tuple[list[int], list[int]]:
+        """The origins and numbers of those at some places."""
+        draft = self._draft
+        positions = draft.place_ids[place:place_stop].tolist()
+        if draft.is_plain:
+            return [draft.ids[0][0]] * len(positions), positions
+        ids = [draft.ids[position] for position in positions]
+        return [origin for origin, _ in ids], [number for _, number in ids]
 
     def _values(self, start: int, stop: int, place: int, place_stop: int) -> tuple[list[int], list[int], list[Detail]]:
         """`(kinds, offsets, details)` of some rows."""
         draft = self._draft
+        if draft.is_plain:
+            return [draft.kinds[0]] * (stop - start), [0] * (stop - start), []
         kinds = self._kinds[start:stop]
         refs = self._refs[start:stop]
         if set(kinds) <= _WHOLE and list(map(draft.id_places.__getitem__, refs)) == list(range(place, place_stop)):
@@ -197,12 +208,17 @@ class IdChunks:
         start, stop = self.starts[number], self.starts[number + 1]
         ids = self._draft.ids[start:stop]
         origin, first = ids[0]
+        gaps: tuple[Sequence[int], Sequence[int]] = bytes(len(ids)), bytes(len(ids))
+        if not self._draft.is_plain:
+            gaps = (
+                [one - origin for one, _ in ids],
+                [number - first - index for index, (_, number) in enumerate(ids)],
+            )
         places: Sequence[int] = self._draft.id_places[start:stop]
         if places[0] == start and list(places) == list(range(start, stop)):
             places = [IN_PLACE] * len(ids)
         columns = [
-            pack_column([one - origin for one, _ in ids]),
-            pack_column([number - first - index for index, (_, number) in enumerate(ids)]),
+            *map(pack_column, gaps),
             pack_column(places),
         ]
         return pack_tablet(IDS, (len(ids),), columns)

@@ -74,7 +74,11 @@ def pack_column(numbers: Sequence[int], *, is_plain: bool = False, width: int | 
         return Packed(count, 0, width, bytes_of(numbers, width))
     if not count:
         return Packed(0, 0, 0, b"")
-    base, last = min(numbers), max(numbers)
+    if isinstance(numbers, array):
+        numbers = numbers.tolist()
+    base = last = numbers[0]
+    if last != numbers[-1] or numbers.count(base) < count:
+        base, last = min(numbers), max(numbers)
     if base == last and not (is_plain and base):
         return Packed(count, base, 0, b"")
     if is_plain:

@@ -33,7 +33,7 @@ DICTIONARY_SIZE: Final = 16 * KIB
 DIGESTED_SIZE: Final = 48 * KIB
 """What the digest of a dictionary takes beside its bytes: those again, and tables."""
 SAMPLE_COUNT: Final = 256
-SAMPLES_SIZE_MAX: Final = 256 * KIB
+SAMPLES_SIZE_MAX: Final = 64 * KIB
 SMALL_SIZE_MIN: Final = 128 * KIB
 """Bytes of small sources from which on a dictionary pays for itself."""
 
@@ -98,7 +98,7 @@ def train(samples: Sequence[bytes], level: int) -> ZstdCompressionDict | None:
     size = min(DICTIONARY_SIZE, sum(map(len, samples)) // 4)
     try:
         # k and d by measuring: found without the search for the best ones, which takes 50 ms and finds none better
-        return train_dictionary(size, list(samples), k=256, d=8, level=level)
+        return train_dictionary(size, list(samples), k=128, d=8, level=level)
     except ZstdError:
         return None
 

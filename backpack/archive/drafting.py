@@ -7,6 +7,7 @@ generator that stops now and then, so that its caller can give way to them.
 from array import array
 from collections.abc import Generator, Sequence
 from itertools import pairwise
+from operator import itemgetter
 from typing import Final, TypeVar
 
 from backpack.archive.columns import COUNT_MAX
@@ -35,7 +36,8 @@ def picked(items: Sequence[_Item], places: Sequence[int]) -> Generator[bytes, No
     """Those that stand at these places."""
     found: list[_Item] = []
     for start in range(0, len(places), _STEP_LONG):
-        found += [items[place] for place in places[start : start + _STEP_LONG]]
+        some = places[start : start + _STEP_LONG]
+        found += itemgetter(*some)(items) if len(some) > 1 else [items[some[0]]]
         yield b""
     return found
 
@@ -53,6 +55,7 @@ class Draft:
         "details",
         "id_places",
         "ids",
+        "is_plain",
         "is_sorted",
         "kinds",
         "labels",
@@ -107,6 +110,9 @@ class Draft:
         self.starts: list[int] = []
         """By place, in the address space; with one more, where the last ends."""
         self.is_sorted = True
+        self.is_plain = self._only_origin != _NO_ORIGIN
+        """Does each row pack the whole of one source that no other row uses, as those of runs do, and is there no other
+        source? Then each has the number of its position."""
 
     def take(self) -> Pauses:
         """Take in all rows."""
@@ -163,6 +169,8 @@ class Draft:
             yield b""
 
     def _take(self, changes: Sequence[Change]) -> None:
+        if changes:
+            self.is_plain = False
         by_key, kinds, sizes, refs = self.by_key, self.kinds, self.sizes, self.refs
         only_origin, count, positions = self._only_origin, len(self.ids), self._positions
         self.seqs.extend([change.seq for change in changes])
@@ -217,6 +225,22 @@ class Draft:
         yield from self._place()
 
     def _place(self) -> Pauses:
+        count, refs = len(self.ids), self.refs
+        self.is_plain = self.is_plain and len(refs) == count
+        if self.is_plain:
+            self.place_ids = array("I", (yield from picked(refs, self.order)))
+            self.place_counts = array("I", range(count + 1))
+        else:
+            yield from self._place_each()
+        place_ids = self.place_ids
+        id_places = self.id_places = array("I", bytes(4 * count))
+        for start in range(0, count, _STEP_LONG):
+            for place, position in enumerate(place_ids[start : start + _STEP_LONG], start):
+                id_places[position] = place
+            yield b""
+
+    def _place_each(self) -> Pauses:
+        """Put sources in order where that of a row may be another's too, or none."""
         count = len(self.ids)
         refs, kinds, position_of = self.refs, self.kinds, self._position_of
         is_placed = bytearray(count)
@@ -241,8 +265,3 @@ class Draft:
         place_counts.append(len(place_ids))
         if len(place_ids) < count:
             place_ids.extend([position for position in range(count) if not is_placed[position]])
-        id_places = self.id_places = array("I", bytes(4 * count))
-        for start in range(0, count, _STEP_LONG):
-            for place, position in enumerate(place_ids[start : start + _STEP_LONG], start):
-                id_places[position] = place
-            yield b""

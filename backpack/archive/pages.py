@@ -10,7 +10,8 @@ nobody is passed over without looking at its commits.
 """
 
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice, pairwise
+from operator import sub
 from typing import Final
 
 from backpack.archive.columns import Column, Packed, pack_bytes, pack_column, pack_table, read_table
@@ -28,13 +29,19 @@ ROW_COUNT: Final = 16_384
 def page_stop(labels: Sequence[Label], counts: Sequence[int], start: int) -> int:
     """Where the page ends that begins with the commit at `start`: behind the last that it has room for."""
     stop = min(start + PAGE_COUNT, len(labels))
-    while stop - start > 1 and (sum(counts[start:stop]) > ROW_COUNT or _text_size(set(labels[start:stop])) > TEXT_SIZE):
+    while stop - start > 1 and (sum(counts[start:stop]) > ROW_COUNT or _text_size(labels[start:stop]) > TEXT_SIZE):
         stop = (start + stop) // 2
     return stop
 
 
-def _text_size(labels: set[Label]) -> int:
-    return sum(len(node or "") + len(message or "") + sum(map(len, tags)) for node, message, tags in labels)
+def _text_size(labels: Sequence[Label]) -> int:
+    distinct = labels[:1] if _are_alike(labels) else set(labels)
+    return sum(len(node or "") + len(message or "") + sum(map(len, tags)) for node, message, tags in distinct)
+
+
+def _are_alike(labels: Sequence[Label]) -> bool:
+    """Is there one label only? So it is where one node commits, and there is nothing to sort out."""
+    return labels.count(labels[0]) == len(labels)
 
 
 def pack_page(
@@ -42,12 +49,14 @@ def pack_page(
 ) -> bytes:
     """The table of a page: columns of commits, and the rows of all of them."""
     first = seqs[0]
-    deltas = [0, *[later - time for time, later in pairwise(times)]]
+    deltas = [0, *map(sub, islice(times, 1, None), times)]
     gaps: Sequence[int] = bytes(len(seqs))
     if seqs[-1] - first >= len(seqs):
         gaps = [seq - first - index for index, seq in enumerate(seqs)]
-    label_numbers: dict[Label, int] = {}
-    numbers = [label_numbers.setdefault(label, len(label_numbers)) for label in labels]
+    label_numbers = {labels[0]: 0}
+    numbers: Sequence[int] = bytes(len(labels))
+    if not _are_alike(labels):
+        numbers = [label_numbers.setdefault(label, len(label_numbers)) for label in labels]
     texts: dict[str, int] = {}
     for node, message, tags in label_numbers:
         for text in (node, message, *tags):

@@ -7,6 +7,7 @@ somebody asks for what only the log has, and by recovery and sealing, which read
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 from threading import RLock
 from typing import Any, Final
 
@@ -77,9 +78,29 @@ class Gathered:
         self.bodies: dict[int, bytes] = {}
         """Of all other commits, by the offset of the frame."""
 
+    def add(
+        self,
+        first_seq: int,
+        first_source: int,
+        times: list[int],
+        known: "list[_Known]",
+        versions: list[int],
+        payloads: list[bytes],
+    ) -> None:
+        """Usual commits, one after the other."""
+        run = UsualRun(first_seq, first_source)
+        run.times.extend(times)
+        run.labels += map(_label_of, known)
+        run.keys += map(_key_of, known)
+        run.versions.extend(versions)
+        self.rows.append(run)
+        self.wholes.update(zip(range(first_source, first_source + len(times)), payloads, strict=False))
+
 
 _Known = tuple[int, Label, str, "array[int]"]
 """The size of a key, the label, the key, the commits that changed it."""
+_label_of: Final[Callable[[_Known], Label]] = itemgetter(1)
+_key_of: Final[Callable[[_Known], str]] = itemgetter(2)
 
 
 class _Texts:
@@ -219,6 +240,8 @@ class Log:
             if len(window) - at < size:
                 start, at = self.stop, 0
                 window = self.file.pread(max(min(_WINDOW, end - start), size), start)
+                if texts is not None and len(window) >= size:
+                    continue  # most likely it is one of those that `_has_taken` takes
             reason = self._take(frame, window[at + FRAME_SIZE : at + size], gathered)
             if reason:
                 return Fault(self.stop, self.last_seq + 1, reason)
@@ -232,81 +255,89 @@ class Log:
         frame that is another one, that goes on behind the window, or with which anything is not right: `_take` knows
         what. False when that is the first."""
         salt, seed, known, stop = self.head.salt[:4], self.seed, texts.known, len(window)
-        add, frames, times = self.sources.add, self._frames, self._times
-        last_seq, next_source, last_sum, start = self.last_seq, self.next_source, self.head_sum, self.stop - at
-        begin, run = at, None
-        while at + USUAL.size < stop:
-            (
-                marker,
-                kind,
-                zero,
-                zeros,
-                size,
-                previous,
-                seq,
-                time_ns,
-                synced_upto,
-                body_sum,
-                head_sum,
-                count,
-                label_size,
-                first_source,
-                key_size,
-                code,
-                form,
-                version,
-                payload_size,
-            ) = USUAL.unpack_from(window, at)
-            body = at + FRAME_SIZE
-            text = at + USUAL.size
-            payload = text + label_size + key_size
-            end = body + size
-            if (
-                marker != salt
-                or kind != COMMIT
-                or zero
-                or zeros
-                or count != 1
-                or form != WHOLE
-                or code
-                or not payload + payload_size == end <= stop
-                or not 0 < key_size <= KEY_SIZE_MAX
-                or not 0 < version < 1 << 62
-                or first_source != next_source
-                or seq != last_seq + 1
-                or previous != last_sum & 0xFFFFFFFF
-                or xxh3_64_intdigest(window[at : at + FRAME.size], seed) != head_sum
-                or xxh3_64_intdigest(window[body:end], seed) != body_sum
-            ):
-                break
-            found = known.get(window[text:payload])
-            if found is None or found[0] != key_size:
-                found = texts.read(window[text:payload], key_size)
-                if found is None:
+        last_seq, next_source, last_sum, synced = self.last_seq, self.next_source, self.head_sum, self.synced_upto
+        begin, start, came = at, self.stop - at, last_seq
+        offsets: list[int] = []
+        times: list[int] = []
+        starts: list[int] = []
+        sizes: list[int] = []
+        versions: list[int] = []
+        founds: list[_Known] = []
+        payloads: list[bytes] = []
+        try:
+            while at + USUAL.size < stop:
+                (
+                    marker,
+                    kind,
+                    zero,
+                    zeros,
+                    size,
+                    previous,
+                    seq,
+                    time_ns,
+                    synced_upto,
+                    body_sum,
+                    head_sum,
+                    count,
+                    label_size,
+                    first_source,
+                    key_size,
+                    code,
+                    form,
+                    version,
+                    payload_size,
+                ) = USUAL.unpack_from(window, at)
+                body = at + FRAME_SIZE
+                text = at + USUAL.size
+                payload = text + label_size + key_size
+                end = body + size
+                if (
+                    marker != salt
+                    or kind != COMMIT
+                    or zero
+                    or zeros
+                    or count != 1
+                    or form != WHOLE
+                    or code
+                    or not payload + payload_size == end <= stop
+                    or not 0 < key_size <= KEY_SIZE_MAX
+                    or not 0 < version < 1 << 62
+                    or first_source != next_source
+                    or seq != last_seq + 1
+                    or previous != last_sum & 0xFFFFFFFF
+                    or xxh3_64_intdigest(window[at : at + FRAME.size], seed) != head_sum
+                    or xxh3_64_intdigest(window[body:end], seed) != body_sum
+                ):
                     break
-            _, label, key, row = found
-            row.append(seq)
-            add(start + at, payload - body, payload_size)
-            frames.append(start + at)
-            times.append(time_ns)
-            self.next_source = next_source = first_source + 1
-            self.last_seq = last_seq = seq
-            self.head_sum = last_sum = head_sum
-            if synced_upto > self.synced_upto:
-                self.synced_upto = synced_upto
-            self.stop = start + end
-            at = end
-            if gathered is not None:
-                if run is None:
-                    run = UsualRun(seq, first_source)
-                    gathered.rows.append(run)
-                run.times.append(time_ns)
-                run.labels.append(label)
-                run.keys.append(key)
-                run.versions.append(version)
-                gathered.wholes[first_source] = window[payload:end]
-                if not seq % _STEP:
+                found = known.get(window[text:payload])
+                if found is None or found[0] != key_size:
+                    found = texts.read(window[text:payload], key_size)
+                    if found is None:
+                        break
+                found[3].append(seq)
+                offsets.append(start + at)
+                times.append(time_ns)
+                starts.append(payload - body)
+                sizes.append(payload_size)
+                if gathered is not None:
+                    versions.append(version)
+                    founds.append(found)
+                    payloads.append(window[payload:end])
+                if synced_upto > synced:
+                    synced = synced_upto
+                last_sum, next_source, last_seq, at = head_sum, first_source + 1, seq, end
+                if gathered is not None and not seq % _STEP:
                     gathered.pause()
+        finally:
+            count = last_seq - came  # an interrupt may have come between two columns
+            if count:
+                if gathered is not None:
+                    gathered.add(came + 1, self.next_source, times[:count], founds[:count], versions[:count], payloads)
+                self.sources.add_all(offsets[:count], starts[:count], sizes[:count])
+                self._frames.extend(offsets[:count])
+                self._times.extend(times[:count])
+                self.next_source, self.last_seq, self.head_sum = next_source, last_seq, last_sum
+                self.synced_upto, self.stop = synced, start + at
         return at > begin
 
     def row(self, offset: int, frame: Frame, body: bytes) -> CommitRow:

@@ -7,7 +7,7 @@ work. Each source is read when its turn comes, so memory holds the rows of the s
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Final
 
 from xxhash import xxh3_64_intdigest
@@ -170,7 +170,7 @@ class _Sealing:
                 yield from self._large(ids[place], starts[place + 1] - starts[place])
                 place = paused_at = place + 1
                 continue
-            data = b"".join([part for one in ids[place:stop] for part in parts_of(one)])
+            data = b"".join(chain.from_iterable(map(parts_of, ids[place:stop])))
             if len(data) != starts[stop] - starts[place]:
                 raise InvalidArgumentError(f"sources are not as long as they should be: first={ids[place]}")
             if data:

@@ -31,6 +31,12 @@ class Sources:
         self._starts.append(start)
         self._sizes.append(size)
 
+    def add_all(self, frames: Iterable[int], starts: Iterable[int], sizes: Iterable[int]) -> None:
+        """The next sources, likewise."""
+        self._frames.extend(frames)
+        self._starts.extend(starts)
+        self._sizes.extend(sizes)
+
     def lose(self) -> None:
         """The next source, of which nothing is there."""
         self.add(0, 0, 0)
