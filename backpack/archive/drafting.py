@@ -6,7 +6,6 @@ generator that stops now and then, so that its caller can give way to them.
 
 from array import array
 from collections.abc import Generator, Sequence
-from itertools import pairwise
 from operator import itemgetter
 from typing import Final, TypeVar
 
@@ -75,10 +74,8 @@ class Draft:
     def __init__(self, contents: Contents) -> None:
         self.contents = contents
         sources = contents.sources
-        self.ids: list[SourceId] = list(sources)
-        if any(one > other for one, other in pairwise(self.ids)):
-            self.ids.sort()
-        self.sizes = [sources[one] for one in self.ids]
+        self.ids: list[SourceId] = sorted(sources)
+        self.sizes = list(map(sources.__getitem__, self.ids))
         self._only_origin = _NO_ORIGIN
         """The origin of all sources where they have all numbers from 0 on, as they have but for merged segments."""
         self._positions: dict[SourceId, int] = {}

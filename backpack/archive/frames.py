@@ -47,8 +47,9 @@ _COMMIT: Final = Struct("<III")
 _CHANGE: Final = Struct("<HBBQQ")
 ONE: Final = Struct("<IIIHBBQQ")
 """`commit` and its `change`, when there is only one."""
-USUAL: Final = Struct(FRAME.format + "Q" + ONE.format.removeprefix("<"))
-"""The head of a frame, its checksum, and that."""
+USUAL: Final = Struct("<8sIIQQQQQIIIHHQQ")
+"""The head of a frame, its checksum, and `ONE`. What is the same in all frames of one whole new payload is one field
+each: the salt with `USUAL_KIND`, and `USUAL_FORM`."""
 
 COMMIT: Final = 1
 NOTE: Final = 2
@@ -58,6 +59,8 @@ WHOLE: Final = 1
 DETAIL: Final = 2
 KINDS: Final = ("pack", "delete", "quarantine", "release")
 KIND_CODES: Final = {kind: code for code, kind in enumerate(KINDS)}
+USUAL_KIND: Final = bytes((COMMIT, 0, 0, 0))
+USUAL_FORM: Final = KIND_CODES["pack"] | WHOLE << 8
 IS_LARGE: Final = 0x10
 """Set in the kind of a change to a large value."""
 

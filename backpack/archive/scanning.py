@@ -23,7 +23,8 @@ from backpack.archive.frames import (
     FRAME_SIZE,
     LOG_HEAD_SIZE_MAX,
     USUAL,
-    WHOLE,
+    USUAL_FORM,
+    USUAL_KIND,
     Frame,
     LogHead,
     damaged,
@@ -254,7 +255,7 @@ class Log:
         """`_take`, from there on, for the commits of one whole new payload each, which most are. It stops at the first
         frame that is another one, that goes on behind the window, or with which anything is not right: `_take` knows
         what. False when that is the first."""
-        salt, seed, known, stop = self.head.salt[:4], self.seed, texts.known, len(window)
+        commit, seed, known, stop = self.head.salt[:4] + USUAL_KIND, self.seed, texts.known, len(window)
         last_seq, next_source, last_sum, synced = self.last_seq, self.next_source, self.head_sum, self.synced_upto
         begin, start, came = at, self.stop - at, last_seq
         offsets: list[int] = []
@@ -267,10 +268,7 @@ class Log:
         try:
             while at + USUAL.size < stop:
                 (
-                    marker,
-                    kind,
-                    zero,
-                    zeros,
+                    head,
                     size,
                     previous,
                     seq,
@@ -282,7 +280,6 @@ class Log:
                     label_size,
                     first_source,
                     key_size,
-                    code,
                     form,
                     version,
                     payload_size,
@@ -292,13 +289,9 @@ class Log:
                 payload = text + label_size + key_size
                 end = body + size
                 if (
-                    marker != salt
-                    or kind != COMMIT
-                    or zero
-                    or zeros
+                    head != commit
                     or count != 1
-                    or form != WHOLE
-                    or code
+                    or form != USUAL_FORM
                     or not payload + payload_size == end <= stop
                     or not 0 < key_size <= KEY_SIZE_MAX
                     or not 0 < version < 1 << 62
