@@ -44,6 +44,10 @@ LEVEL_LAST: Final = 6
 """Of zstd, for the log that is sealed at closing: 2 to 3 % less, for twice the time, when nobody commits beside it."""
 
 
+LogEnd = tuple[int, int, int]
+"""The number of a log, its size, its last checksum: no two states of a store have the same."""
+
+
 class Files:
     """An archive with its files. One at a time changes which there are, and what he did is on disk when he returns."""
 
@@ -77,6 +81,8 @@ class Files:
         """Are the files another writer's from here on?"""
         self._unsynced: list[File] = []
         self._is_folder_unsynced = False
+        self._synced_end: LogEnd | None = None
+        """The end of the newest log when it was synced last."""
 
     def publish(self, manifest: Manifest) -> None:
         """Make it the manifest."""
@@ -114,7 +120,7 @@ class Files:
             infos.append(info)
         apply_notes(self._sealed_checkpoints, index.notes)
         newest = self.archive.parts[-1].origins[1]
-        if not is_last:
+        if not (is_last or self._is_all_synced()):
             self.syncer.sync()  # the manifest is going to say that the newest log is there
         manifest = replace(
             self.manifest,
@@ -287,11 +293,19 @@ class Files:
         self.folder.sync()
         return 0
 
+    def _is_all_synced(self) -> bool:
+        """Has nothing been written since the last sync? So it is while several logs are sealed at closing."""
+        writer = self.writer
+        assert writer is not None
+        with self._parts_lock:
+            is_settled = not self._unsynced and not self._is_folder_unsynced and self._synced_end == _end_of(writer)
+        return is_settled and writer.failure is None and self.archive.blobs.is_synced
+
     def _sync(self) -> int:
         """What the syncer calls."""
         writer = self.writer
         assert writer is not None
-        seq = writer.last_seq
+        seq, end = writer.last_seq, _end_of(writer)
         with self._parts_lock:
             files = [*self._unsynced, writer.file]
             is_folder_unsynced, self._is_folder_unsynced = self._is_folder_unsynced, False
@@ -311,7 +325,12 @@ class Files:
         with self._parts_lock:
             done = files[:-1]
             self._unsynced = [file for file in self._unsynced if file not in done]
+            self._synced_end = end
         return seq
+
+
+def _end_of(writer: Writer) -> LogEnd:
+    return writer.segment, writer.size, writer.head_sum
 
 
 def _file_of(segment: Segment) -> str:
