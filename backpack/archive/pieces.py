@@ -345,7 +345,7 @@ class Pieces:
 
     def _chunk(self, chunks: Chunks, name: bytes, number: int, checked: Callable[[bytes], "_Made"]) -> "_Made":
         place = chunks.place(number)
-        stored = self._read(place, name % number)
+        stored = self._read(place, name % number if self._is_covered else name)
         try:
             return checked(self._unpacked(stored, place.size))
         except (ValueError, IndexError) as error:
