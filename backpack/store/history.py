@@ -29,8 +29,12 @@ class History:
 
         `lost`: takes the errors of those that can't be read, which are passed over; without it the first one raises.
         """
-        if key is not None and self._archive is not None:
-            yield from self._archived(self._archive, key, stop, start, lost)
+        archived = self._archive
+        if key is not None and archived is not None:  # the archive has all, but for what a fork did itself
+            while stop > archived.head + 1 and (found := self._in_memory(key, stop, max(start, archived.head))):
+                yield found
+                stop = found.seq
+            yield from self._archived(archived, key, min(stop, archived.head + 1), start, lost)
             return
         while True:
             with self.lock:
@@ -42,6 +46,12 @@ class History:
                 return
             yield commit
             stop = seq
+
+    def _in_memory(self, key: str, stop: int, start: int) -> Commit | None:
+        """The newest commit in memory before `stop` and behind `start` that changed the key."""
+        with self.lock:
+            seq = self._previous(key, stop)
+            return self._engine.commit_at(seq) if seq > start else None
 
     def last_before(self, seq: int) -> int:
         """The newest commit before `seq` that can be read; 0 if there is none."""

@@ -63,6 +63,28 @@ def test_its_history_has_no_commit_of_the_other_store(at: int | None) -> None:
 
 
 @pytest.mark.parametrize("at", [None, 3])
+def test_the_history_of_a_key_has_what_the_fork_did_and_what_was_before_it(at: int | None) -> None:
+    bp, fork = forked(at)
+    fork.pack("page", "fork's")
+    fork.pack("new", "fork's")
+    fork.delete("page")
+    twin = fork.fork()
+    twin.pack("page", "twin's")
+    for one, seqs in ((fork, [6, 4, 1]), (twin, [7, 6, 4, 1])):
+        assert [commit.seq for commit in one.history("page")] == seqs
+        assert [commit.seq for commit in one.history("page", before=seqs[0], after=1)] == seqs[1:-1]
+        assert [commit.seq for commit in one.history("page", limit=1)] == seqs[:1]
+        assert [commit.seq for commit in one.history("new")] == [5]
+        assert [commit.seq for commit in one.history("other")] == []
+    assert [commit.seq for commit in fork.node("reader").history("page")] == [6, 4, 1]
+    fork.configure(max_commits=2, prune_percentage=0.5)
+    assert [commit.seq for commit in fork.history("page")] == [6, 1]
+    twin.close()
+    fork.close()
+    bp.close()
+
+
+@pytest.mark.parametrize("at", [None, 3])
 def test_who_set_a_value_that_it_releases_is_known(at: int | None) -> None:
     bp, fork = forked(at)
     fork.release("bad")
