@@ -98,7 +98,8 @@ class Remembered(View):
             return [key for key in pattern.select(self.engine.names) if self._shows(key)]
 
     def unreachable(self) -> list[Found]:
-        """Large values that nothing keeps, and purged ones. Cost: O(keys)."""
+        """Large values that nothing keeps, neither memory nor the past, and purged ones. Cost: O(keys), and a cold read
+        for each large value that memory has let go."""
         seq = self.seq
         missing = []
         with self.lock:
@@ -107,7 +108,7 @@ class Remembered(View):
                 if entry is None or type(entry) is bytes or type(entry) is Pieces:
                     continue
                 has_value = form_of(entry) is not None or isinstance(entry, Purged)
-                if has_value and isinstance(content_of(chain, entry, self), str):
+                if has_value and isinstance(self._content(chain, entry), str):
                     found = self._found(chain, chain.index_at(seq))
                     assert found is not None
                     missing.append(found)

@@ -123,6 +123,31 @@ def test_a_fork_of_a_pruned_store_keeps_what_is_there(tmp_path: Path) -> None:
     fork.close()
 
 
+@pytest.mark.parametrize("is_fork", [False, True])
+@pytest.mark.parametrize("is_released", [False, True])
+def test_a_copy_has_the_large_values_that_memory_has_let_go_of(
+    tmp_path: Path, *, is_fork: bool, is_released: bool
+) -> None:
+    value = bytes(range(256)) * 9
+    bp = opened_in(MemoryFolder())
+    bp.pack("large", value)
+    if is_released:
+        bp.quarantine("large", reason="doubt")
+        bp.release("large")
+    seq = bp.pack("other", 1).seq
+    source = bp.fork() if is_fork else bp
+    source.pack("large", 1)
+    source.pack("large", 2)
+    for at in (seq, 1):
+        with source.fork(at, path=tmp_path / f"copy{at}", unavailable="lost") as copy:
+            assert copy["large"] == copy.snapshot(1)["large"] == value
+            assert copy.version("large") == source.snapshot(at).item("large").version
+        twin = source.fork(at)
+        twin.pack("large", 3)
+        assert twin.fork(at)["large"] == twin.snapshot(at)["large"] == value
+    bp.close()
+
+
 def test_a_fork_of_an_opened_store_is_exported_with_what_came_before_it() -> None:
     bp = opened_in(MemoryFolder())
     fill(bp)
