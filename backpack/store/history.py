@@ -29,12 +29,8 @@ class History:
 
         `lost`: takes the errors of those that can't be read, which are passed over; without it the first one raises.
         """
-        archived = self._archive
-        if key is not None and archived is not None:  # the archive has all, but for what a fork did itself
-            while stop > archived.head + 1 and (found := self._in_memory(key, stop, max(start, archived.head))):
-                yield found
-                stop = found.seq
-            yield from self._archived(archived, key, min(stop, archived.head + 1), start, lost)
+        if key is not None and self._archive is not None:
+            yield from self._of_key(self._archive, key, stop, start, lost)
             return
         while True:
             with self.lock:
@@ -47,12 +43,6 @@ class History:
             yield commit
             stop = seq
 
-    def _in_memory(self, key: str, stop: int, start: int) -> Commit | None:
-        """The newest commit in memory before `stop` and behind `start` that changed the key."""
-        with self.lock:
-            seq = self._previous(key, stop)
-            return self._engine.commit_at(seq) if seq > start else None
-
     def last_before(self, seq: int) -> int:
         """The newest commit before `seq` that can be read; 0 if there is none."""
         if self._archive is None:
@@ -60,6 +50,29 @@ class History:
                 return self._engine.timeline.last_before(seq)
         commit = next(self.commits(None, seq, 0), None)
         return 0 if commit is None else commit.seq
+
+    def _of_key(self, archive: "Archive", key: str, stop: int, start: int, lost: "Faults | None") -> Iterator[Commit]:
+        """Those that changed a key. Memory is asked only where it may have what the archive has not: behind that is
+        what a fork did itself, before it what open snapshots hold though it was compacted away."""
+        first, behind = archive.first_seq, archive.head + 1
+        while stop > behind and (commit := self._remembered(key, stop, max(start, behind - 1))):
+            yield commit
+            stop = commit.seq
+        yield from self._archived(archive, key, min(stop, behind), max(start, first - 1), lost)
+        stop = min(stop, first)
+        while stop > start + 1:
+            commit = self._remembered(key, stop, start)
+            before = start if commit is None else commit.seq
+            yield from self._archived(archive, key, stop, before, lost)
+            if commit is not None:
+                yield commit
+            stop = before
+
+    def _remembered(self, key: str, stop: int, start: int) -> Commit | None:
+        """The newest commit in memory before `stop` and behind `start` that changed the key."""
+        with self.lock:
+            seq = self._previous(key, stop)
+            return self._engine.commit_at(seq) if seq > start else None
 
     def _archived(
         self, archive: "Archive", key: str | None, stop: int, start: int, lost: "Faults | None"

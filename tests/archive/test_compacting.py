@@ -328,6 +328,25 @@ def test_a_checkpoint_of_a_commit_that_only_a_snapshot_has_is_refused() -> None:
             bp.checkpoint("late", at=20)
 
 
+def test_the_history_of_a_key_has_the_commits_that_open_snapshots_and_checkpoints_keep() -> None:
+    large = Limits(max_value_size=1000, max_history_size=10**7)
+    with opened_in(MemoryFolder(), limits=large) as bp:
+        for number in range(1, 51):
+            bp.pack("odd" if number % 2 else "even", "value" * 40)
+        held = [bp.snapshot(seq) for seq in (3, 7, 8)]
+        for seq in (5, 9):
+            bp.checkpoint(f"at {seq}", at=seq)
+        first = bp.compact(keep_commits=5).first_seq
+        whole = [commit.seq for commit in bp.history()]
+        assert whole == [*range(50, first - 1, -1), 9, 8, 7, 5, 3]
+        assert [commit.seq for commit in bp.history("odd")] == [seq for seq in whole if seq % 2]
+        assert [commit.seq for commit in bp.history("even")] == [seq for seq in whole if not seq % 2]
+        assert [commit.seq for commit in bp.history("odd", before=9, after=3)] == [7, 5]
+        held.clear()
+        bp.configure(max_history_size=100)
+        assert [commit.seq for commit in bp.history("odd")][-2:] == [9, 5]
+
+
 @pytest.mark.parametrize("has_checkpoint", [False, True])
 def test_an_open_snapshot_loses_the_large_values_that_the_disk_alone_had(has_checkpoint: bool) -> None:
     large = Limits(max_value_size=1000, max_history_size=10**7)
