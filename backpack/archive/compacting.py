@@ -164,12 +164,15 @@ def needed_by(segments: Sequence[Segment], is_left_out: Callable[[Change], bool]
 
 
 def needed_in_logs(archive: Archive) -> set[SourceId]:
-    """The sources that the values in logs which are not sealed yet are cut from. Cost: reading these logs."""
+    """The sources that the values in logs which are not sealed yet are cut from. Cost: reading these logs.
+
+    Up to the head of the archive: the newest commit of a log is known once it was read."""
+    stop = archive.head + 1
     return {
         (origin, number)
         for part in archive.parts
         if not isinstance(part, Segment)
-        for row in part.commits(part.last_seq + 1, 0)
+        for row in part.commits(stop, 0)
         for change in row.changes
         if change.value is not None
         for origin, number, _, _ in change.value.cuts

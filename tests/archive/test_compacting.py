@@ -11,6 +11,8 @@ import backpack
 import backpack.archive.files
 from backpack import Backpack, CommitPrunedError, InvalidArgumentError
 from backpack.archive.archive import Archive
+from backpack.archive.retention import Retention
+from backpack.archive.verifying import verified
 from backpack.core.limits import Limits
 from backpack.storage.memory import MemoryFolder
 
@@ -135,7 +137,7 @@ def test_an_archive_is_kept_below_a_size_as_it_grows() -> None:
     bp = opened_in(folder)
     opened = bp._opened
     assert opened is not None
-    opened.retention = backpack.archive.compacting.Retention(max_archive_size=20_000)
+    opened.retention = Retention(max_archive_size=20_000)
     opened.tend = bp._tend
     chance = random.Random(2)
     for number in range(1000):
@@ -210,6 +212,31 @@ def test_the_newest_commit_stays_whatever_the_limit(limits: dict[str, float], va
         bp.close()
         bp = opened_in(folder)
     assert bp.head == head and next(iter(bp.history())) == head
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_what_a_log_that_was_not_read_yet_is_cut_from_stays(*, is_read: bool) -> None:
+    value = random.Random(5).randbytes(900)
+    folder = MemoryFolder()
+    with opened_in(folder) as bp:
+        bp.pack("key", value)
+        bp.pack("key", "another")
+        bp.restore(1)
+        bp.pack("key", "another")
+        opened = bp._opened
+        assert opened is not None
+        opened._roll()
+        opened.drain()
+        first = bp.pack("other", 1).seq
+        bp.restore(1, keys=["key"])  # in the second log, cut from what the first one has
+        if is_read:
+            assert opened.archive.row(opened.archive.head) is not None
+        opened.retention = Retention(keep_commits=1)
+        bp._tend()
+        assert opened.archive.first_seq == first
+    assert verified(folder).ok
+    with opened_in(folder) as bp:
+        assert bp["key"] == value
 
 
 def test_a_size_counts_the_blobs_that_go_with_old_commits() -> None:
