@@ -13,9 +13,9 @@ from backpack.archive.content import Change, facts_of
 from backpack.archive.dormant import Dormant
 from backpack.archive.finding import Finding, Replaced
 from backpack.archive.frames import damaged
+from backpack.archive.living import Living
 from backpack.archive.parts import Part
 from backpack.archive.placing import Placer
-from backpack.archive.twins import Twins
 from backpack.archive.writing import Writer
 from backpack.blobs.store import Blobs
 from backpack.core.commit import Label, RawChange
@@ -38,11 +38,11 @@ class Archive(Finding):
     ) -> None:
         super().__init__(blobs, parts, placer, writer, first_seq)
         self.dormant = Dormant(None, {})
-        self.loaded: WeakSet[Any] = WeakSet()
+        self.loaded: Living[Any] = Living()
         """States that have bytes in memory which a purge has to reach."""
         self.erasures = 0
         """How many purges have come to these states so far."""
-        self.twins = Twins()
+        self.twins: Living[Archive] = Living()
         """What forks read of it: the blobs that they point to stay."""
         self._lender: Archive | None = None
         """Large values of an engine over this may be read from there: the two engines share them."""

@@ -6,10 +6,10 @@ A long value is not read when it is asked for: its parts know where they stand a
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final
-from weakref import WeakSet
 
 from backpack.archive.content import BLOB, OWN, Change, Value
 from backpack.archive.frames import damaged
+from backpack.archive.living import Living
 from backpack.archive.parts import Part, Parts
 from backpack.archive.placing import Placer
 from backpack.archive.reading import OpenBlobs, checked_blob, reader_of
@@ -62,7 +62,7 @@ class Values(Parts):
         super().__init__(parts, writer, first_seq)
         self.blobs = blobs
         self.placer = placer
-        self._on_disk: WeakSet[Stored] = WeakSet()
+        self._on_disk: Living[Stored] = Living()
         """What memory has of large values and has not read."""
 
     @property

@@ -75,7 +75,7 @@ def erase(store: "Lasting", pattern: Pattern, dry_run: bool, sight: Sight | None
             freed = opened.erase(erased, upto)
     if archive is not None and erased:
         archive.erasures += 1
-        for state in list(archive.loaded):
+        for state in archive.loaded:
             state.forget(erased)
     if opened is not None and not dry_run:
         opened.discard_aside()
