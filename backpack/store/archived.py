@@ -12,7 +12,6 @@ from backpack.core.commit import Commit
 from backpack.core.engine import Engine
 from backpack.core.patterns import Pattern
 from backpack.core.payload import Content, join
-from backpack.errors import CorruptionError
 from backpack.store.state import Found, State, nothing
 
 _CANDIDATES_MAX: Final = 10_000
@@ -176,9 +175,8 @@ class Archived:
         self._check_open()
         try:
             return self._archive.content_of(change)
-        except CorruptionError:
-            self._check()  # it may have left meanwhile
-            raise
+        finally:
+            self._check()  # it may have left meanwhile; if not, blobs of what was just made stay
 
 
 _Loaded = tuple[int, str, int, int, bool, bytes | str]

@@ -374,6 +374,24 @@ def test_the_history_of_a_key_has_the_commits_that_open_snapshots_and_checkpoint
         assert [commit.seq for commit in bp.history("odd")][-2:] == [9, 5]
 
 
+def test_a_loaded_snapshot_keeps_what_it_loaded_and_tells_of_large_values_that_its_commit_has_gone() -> None:
+    folder = MemoryFolder()
+    with opened_in(folder) as bp:
+        bp.update({"large": random.Random(6).randbytes(5000), "small": 1})
+    with opened_in(folder) as bp:
+        loaded, lazy = bp.snapshot(1), bp.snapshot(1)
+        loaded.load()
+        bp.update({"large": 2, "small": 2})
+        bp.compact()
+        for number in range(3):
+            bp.pack("small", number)
+            bp.compact(keep_commits=1)
+        assert loaded["small"] == 1
+        for snapshot, key in ((loaded, "large"), (lazy, "large"), (lazy, "small")):
+            with pytest.raises(CommitPrunedError, match="oldest left is seq="):
+                _ = snapshot[key]
+
+
 @pytest.mark.parametrize("has_checkpoint", [False, True])
 def test_an_open_snapshot_loses_the_large_values_that_the_disk_alone_had(has_checkpoint: bool) -> None:
     large = Limits(max_value_size=1000, max_history_size=10**7)
