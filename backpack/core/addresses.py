@@ -58,6 +58,15 @@ def resolve(engine: "Engine", at: At | None) -> int:
     return seq
 
 
+def resolve_whole(engine: "Engine", at: At | None) -> int:
+    """The same of a commit that a copy can begin with: `CommitPrunedError` where the past of the engine has lost it and
+    open snapshots alone hold what memory has of it."""
+    seq = resolve(engine, at)
+    if engine.past is not None and 0 < seq < engine.past.first_seq and not engine.past.has(seq):
+        raise pruned_error(engine, at.id if isinstance(at, Commit) else at, seq)
+    return seq
+
+
 def pruned_error(engine: "Engine", at: Any, seq: int | None = None) -> CommitPrunedError:
     """The error for a commit that has left for good."""
     oldest = engine.timeline.first if engine.past is None else engine.past.first_seq

@@ -13,7 +13,7 @@ from backpack.archive.finding import Replaced
 from backpack.archive.manifest import CLEAN, MANIFEST, Manifest, publish_manifest
 from backpack.archive.opening import BLOBS, LOCK
 from backpack.blobs.store import Blobs
-from backpack.core.addresses import At, resolve
+from backpack.core.addresses import At, resolve_whole
 from backpack.core.engine import Engine
 from backpack.core.ids import Epoch
 from backpack.core.limits import Limits
@@ -95,7 +95,7 @@ def fork_to(
 ) -> Backpack:
     """A fork that is an opened store in a directory of its own. `substitute`: see `replacements`."""
     with store._lock:
-        seq = resolve(store._engine, at)
+        seq = resolve_whole(store._engine, at)
         if at is not None:
             store._engine.timeline.touch(seq)
         state = store._state(seq)

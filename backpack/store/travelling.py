@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from backpack.archive.archive import engine_over
 from backpack.codec import pack_value
-from backpack.core.addresses import At, pruned_error, required, resolve
+from backpack.core.addresses import At, pruned_error, required, resolve, resolve_whole
 from backpack.core.commit import Commit, Label
 from backpack.core.forking import fork
 from backpack.core.ids import Epoch
@@ -89,7 +89,7 @@ class Travelling(Packing):
 
             return fork_to(self, at, path, key, substitute)
         with self._lock:
-            seq = resolve(self._engine, at)
+            seq = resolve_whole(self._engine, at)
             if at is not None:
                 self._engine.timeline.touch(seq)
             if self._archive is not None and (self._opened is not None or not self._engine.timeline.has(seq)):

@@ -392,6 +392,30 @@ def test_a_loaded_snapshot_keeps_what_it_loaded_and_tells_of_large_values_that_i
                 _ = snapshot[key]
 
 
+def test_a_fork_at_a_commit_that_only_a_snapshot_has_is_refused(tmp_path: Path) -> None:
+    with opened_in(MemoryFolder()) as bp:
+        for number in range(50):
+            bp.pack(f"key.{number % 5}", "value" * 40)
+        held = [bp.snapshot(seq) for seq in (20, 21)]
+        bp.checkpoint("kept", at=21)
+        states = [snapshot.to_dict() for snapshot in held]
+        bp.compact(keep_commits=5)
+        assert [snapshot.to_dict() for snapshot in held] == states
+        commit = bp.commit(20)
+        for fork in (
+            lambda: bp.fork(20),
+            lambda: bp.fork(commit, path=tmp_path / "copy"),
+            lambda: bp.replay(20),
+            held[0].fork,
+        ):
+            with pytest.raises(CommitPrunedError, match="oldest left is seq="):
+                fork()
+        assert not (tmp_path / "copy").exists()
+        assert bp.fork(21) == bp.fork("kept", path=tmp_path / "copy") == held[1].fork() == states[1]
+        bp.restore(20)
+        assert bp == states[0]
+
+
 @pytest.mark.parametrize("has_checkpoint", [False, True])
 def test_an_open_snapshot_loses_the_large_values_that_the_disk_alone_had(has_checkpoint: bool) -> None:
     large = Limits(max_value_size=1000, max_history_size=10**7)
