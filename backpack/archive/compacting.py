@@ -47,6 +47,8 @@ Runs = list[tuple[Part, int]]
 def _runs(archive: Archive) -> Runs:
     """The parts that have commits, each with its newest one. A log may not have been looked at yet."""
     parts = archive.parts
+    if not parts:  # none is left beside a store without a commit
+        return []
     lasts = [*(part.first_seq - 1 for part in parts[1:]), archive.head]
     return [(part, last) for part, last in zip(parts, lasts, strict=True) if part.first_seq <= last]
 

@@ -121,6 +121,14 @@ def test_a_dry_run_changes_nothing() -> None:
     assert bp.compact(keep_commits=100).commits >= report.commits
 
 
+@pytest.mark.parametrize("limits", [{}, {"max_archive_size": 1}, {"keep_commits": 1}, {"keep_days": 1}])
+def test_of_a_store_without_a_commit_nothing_goes(limits: dict[str, Any]) -> None:
+    with opened_in(MemoryFolder()) as bp:
+        for dry_run in (True, False):
+            report = bp.compact(**limits, dry_run=dry_run)
+            assert (report.commits, report.size, report.first_seq) == (0, 0, 1)
+
+
 def test_blobs_that_nothing_points_to_go_and_others_stay() -> None:
     folder = MemoryFolder()
     bp, states = filled(folder)
