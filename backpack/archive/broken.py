@@ -63,6 +63,9 @@ class Lost:
     def last_seq(self) -> int:
         return self.hole.last_seq
 
+    def count_before(self, seq: int) -> int:
+        return 0
+
     def keyframe_seq_of(self, key: str) -> int:
         raise self.hole.error()
 

@@ -6,13 +6,14 @@ its own (the tail grows while it is read) it guards itself.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from backpack.archive.content import Change, CommitRow
 from backpack.archive.dormant import Columns, Newest
 from backpack.archive.scanning import Log
 from backpack.archive.writing import Writer, log_name
-from backpack.errors import ClosedError
+from backpack.errors import ClosedError, CorruptionError
 
 
 class Part(Protocol):
@@ -30,6 +31,7 @@ class Part(Protocol):
     def has_keyframe(self) -> bool: ...
     @property
     def size(self) -> int: ...
+    def count_before(self, seq: int, /) -> int: ...
     def keyframe_seq_of(self, key: str, /) -> int: ...
     def lacks(self, hashed: int, /) -> bool: ...
     def find(self, key: str, seq: int, /) -> Change | None: ...
@@ -125,7 +127,13 @@ class Parts:
                 count += max(part.first_seq - expected, 0)
                 if isinstance(part, Log):  # it has none missing, and may be growing
                     return count
-                count += part.last_seq - part.first_seq + 1 - part.commit_count
+                first = part.first_seq
+                there = part.commit_count
+                if first < self.first_seq:  # what a compaction left, and commits behind it, were merged
+                    first = self.first_seq
+                    with suppress(CorruptionError):  # told to who reads it; until then none is missing
+                        there = max(there - part.count_before(first), 0)
+                count += max(part.last_seq - first + 1 - there, 0)
                 expected = part.last_seq + 1
         return count
 

@@ -209,6 +209,10 @@ class Log:
     def commit_count(self) -> int:
         return len(self._frames)
 
+    def count_before(self, seq: int) -> int:
+        """How many of its commits come before that one: none is missing."""
+        return max(0, min(seq, self.last_seq + 1) - self.first_seq)
+
     @property
     def origins(self) -> tuple[int, int]:
         """The numbers of the segments whose sources stand here: one."""

@@ -36,7 +36,7 @@ _NOTHING: Final = (0, -1, -1, -1)
 class Segment:
     """One sealed segment."""
 
-    __slots__ = ("_found", "pieces")
+    __slots__ = ("_counted", "_found", "pieces")
 
     def __init__(
         self, file: PooledFile, cache: Cache, covers: Covers, store_id: bytes, *, end: int | None = None
@@ -44,6 +44,8 @@ class Segment:
         """Reads the two ends; `CorruptionError` when they are not those of a segment of this store. `end`: see
         `Pieces`."""
         self.pieces = Pieces(file, cache, covers, store_id, end=end)
+        self._counted = (0, 0)
+        """What `count_before` was asked last, and answered."""
         self._found = _NOTHING
         """`(origin, number, start, stop)` of the source that was found last. Replaced as a whole, so any thread may."""
 
@@ -248,6 +250,12 @@ class Segment:
         """`(seq, time, label)` of the same commits, without their changes: much cheaper."""
         for page, at in self._positions(stop, start, accept):
             yield page.seqs[at], page.times[at], page.labels[page.numbers[at]]
+
+    def count_before(self, seq: int) -> int:
+        """How many of its commits come before that one. Cost: their pages, the first time."""
+        if self._counted[0] != seq:
+            self._counted = (seq, sum(1 for _ in self._positions(seq, 0, None)))
+        return self._counted[1]
 
     def ascending(self) -> Iterator[tuple[CommitRow, list[int]]]:
         """Every commit, oldest first, and the numbers of its changes in the order of `rows`."""

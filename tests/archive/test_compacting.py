@@ -129,6 +129,29 @@ def test_of_a_store_without_a_commit_nothing_goes(limits: dict[str, Any]) -> Non
             assert (report.commits, report.size, report.first_seq) == (0, 0, 1)
 
 
+def test_what_is_left_of_old_commits_counts_as_none_when_it_is_merged() -> None:
+    folder = MemoryFolder()
+    bp, _ = filled(folder, 100)
+    bp.checkpoint("kept", at=10)
+    bp.compact(keep_commits=60)
+    opened = bp._opened
+    assert opened is not None
+    before = len(list(bp.history()))
+    assert opened.merge_below(1 << 30)
+    base = opened.archive.parts[0]
+    assert base.first_seq < opened.archive.first_seq <= base.last_seq
+    for _ in range(2):
+        archive, usage = bp._archive, bp.memory_usage()
+        assert archive is not None
+        assert usage.commits_archived + usage.commits_in_memory == before == len(list(bp.history()))
+        assert usage.commits_pruned == archive.first_seq - 2
+        assert (archive.has(10), archive.has(archive.first_seq - 1), archive.missing_count) == (True, False, 0)
+        assert bp.compact(keep_commits=1000).commits == 0
+        bp.close()
+        bp = opened_in(folder)
+    bp.close()
+
+
 def test_blobs_that_nothing_points_to_go_and_others_stay() -> None:
     folder = MemoryFolder()
     bp, states = filled(folder)
