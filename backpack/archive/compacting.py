@@ -81,9 +81,14 @@ def sealed(archive: Archive) -> list[Segment]:
     return [part for part in archive.parts if isinstance(part, Segment)]
 
 
-def based(archive: Archive, boundary: int, checkpoints: Iterable[int]) -> tuple[list[Segment], Contents, set[int]]:
-    """`(the segments that go, what stands in their place, the checkpoints among their commits)`."""
+def based(
+    archive: Archive, boundary: int, checkpoints: Iterable[int]
+) -> tuple[list[Segment], Contents, set[int]] | None:
+    """`(the segments that go, what stands in their place, the checkpoints among their commits)`; None when none goes:
+    the first may have been merged with those behind it since the boundary was chosen."""
     going = [segment for segment in sealed(archive) if segment.last_seq < boundary]
+    if not going:
+        return None
     staying = [segment for segment in sealed(archive) if segment.last_seq >= boundary]
     pinned = {seq for seq in checkpoints if 0 < seq < boundary}
     kept: set[tuple[str, int]] = set()

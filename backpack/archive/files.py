@@ -191,9 +191,10 @@ class Files:
         `settle` was called before, and all logs but the newest are sealed.
         """
         with self.rewrite():
-            going, contents, pinned = based(self.archive, boundary, checkpoints)
-            if not going:
+            found = based(self.archive, boundary, checkpoints)
+            if found is None:
                 return 0
+            going, contents, pinned = found
             keyframe = keyframe_at(self.archive, boundary - 1)
             info, base = self._made(self._new_name(contents), contents, keyframe)
             leaving = {id(segment) for segment in going}

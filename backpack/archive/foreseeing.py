@@ -80,14 +80,14 @@ class Beside:
             pass
         boundary = max(boundary, first_kept(archive, retention, now_ns))
         size, digests = 0, set[bytes]()
-        if boundary > archive.first_seq:
-            going, contents, pinned = based(archive, boundary, checkpoints)
-            if going:
-                recorded = replace(contents, commits=_recorded(contents, digests))
-                size = sum(map(len, self._sealed(recorded, keyframe_at(archive, boundary - 1))))
-                staying = [part for part in archive.parts if all(part is not segment for segment in going)]
-                archive.first_seq, archive.kept = boundary, pinned
-                archive.set_parts(staying)
+        found = based(archive, boundary, checkpoints) if boundary > archive.first_seq else None
+        if found is not None:
+            going, contents, pinned = found
+            recorded = replace(contents, commits=_recorded(contents, digests))
+            size = sum(map(len, self._sealed(recorded, keyframe_at(archive, boundary - 1))))
+            staying = [part for part in archive.parts if all(part is not segment for segment in going)]
+            archive.first_seq, archive.kept = boundary, pinned
+            archive.set_parts(staying)
         size += self._head_size + sum(part.size for part in archive.parts)
         for digest in blobs_in_use(archive) | digests:
             with suppress(CorruptionError):  # it is missing

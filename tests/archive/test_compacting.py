@@ -152,6 +152,21 @@ def test_what_is_left_of_old_commits_counts_as_none_when_it_is_merged() -> None:
     bp.close()
 
 
+def test_segments_that_are_merged_after_it_was_chosen_what_goes_stay() -> None:
+    bp, states = filled(MemoryFolder(), 100)
+    opened = bp._opened
+    assert opened is not None
+    opened._roll()
+    opened.drain()
+    boundary = opened.archive.parts[1].first_seq
+    assert opened.merge_below(1 << 30)
+    assert opened.archive.parts[0].last_seq >= boundary
+    assert opened.rebase(boundary, ()) == 0
+    assert opened.archive.first_seq == 1
+    assert_says(bp, states)
+    bp.close()
+
+
 def test_blobs_that_nothing_points_to_go_and_others_stay() -> None:
     folder = MemoryFolder()
     bp, states = filled(folder)
