@@ -20,7 +20,7 @@ STRIDE = int(os.environ.get("BACKPACK_INTERRUPT_STRIDE", "3"))
 FIRST = {"pack": 1, "append": 2, "transact": 3}
 """At which line it begins, so that every line is tried with something."""
 
-TRACED = ("/archive/writing.py", "/archive/archive.py", "/archive/placing.py")
+TRACED = ("/archive/journal.py", "/archive/writing.py", "/archive/placing.py")
 
 
 def pack(bp: Backpack) -> None:
