@@ -95,7 +95,7 @@ class Gathered:
         run.keys += map(_key_of, known)
         run.versions.extend(versions)
         self.rows.append(run)
-        self.wholes.update(zip(range(first_source, first_source + len(times)), payloads, strict=False))
+        self.wholes.update(zip(range(first_source, first_source + len(times)), payloads, strict=True))
 
 
 _Known = tuple[int, Label, str, "array[int]"]
@@ -141,6 +141,7 @@ class Log:
         "_covers",
         "_frames",
         "_goal",
+        "_is_torn",
         "_lock",
         "_recent",
         "_recent_body",
@@ -166,6 +167,8 @@ class Log:
         self._cover: Cover = covers.known(b"log:%d" % head.segment, head.cover_header)
         self._lock = RLock()
         self._goal: Callable[[], int] = _nowhere
+        self._is_torn = False
+        """Is it being read on? Else a Ctrl-C came between two columns, and what they say may differ."""
         self.stop = head.size
         """Everything before it was read and is right."""
         self.head_sum = head.previous
@@ -261,7 +264,7 @@ class Log:
         what. False when that is the first."""
         commit, seed, known, stop = self.head.salt[:4] + USUAL_KIND, self.seed, texts.known, len(window)
         last_seq, next_source, last_sum, synced = self.last_seq, self.next_source, self.head_sum, self.synced_upto
-        begin, start, came = at, self.stop - at, last_seq
+        start, came = self.stop - at, last_seq
         offsets: list[int] = []
         times: list[int] = []
         starts: list[int] = []
@@ -269,73 +272,71 @@ class Log:
         versions: list[int] = []
         founds: list[_Known] = []
         payloads: list[bytes] = []
-        try:
-            while at + USUAL.size < stop:
-                (
-                    head,
-                    size,
-                    previous,
-                    seq,
-                    time_ns,
-                    synced_upto,
-                    body_sum,
-                    head_sum,
-                    count,
-                    label_size,
-                    first_source,
-                    key_size,
-                    form,
-                    version,
-                    payload_size,
-                ) = USUAL.unpack_from(window, at)
-                body = at + FRAME_SIZE
-                text = at + USUAL.size
-                payload = text + label_size + key_size
-                end = body + size
-                if (
-                    head != commit
-                    or count != 1
-                    or form != USUAL_FORM
-                    or not payload + payload_size == end <= stop
-                    or not 0 < key_size <= KEY_SIZE_MAX
-                    or not 0 < version < 1 << 62
-                    or first_source != next_source
-                    or seq != last_seq + 1
-                    or previous != last_sum & 0xFFFFFFFF
-                    or xxh3_64_intdigest(window[at : at + FRAME.size], seed) != head_sum
-                    or xxh3_64_intdigest(window[body:end], seed) != body_sum
-                ):
+        while at + USUAL.size < stop:
+            (
+                head,
+                size,
+                previous,
+                seq,
+                time_ns,
+                synced_upto,
+                body_sum,
+                head_sum,
+                count,
+                label_size,
+                first_source,
+                key_size,
+                form,
+                version,
+                payload_size,
+            ) = USUAL.unpack_from(window, at)
+            body = at + FRAME_SIZE
+            text = at + USUAL.size
+            payload = text + label_size + key_size
+            end = body + size
+            if (
+                head != commit
+                or count != 1
+                or form != USUAL_FORM
+                or not payload + payload_size == end <= stop
+                or not 0 < key_size <= KEY_SIZE_MAX
+                or not 0 < version < 1 << 62
+                or first_source != next_source
+                or seq != last_seq + 1
+                or previous != last_sum & 0xFFFFFFFF
+                or xxh3_64_intdigest(window[at : at + FRAME.size], seed) != head_sum
+                or xxh3_64_intdigest(window[body:end], seed) != body_sum
+            ):
+                break
+            found = known.get(window[text:payload])
+            if found is None or found[0] != key_size:
+                found = texts.read(window[text:payload], key_size)
+                if found is None:
                     break
-                found = known.get(window[text:payload])
-                if found is None or found[0] != key_size:
-                    found = texts.read(window[text:payload], key_size)
-                    if found is None:
-                        break
-                found[3].append(seq)
-                offsets.append(start + at)
-                times.append(time_ns)
-                starts.append(payload - body)
-                sizes.append(payload_size)
-                if gathered is not None:
-                    versions.append(version)
-                    founds.append(found)
-                    payloads.append(window[payload:end])
-                if synced_upto > synced:
-                    synced = synced_upto
-                last_sum, next_source, last_seq, at = head_sum, first_source + 1, seq, end
-                if gathered is not None and not seq % _STEP:
-                    gathered.pause()
-        finally:
-            count = last_seq - came  # an interrupt may have come between two columns
-            if count:
-                if gathered is not None:
-                    gathered.add(came + 1, self.next_source, times[:count], founds[:count], versions[:count], payloads)
-                self.sources.add_all(offsets[:count], starts[:count], sizes[:count])
-                self._frames.extend(offsets[:count])
-                self._times.extend(times[:count])
-                self.next_source, self.last_seq, self.head_sum = next_source, last_seq, last_sum
-                self.synced_upto, self.stop = synced, start + at
-        return at > begin
+            found[3].append(seq)
+            offsets.append(start + at)
+            times.append(time_ns)
+            starts.append(payload - body)
+            sizes.append(payload_size)
+            if gathered is not None:
+                versions.append(version)
+                founds.append(found)
+                payloads.append(window[payload:end])
+            if synced_upto > synced:
+                synced = synced_upto
+            last_sum, next_source, last_seq, at = head_sum, first_source + 1, seq, end
+            if gathered is not None and not seq % _STEP:
+                gathered.pause()
+        if last_seq == came:
+            return False
+        if gathered is not None:
+            gathered.add(came + 1, self.next_source, times, founds, versions, payloads)
+        self.sources.add_all(offsets, starts, sizes)
+        self._frames.extend(offsets)
+        self._times.extend(times)
+        self.next_source, self.last_seq, self.head_sum = next_source, last_seq, last_sum
+        self.synced_upto, self.stop = synced, start + at
+        return True
 
     def row(self, offset: int, frame: Frame, body: bytes) -> CommitRow:
         """The commit in a frame that was indexed."""
@@ -372,34 +373,50 @@ class Log:
     def _take_over(self, other: "Log") -> None:
         """Have the index of another one."""
         for name in Log.__slots__:
-            if name not in ("_lock", "_goal"):
+            if name not in ("_lock", "_goal", "_is_torn"):
                 setattr(self, name, getattr(other, name))
 
     def catch_up(self) -> None:
         """Take in what was written. `CorruptionError` when the disk says something else."""
         goal = self._goal()
-        if self.stop < goal:
+        if self.stop < goal or self._is_torn:
             with self._lock:
-                fault = self.scan(goal) if self.stop < goal else None
+                fault = self._read_on(goal) if self.stop < goal or self._is_torn else None
             if fault is not None:
                 raise damaged(self.file.name, fault.offset, fault.reason)
 
     def forget_behind(self, offset: int) -> None:
         """A commit that may have been indexed has been cut off again."""
         with self._lock:
-            if self.stop <= offset:
-                return
-            fresh = self.fresh()
-            fault = fresh.scan(offset)
-            if fault is not None:
-                raise damaged(self.file.name, fault.offset, fault.reason)
-            self._take_over(fresh)
+            fault = self._read_anew(offset) if self.stop > offset or self._is_torn else None
+        if fault is not None:
+            raise damaged(self.file.name, fault.offset, fault.reason)
 
     def kept_behind(self, offset: int, boot: int) -> int:
         """The newest commit that was on disk for good, by what the frames behind a bad one say; `boot` is when the
         machine began to run. If this log was begun after that, no write to it can have been lost: then it is the newest
         commit in them."""
         return kept_behind(self.file, self.head, offset, is_all=bool(boot) and self.head.boot == boot)
+
+    def _read_on(self, goal: int) -> Fault | None:
+        """`scan`, for a log that others read; from the beginning where that was interrupted before."""
+        if self._is_torn:
+            return self._read_anew(goal)
+        self._is_torn = True
+        fault = self.scan(goal)
+        self._is_torn = False
+        return fault
+
+    def _read_anew(self, stop: int) -> Fault | None:
+        """Have the index of what stands before that offset; where there is a fault, nothing is read before that is
+        gone."""
+        self._is_torn = True
+        fresh = self.fresh()
+        fault = fresh.scan(stop)
+        if fault is None:
+            self._take_over(fresh)
+            self._is_torn = False
+        return fault
 
     def _take(self, frame: Frame, covered: bytes, gathered: "Gathered | None") -> str:
         """Index a frame; or why it can't be."""

@@ -1,6 +1,6 @@
 """Logs of usual commits are sealed by columns: to the same bytes as by rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -65,32 +65,6 @@ def test_a_frame_over_the_edge_of_what_is_read_at_once_stays_in_a_run(monkeypatc
     _, windows = gathered(log)
     assert all(isinstance(run, UsualRun) for run in windows.commits) and len(list(windows.commits)) > 10
     assert sealed(windows, by_rows=False) == sealed(whole, by_rows=False)
-
-
-def test_an_interrupted_scan_has_all_it_took_and_goes_on_behind_it() -> None:
-    class Interrupted(Exception):
-        pass
-
-    bp = packed((450,))
-    log = log_of(bp)
-    log.catch_up()
-    for stop in (16, 448, 464, 800):
-        fresh, paused_at = log.fresh(), iter(range(16, COUNT, 16))
-
-        def pause(stop: int = stop, paused_at: Iterator[int] = paused_at) -> None:
-            if next(paused_at) == stop:
-                raise Interrupted
-
-        with pytest.raises(Interrupted):
-            fresh.scan(log.goal, scanning.Gathered(pause))
-        assert fresh.last_seq == stop == fresh.commit_count and fresh.stop == log.offset_of(stop + 1)
-        assert fresh.scan(log.goal) is None
-        assert fresh.rows == log.rows and fresh.sources.sizes() == log.sources.sizes()
-        assert (fresh.last_seq, fresh.head_sum, fresh.next_source) == (log.last_seq, log.head_sum, log.next_source)
-        assert [fresh.commit(seq).time_ns for seq in (1, stop, COUNT)] == [  # type: ignore[union-attr]
-            log.commit(seq).time_ns  # type: ignore[union-attr]
-            for seq in (1, stop, COUNT)
-        ]
 
 
 def test_nothing_is_to_be_synced_between_a_sync_and_the_next_write() -> None:
