@@ -202,7 +202,7 @@ class Syncer:
     def _call(self, turn: Turn) -> None:
         """Call the flusher, in the thread of a loop, unless a thread has synced for them meanwhile."""
         with self._mutex:
-            del self._gathering[turn.loop]
+            self._gathering.pop(turn.loop, None)  # none where an interrupt came; a later turn has its own call to come
             if self._is_reached(turn.goal()):
                 self._resolve(turn, None)
                 return
@@ -259,8 +259,8 @@ class Syncer:
 
     def _resolve(self, turn: Turn, error: Exception | None) -> None:
         """What `_release` does, in the thread of the loop."""
-        waits, turn.waits = turn.waits, []
-        for wait in waits:
+        late: list[Wait] = []
+        for wait in turn.waits:
             future, seq, round_ = wait
             if future.done():
                 continue
@@ -270,7 +270,8 @@ class Syncer:
                 # to each its own: a traceback grows wherever the error is raised
                 future.set_exception(copy(error) if isinstance(error, BackpackError) else error)
             else:  # it came while the others were being served before their loop had called: its call is to come
-                turn.waits.append(wait)
+                late.append(wait)
+        turn.waits = late  # at once: the flusher may be asking for the goal
 
 
 def _nothing(_: int) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 
@@ -191,3 +192,50 @@ def test_who_begins_to_wait_while_join_serves_the_others_is_served_by_its_own_ca
     asyncio.run(close_beside())
     syncer.join()
     assert told == [2]
+
+
+def test_the_goal_of_a_turn_is_never_less_than_what_those_wait_for_who_are_not_served() -> None:
+    syncer = Syncer(lambda: 1, 1)
+    loop = asyncio.new_event_loop()
+    turn = Turn(loop)
+    goals: list[tuple[int, int]] = []
+
+    class Served(asyncio.Future[None]):
+        def set_result(self, result: None, /) -> None:
+            goals.append(turn.goal())  # as the flusher, which asks in another thread at any moment
+            super().set_result(result)
+
+    late: asyncio.Future[None] = loop.create_future()
+    turn.waits += [(Served(loop=loop), 1, 0), (late, 2, 0)]
+    syncer._resolve(turn, None)
+    loop.close()
+    assert goals == [(2, 0)] == [turn.goal()]
+    assert [wait[0] for wait in turn.waits] == [late] and not late.done()
+
+
+def test_a_task_that_is_interrupted_when_it_begins_to_wait_keeps_no_other_waiting() -> None:
+    class Interrupt(BaseException):
+        pass
+
+    syncer = Syncer(lambda: 1, 0)
+
+    async def interrupted_and_another(monkeypatch: pytest.MonkeyPatch) -> None:
+        loop = asyncio.get_running_loop()
+        real = loop.call_soon
+
+        def strike(*arguments: Any) -> None:
+            real(*arguments)
+            raise Interrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(loop, "call_soon", strike)
+            with pytest.raises(Interrupt):
+                syncer.waiter(1)
+        waiter = syncer.waiter(1)
+        assert waiter is not None
+        await asyncio.wait_for(waiter, 30)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        asyncio.run(interrupted_and_another(monkeypatch))
+    syncer.join()
+    assert not syncer._gathering
