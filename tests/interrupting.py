@@ -1,10 +1,15 @@
 """An exception from outside, at any line that is looked at: what a Ctrl-C does to a program that is not asked."""
 
 import linecache
+import os
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, Final
+
+import backpack
+
+_PACKAGE: Final = os.path.dirname(backpack.__file__)
 
 
 class Interrupt(BaseException):
@@ -50,3 +55,35 @@ def interrupted_at(
     finally:
         sys.settrace(previous)
     return place
+
+
+def is_finalizing(frame: FrameType | None) -> bool:
+    """Is it in a finalizer? What is raised there Python takes no notice of."""
+    while frame is not None and frame.f_code.co_name != "__del__":
+        frame = frame.f_back
+    return frame is not None
+
+
+def interrupted_behind(step: int, act: Callable[[], object]) -> bool:
+    """Run with an `Interrupt` right behind the n-th call of C that the package makes, as a signal would; False when it
+    makes fewer."""
+    count = 0
+
+    def profile(frame: FrameType, event: str, _: Any) -> None:
+        nonlocal count
+        if event != "c_return" or not frame.f_code.co_filename.startswith(_PACKAGE) or is_finalizing(frame):
+            return
+        count += 1
+        if count == step:
+            sys.setprofile(None)
+            raise Interrupt
+
+    previous = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        act()
+    except Interrupt:
+        return True
+    finally:
+        sys.setprofile(previous)
+    return False

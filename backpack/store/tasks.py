@@ -215,11 +215,9 @@ async def changed(
     """
     store._require_open()
     interrupt: asyncio.CancelledError | None = None
-    if may_change_at_once(store, is_short=is_short):
-        try:
-            facts = change()
-        finally:
-            store._lock.release()
+    made = at_once(store, change, is_short=is_short)
+    if made is not None:
+        (facts,) = made
     else:
         facts, interrupt = await store._readers.finish(change)
     commit = None if facts is None else Commit(facts)
@@ -232,10 +230,20 @@ async def changed(
     return commit
 
 
-def may_change_at_once(store: "Reading", *, is_short: bool) -> bool:
-    """May the thread of the loop make a change? Then it has the lock: where another thread has, it may be writing a
-    blob."""
-    return (is_short or store._archive is None) and store._lock.acquire(blocking=store._archive is None)
+def at_once(store: "Reading", change: Callable[[], _Result], *, is_short: bool) -> tuple[_Result] | None:
+    """What a change makes, where the thread of the loop may make it. None where another thread has to: while one has
+    the lock, it may be writing a blob."""
+    if store._archive is None:
+        return (change(),)
+    if not is_short:
+        return None
+    is_mine: list[bool] = []
+    try:
+        is_mine.extend(map(store._lock.acquire, (False,)))  # told in the same step: a Ctrl-C comes before it or after
+        return (change(),) if is_mine[0] else None
+    finally:
+        if is_mine and is_mine[0]:
+            store._lock.release()
 
 
 def waiter(store: "Reading", seq: int) -> "asyncio.Future[None] | None":

@@ -124,18 +124,15 @@ class Waiting(Tending):
         One coroutine for the usual case: a task that goes on passes through all that wait for one another.
         """
         self._require_open()
-        if tasks.may_change_at_once(self, is_short=is_short):
-            try:
-                facts = change()
-            finally:
-                self._lock.release()
-            commit = Commit(facts)
+        made = tasks.at_once(self, change, is_short=is_short)
+        if made is not None:
+            commit = Commit(made[0])
             if self._events.subscribers:
                 self._tell(commit)
         else:
-            made = await tasks.changed(self, change, is_short=False)
-            assert made is not None
-            commit = made
+            later = await tasks.changed(self, change, is_short=False)
+            assert later is not None
+            commit = later
         waiter = tasks.waiter(self, commit.seq)
         if waiter is not None:
             await waiter

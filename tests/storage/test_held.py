@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-import backpack
 from backpack import Backpack
 from backpack.integrations.langgraph.sqlite_writing import written
 from backpack.memory.status_file import StatusFile
@@ -18,49 +17,15 @@ from backpack.storage import held
 from backpack.storage.held import Held
 from backpack.storage.mounts import network_type
 from backpack.storage.opening import open_folder
-from tests.interrupting import Interrupt
+from tests.interrupting import Interrupt, interrupted_behind, is_finalizing
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="descriptors are counted by /proc")
-
-PACKAGE = os.path.dirname(backpack.__file__)
 
 
 def opened() -> set[str]:
     """The descriptors of this process, once what nobody refers to any more is gone."""
     gc.collect()
     return {name for name in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{name}")}
-
-
-def is_finalizing(frame: FrameType | None) -> bool:
-    """Is it in a finalizer? What is raised there Python takes no notice of."""
-    while frame is not None and frame.f_code.co_name != "__del__":
-        frame = frame.f_back
-    return frame is not None
-
-
-def interrupted_behind(step: int, act: Callable[[], object]) -> bool:
-    """Run with an `Interrupt` right behind the n-th call of C that the package makes, as a signal would; False when it
-    makes fewer."""
-    count = 0
-
-    def profile(frame: FrameType, event: str, _: Any) -> None:
-        nonlocal count
-        if event != "c_return" or not frame.f_code.co_filename.startswith(PACKAGE) or is_finalizing(frame):
-            return
-        count += 1
-        if count == step:
-            sys.setprofile(None)
-            raise Interrupt
-
-    previous = sys.getprofile()
-    sys.setprofile(profile)
-    try:
-        act()
-    except Interrupt:
-        return True
-    finally:
-        sys.setprofile(previous)
-    return False
 
 
 def at_every_call(act: Callable[[], object]) -> int:

@@ -19,6 +19,7 @@ from backpack import Backpack
 from backpack.archive import opened as archive_opened
 from backpack.errors import ClosedError, KeyNotFoundError, NotAListError, StorageError
 from backpack.store.tasks import THREADS_MAX
+from tests.interrupting import interrupted_behind
 
 from .recording import RecordingFolder, opened, recording
 
@@ -494,6 +495,26 @@ def test_closing_where_another_thread_has_closed_meanwhile_is_closing() -> None:
     asyncio.run(bp.aclose())
     with pytest.raises(ClosedError):
         bp.pack("a", 1)
+
+
+@pytest.mark.parametrize("is_opened", [False, True])
+def test_an_interrupt_leaves_no_lock_with_the_thread_of_the_loop(is_opened: bool) -> None:
+    bp = opened(recording()) if is_opened else Backpack()
+
+    def act() -> None:
+        with suppress(StopIteration):
+            bp.apack("a", 1).send(None)
+
+    def is_free() -> bool:
+        return bp._lock.acquire(blocking=False) and bp._lock.release() is None
+
+    step = 1
+    with ThreadPoolExecutor(1) as another:
+        while interrupted_behind(step, act):
+            assert another.submit(is_free).result(), step
+            step += 1
+    assert step > 10
+    bp._check()
 
 
 # -- the rest ------------------------------------------------------------------------------------------------------
