@@ -194,10 +194,10 @@ def _replaced(stored: list[Any], records: Sequence[Record]) -> dict[int, Part]:
     for one in stored:
         if type(one) is list and len(one) == _REPLACED_LENGTH:
             place, tokens, value, check = one
-            if type(place) is not int or not 0 <= place < len(records) or type(tokens) is not int or tokens < 0:
+            if not type(place) is type(tokens) is type(check) is int or not 0 <= place < len(records) or tokens < 0:
                 continue
             if check == records[place].check:
-                found[place] = Part(place, pack_value(value, _DEPTH), tokens, records[place].kind, records[place].check)
+                found[place] = Part(place, pack_value(value, _DEPTH), tokens, records[place].kind, check)
     return found
 
 

@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+import numpy
 import pytest
 
 from backpack.context import Budget, BudgetWarning
@@ -189,7 +190,8 @@ def test_a_shorter_form_of_which_no_message_is_known_counts_for_nothing() -> Non
     conversation.add(user(filler(300)))
     said = conversation.context()
     (form,) = conversation.bp["messages.context.replaced"]
-    for damaged in (form[:3], [*form[:3], form[3] ^ 1], [*form[:3], "x"], [0], None):
+    checks: list[Any] = [form[3] ^ 1, "x", float(form[3]), numpy.arange(2)]
+    for damaged in (form[:3], *([*form[:3], check] for check in checks), [0], None):
         conversation.bp["messages.context.replaced"] = [damaged]
         assert talk(conversation.bp).context() == [user(filler(300))]
     conversation.bp["messages.context.replaced"] = [form, form[:3]]
