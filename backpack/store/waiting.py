@@ -104,9 +104,12 @@ class Waiting(Tending):
         if self._opened is None or self._readers.is_closed:
             self.close()
             return
-        early = await self._readers.end(self._take_leave)
-        self._is_closed = True  # reads that wait for their turn are refused then, and don't hold it up
-        interrupt = await self._readers.end(self.close)
+        early = None
+        try:
+            early = await self._readers.end(self._take_leave)
+        finally:  # as in `close`
+            self._is_closed = True  # reads that wait for their turn are refused then, and don't hold it up
+            interrupt = await self._readers.end(self.close)
         if early is not None or interrupt is not None:
             raise early or interrupt  # type: ignore[misc]
 

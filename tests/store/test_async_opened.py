@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -481,6 +482,35 @@ def test_two_who_close_both_return_when_it_is_closed() -> None:
         await bp.aclose()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_what_fails_before_the_end_is_told_and_the_store_is_closed(is_cancelled: bool) -> None:
+    folder = recording()
+    bp = filled(folder)
+    gate = Gate()
+
+    def fail() -> None:
+        gate()
+        raise StorageError("the inbox can't be read")
+
+    bp._take_leave = fail  # type: ignore[method-assign]
+
+    async def main() -> None:
+        closing = asyncio.create_task(bp.aclose())
+        await reached(gate.is_reached)
+        bp._take_leave = partial(Backpack._take_leave, bp)  # type: ignore[method-assign]
+        if is_cancelled:
+            closing.cancel()
+            await asyncio.sleep(0)
+        gate.may_go.set()
+        with pytest.raises(asyncio.CancelledError if is_cancelled else StorageError):
+            await closing
+
+    asyncio.run(main())
+    with pytest.raises(ClosedError):
+        bp.pack("a", 1)
+    opened(RecordingFolder(folder.inner)).close()
 
 
 def test_closing_where_another_thread_has_closed_meanwhile_is_closing() -> None:
