@@ -154,7 +154,7 @@ class Pieces:
         self.number = cache.number()
         self._index_key = (self.number, INDEX)
         self._index_ref: Callable[[], Index | None] = _nowhere
-        """The index, if it was made and the cache has it still."""
+        """The index, if it was made and is in memory still: most likely in the cache."""
         self._page_table_key = (self.number, PAGES)
         fault = ""
         try:

@@ -45,7 +45,7 @@ class Segment:
         `Pieces`."""
         self.pieces = Pieces(file, cache, covers, store_id, end=end)
         self._counted = (0, 0)
-        """What `count_before` was asked last, and answered."""
+        """What `count_before` was asked last, and answered. Replaced as a whole, so any thread may."""
         self._found = _NOTHING
         """`(origin, number, start, stop)` of the source that was found last. Replaced as a whole, so any thread may."""
 
@@ -253,9 +253,11 @@ class Segment:
 
     def count_before(self, seq: int) -> int:
         """How many of its commits come before that one. Cost: their pages, the first time."""
-        if self._counted[0] != seq:
-            self._counted = (seq, sum(1 for _ in self._positions(seq, 0, None)))
-        return self._counted[1]
+        asked, count = self._counted
+        if asked != seq:
+            count = sum(1 for _ in self._positions(seq, 0, None))
+            self._counted = (seq, count)
+        return count
 
     def ascending(self) -> Iterator[tuple[CommitRow, list[int]]]:
         """Every commit, oldest first, and the numbers of its changes in the order of `rows`."""

@@ -33,7 +33,8 @@ _HOLDER: Final = re.compile(rb"pid=(\d{1,10}) host=([^\s=]{1,255}) start=(\d{1,2
 _TRIES: Final = 3
 
 _held: dict[_Place, "DiskLock"] = {}
-"""The exclusive locks of this process. `setdefault` and `pop` are atomic, so it needs no lock of its own."""
+"""The exclusive locks of this process. `setdefault` is atomic and only who holds one takes it out, so it needs no lock
+of its own."""
 
 _open: set["DiskLock"] = set()
 """All locks of this process whose descriptor is open."""
