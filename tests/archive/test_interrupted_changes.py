@@ -72,6 +72,7 @@ def filled(key: bytes | None = None) -> tuple[MemoryFolder, Backpack]:
 
 ACTS: dict[str, Callable[[Backpack], object]] = {
     "pack": lambda bp: bp.pack("small", 1),
+    "pack a new key": lambda bp: bp.pack("new", "n" * 100),
     "pack a longer list": lambda bp: bp.pack("list", [*bp["list"], "one more"]),
     "append": lambda bp: bp.append("list", "one more"),
     "append to a large list": lambda bp: bp.append("log", "one more"),
