@@ -6,7 +6,7 @@ the manifest lists it, the manifest is synced before what it replaces goes.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from threading import RLock
 from typing import Final
@@ -137,6 +137,8 @@ class Files:
         with self._parts_lock:
             self.archive.set_parts(list(_replaced(self.archive.parts, log, part)))
         self.syncer.advance(index.last_seq)
+        if isinstance(log.file, PooledFile):
+            log.file.keep()
         self.folder.remove(log_name(segment))
 
     def _require_whole(self, index: Log, log: Log, *, is_last: bool) -> None:
@@ -327,7 +329,17 @@ class Files:
             done = files[:-1]
             self._unsynced = [file for file in self._unsynced if file not in done]
             self._synced_end = end
+        if done:
+            self._pool(done)
         return seq
+
+    def _pool(self, done: Sequence[File]) -> None:
+        """Logs that nothing is written to any more, and that are on disk for good, don't stay open all at a time: as
+        many may wait to be sealed as the disk has room for."""
+        for part in self.archive.parts[:-1]:
+            if isinstance(part, Log) and part.file in done:
+                with suppress(StorageError):  # it stays open then
+                    part.file = PooledFile(self.folder, log_name(part.head.segment))
 
 
 def _end_of(writer: Writer) -> LogEnd:

@@ -48,6 +48,9 @@ UNTENDED_MAX: Final = 8
 """What is too much for the limits is taken away when no full log waits: those would be read for it, and count with more
 than they are going to take. But not later than after so many, or as many as wait: what waits is read each time."""
 
+UNSYNCED_LOGS_MAX: Final = 64
+"""Each is open until it is synced. Where there are so many that are not, the next ones are twice as long."""
+
 LOGS_WAITING_MAX: Final = 1
 """With more full logs than this they are sealed whether or not there is a pause."""
 
@@ -280,7 +283,8 @@ class Opened(Files):
         tail = Log(writer.file, writer.head, self.covers)
         tail.follow(lambda: writer.size)
         self.archive.set_parts([*self.archive.parts, tail])
-        writer.roll_at = min(SEGMENT_SIZE, self._full << min(self._waiting, 10))  # longer while sealing falls behind
+        full = self._full << min(self._waiting, 10)  # longer while sealing falls behind
+        writer.roll_at = min(full, SEGMENT_SIZE << min(len(self._unsynced) // UNSYNCED_LOGS_MAX, 6))
 
     # -- inside --------------------------------------------------------------------------------------------------
 

@@ -134,7 +134,7 @@ def _scan(
         number = name.removesuffix(".log")
         if number == name or not number.isdigit() or int(number) < manifest.next_segment:
             continue
-        file = folder.reopen(name)
+        file = PooledFile(folder, name)
         try:
             log = Log.opened(file, covers, manifest.store_id)
             if log_name(log.head.segment) != name:
@@ -189,6 +189,7 @@ def _continue(opened: Opened, writer: Writer, plan: Plan, covers: Covers) -> Non
         opened.hold_reserve()
         folder.sync()
         cover = covers.known(b"log:%d" % last.head.segment, last.head.cover_header)
+        last.file = folder.reopen(log_name(last.head.segment))
         writer.take(last.file, last.head, cover, last.stop, last.head_sum, last.next_source)
         last.follow(lambda: writer.size)
         return

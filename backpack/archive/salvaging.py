@@ -74,13 +74,15 @@ def salvaged(folder: Folder, covers: Covers, cache: Cache, manifest: Manifest) -
     return salvage
 
 
-def log_numbers(folder: Folder, manifest: Manifest) -> Iterator[int]:
+def log_numbers(folder: Folder, manifest: Manifest) -> list[int]:
     """The numbers of the logs that are not sealed, in order."""
+    numbers = []
     for name in folder.names():
         number = name.removesuffix(".log")
         is_log = number != name and number.isdigit() and name == log_name(int(number))
         if is_log and int(number) >= manifest.next_segment:
-            yield int(number)
+            numbers.append(int(number))
+    return numbers
 
 
 def open_listed(folder: Folder, covers: Covers, cache: Cache, manifest: Manifest, info: SegmentInfo) -> Segment:
@@ -155,13 +157,16 @@ def _take_logs(salvage: Salvage, folder: Folder, covers: Covers, manifest: Manif
     expected, segment = manifest.head + 1, manifest.next_segment
     lost: CorruptionError | None = None
     """Why the log before can't be read."""
-    for number in log_numbers(folder, manifest):
+    numbers = log_numbers(folder, manifest)
+    for number in numbers:
         if number > segment:
             lost = lost or damaged(log_name(segment), 0, "the log is missing")
             salvage.faults.append(lost)
         segment = number + 1
         try:
-            log = MendedLog.salvaged(folder.open(log_name(number)), covers, manifest.store_id, number, expected)
+            name = log_name(number)
+            file = folder.open(name) if number == numbers[-1] else PooledFile(folder, name)
+            log = MendedLog.salvaged(file, covers, manifest.store_id, number, expected)
             fault = damaged(log_name(number), 0, "nothing in the log is what was written") if log is None else None
         except StorageError as error:
             log, fault = None, damaged(log_name(number), 0, str(error))

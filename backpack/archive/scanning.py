@@ -361,9 +361,9 @@ class Log:
         """The same log, not indexed yet."""
         return Log(self.file, self.head, self._covers)
 
-    def copied(self) -> "Log":
-        """The same log, indexed as far, to be read on without disturbing those who read this one."""
-        copy = self.fresh()
+    def copied(self, file: File) -> "Log":
+        """The same log, indexed as far, to be read on in a file of its own without disturbing those who read this."""
+        copy = Log(file, self.head, self._covers)
         copy._take_over(self)
         copy.rows = {key: seqs[:] for key, seqs in self.rows.items()}
         copy.notes, copy.sources = self.notes[:], self.sources.copied()

@@ -39,7 +39,8 @@ from backpack.errors import (
 from backpack.storage.cover import Covers
 from backpack.storage.encryption import Key
 from backpack.storage.memory import MemoryFolder
-from backpack.storage.protocol import Folder, Lock
+from backpack.storage.pooling import PooledFile
+from backpack.storage.protocol import File, Folder, Lock
 
 BLOBS: Final = "blobs"
 TRIES: Final = 100
@@ -237,11 +238,14 @@ def read_logs(
     logs: list[Log] = []
     faults: list[Fault | None] = []
     torn: list[tuple[str, int]] = []
-    for number in log_numbers(folder, manifest):
-        try:
-            log, fault = _log(folder, covers, manifest, number, before)
+    numbers = log_numbers(folder, manifest)
+    for number in numbers:
+        name = log_name(number)
+        try:  # only the newest may get longer while it is read
+            file = folder.open(name) if number == numbers[-1] else PooledFile(folder, name)
+            log, fault = _log(file, covers, manifest, number, before)
         except CorruptionError:
-            torn.append((log_name(number), 0))
+            torn.append((name, 0))
             continue
         logs.append(log)
         faults.append(fault)
@@ -272,14 +276,16 @@ def _segment(
     return segment
 
 
-def _log(folder: Folder, covers: Covers, manifest: Manifest, number: int, before: Before) -> tuple[Log, Fault | None]:
+def _log(file: File, covers: Covers, manifest: Manifest, number: int, before: Before) -> tuple[Log, Fault | None]:
     """A log, read as far as it is right: from where it was read to before, where that goes on."""
-    file = folder.open(log_name(number))
-    old = before.logs.get(number)
-    if old is not None and file.size() >= old.stop:
+    old, size = before.logs.get(number), file.size()
+    if old is not None and size >= old.stop:
         head = read_log_head(file.pread(LOG_HEAD_SIZE_MAX, 0), file.name)
         if head.salt == old.head.salt and head.store_id == manifest.store_id:
-            log = old.copied()
+            if size == old.stop:
+                old.file = file
+                return old, None
+            log = old.copied(file)
             if log.scan() is None:
                 return log, None
     log = Log.opened(file, covers, manifest.store_id)
