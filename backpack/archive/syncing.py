@@ -194,6 +194,8 @@ class Syncer:
         with self._mutex:
             if self.failure is not None:
                 raise failed_error(self.failure)
+            for closed in [other for other in self._gathering if other.is_closed()]:
+                del self._gathering[closed]  # before it could call
             turn = Turn(loop)
             loop.call_soon(self._call, turn)
             self._gathering[loop] = turn

@@ -14,7 +14,8 @@ from backpack.core.timeline import BLOCK_BITS, BLOCK_SIZE, Block, Gap, Timeline
 
 
 def fork(engine: Engine, seq: int, secret: bytes, replaced: dict[str, Content]) -> Engine:
-    """A new engine at the state of `seq`. Cost: O(changes up to there), no payload is copied.
+    """A new engine at the state of `seq`. Cost: O(changes up to there), no payload is copied; a cold read for each
+    large value that only the past has.
 
     `replaced` has the bytes to put where a value at `seq` is not within reach.
     """
@@ -83,6 +84,8 @@ def _fork_chain(engine: Engine, chain: Chain, seq: int, replaced: Content | None
     form = form_of(last)
     if isinstance(form, LargeRef):
         twin.content = chain.content if stop == len(forms) else form.content()
+        if twin.content is None and replaced is None and engine.past is not None:
+            twin.content = engine.past.content(chain.key, seqs[stop - 1])
     if replaced is not None:
         form = LargeRef(replaced) if isinstance(replaced, Pieces) else replaced
         kept[-1] = _instead(last, form)

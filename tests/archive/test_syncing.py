@@ -239,3 +239,18 @@ def test_a_task_that_is_interrupted_when_it_begins_to_wait_keeps_no_other_waitin
         asyncio.run(interrupted_and_another(monkeypatch))
     syncer.join()
     assert not syncer._gathering
+
+
+def test_a_loop_that_was_closed_before_it_could_call_is_forgotten() -> None:
+    syncer = Syncer(lambda: 2, 0)
+    closed = asyncio.new_event_loop()
+    closed.run_until_complete(_waiter_of(syncer, 1))
+    closed.close()
+    assert closed in syncer._gathering
+    asyncio.run(_until_both(syncer))
+    assert not syncer._gathering
+    syncer.join()
+
+
+async def _waiter_of(syncer: Syncer, seq: int) -> None:
+    asyncio.get_running_loop().call_soon(syncer.waiter, seq)  # behind what ends the loop

@@ -143,6 +143,7 @@ def test_a_copy_has_the_large_values_that_memory_has_let_go_of(
             assert copy["large"] == copy.snapshot(1)["large"] == value
             assert copy.version("large") == source.snapshot(at).item("large").version
         twin = source.fork(at)
+        twin._check()
         twin.pack("large", 3)
         assert twin.fork(at)["large"] == twin.snapshot(at)["large"] == value
     bp.close()
