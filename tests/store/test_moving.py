@@ -149,6 +149,22 @@ def test_a_copy_has_the_large_values_that_memory_has_let_go_of(
     bp.close()
 
 
+def test_a_fork_of_a_fork_has_the_large_values_that_memory_has_let_go_of() -> None:
+    value = bytes(range(256)) * 9
+    bp = opened_in(MemoryFolder())
+    bp.pack("large", value)
+    fork = bp.fork()
+    seq = fork.pack("other", 1).seq
+    for store in (fork, bp):
+        store.pack("large", 1)
+    twin = fork.fork(seq)
+    twin._check()
+    assert twin["large"] == value
+    twin.pack("large", 2)
+    assert twin.snapshot(seq)["large"] == value
+    bp.close()
+
+
 def test_a_fork_of_an_opened_store_is_exported_with_what_came_before_it() -> None:
     bp = opened_in(MemoryFolder())
     fill(bp)
