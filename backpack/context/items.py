@@ -92,7 +92,7 @@ def parse(text: str) -> Parsed:
     if isinstance(value, dict):
         field = _field(value)
         holder = {name: part for name, part in value.items() if name != field}
-        if field is None or len(dumped(holder)) > max(_HOLDER_SIZE_MIN, len(text) // 2):
+        if field is None or not value[field] or len(dumped(holder)) > max(_HOLDER_SIZE_MIN, len(text) // 2):
             return Parsed("single", (_item(value),), {})
         return Parsed("object", tuple(map(_item, value[field])), holder, field)
     lines = [line for line in text.splitlines() if line.strip()]

@@ -1,7 +1,7 @@
 """The results of one turn share one budget."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -28,6 +28,10 @@ class Kept:
 
 def hits(*scores: float, text: str = LONG) -> list[dict[str, Any]]:
     return [{"id": number, "score": score, "text": f"{number} {text}"} for number, score in enumerate(scores)]
+
+
+NAMES_MAX: Final = 40
+"""What is left of any result at most: the fields around its items, and what says where the rest is."""
 
 
 def total(texts: list[str]) -> int:
@@ -153,6 +157,13 @@ def test_an_item_of_many_numbers_becomes_its_beginning() -> None:
     assert isinstance(made, str) and made.startswith('{"field0": 0') and size_of(made, "single", count) <= 50
 
 
+def test_what_stands_around_an_empty_list_is_shortened_too() -> None:
+    text = json.dumps({"note": "a note of some words " * 18, "items": []})
+    made = compact_results([text], 50, count, offload=Kept())
+    assert total(made) <= 50
+    assert "more" in json.loads(made[0])
+
+
 VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -182,7 +193,7 @@ def test_any_results_come_to_the_budget_and_json_stays_json(
     keep = Kept()
     made = compact_results(texts, budget, count, floor_tokens=floor, offload=keep if is_offloaded else None)
     assert len(made) == len(texts)
-    assert total(made) <= max(budget, sum(min(count(text), 40) for text in texts))
+    assert total(made) <= max(budget, sum(min(count(text), NAMES_MAX) for text in texts))
     assert len(keep.texts) <= len(texts)
     for before, after in zip(texts, made, strict=True):
         if parse(before).form in ("list", "object", "single"):
