@@ -1,12 +1,13 @@
-"""Files to read that are not all open at a time: thousands of segments, and a process that may open a thousand files.
+"""Files to read that are not all open at a time: thousands of segments, and of logs that wait to be sealed, and a
+process that may open a thousand files.
 
 A `PooledFile` is a name in a folder. The file behind it stands in one pool of the process, in the order of use; who was
 used longest ago leaves when there are too many, and is opened again by its name when it is read again. The pool only
 lets go of a file: whoever is reading it at that moment has it, and it closes when nobody does.
 
 Opened again it has to be the same file: as long as before, and with the same bytes at both ends. The archive writes
-each segment once under its name, and holds every piece of it against checksums that it keeps in memory, so nothing
-else is ever believed; this says so earlier, and better.
+each segment once under its name, and no log gets longer once the next one has begun; it holds every piece of them
+against checksums, so nothing else is ever believed; this says so earlier, and better.
 
 Whoever takes the name away calls `keep` before: from then on the file stays open for as long as the `PooledFile` is
 needed, whatever the pool has room for. What another process takes away can be read on while it stands in the pool; a
