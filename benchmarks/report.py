@@ -29,6 +29,7 @@ def machine() -> str:
         f"{platform.system()}",
         f"{platform.python_implementation()} {platform.python_version()}",
         f"msgpack {version('msgpack')}",
+        f"ormsgpack {version('ormsgpack')}",
         f"LangGraph {langgraph_memory.installed_version()}",
         f"sqlite {sqlite3.sqlite_version}",
         f"RocksDB by rocksdict {rocksdb.installed_version()}",
