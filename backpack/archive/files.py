@@ -329,13 +329,14 @@ class Files:
             done = files[:-1]
             self._unsynced = [file for file in self._unsynced if file not in done]
             self._synced_end = end
-        if done:
-            self._pool(done)
+            if done:
+                self._pool(done)
         return seq
 
     def _pool(self, done: Sequence[File]) -> None:
         """Logs that nothing is written to any more, and that are on disk for good, don't stay open all at a time: as
-        many may wait to be sealed as the disk has room for."""
+        many may wait to be sealed as the disk has room for. Wants the lock of the parts: of a log that has just been
+        sealed the name is going to be taken away."""
         for part in self.archive.parts[:-1]:
             if isinstance(part, Log) and part.file in done:
                 with suppress(StorageError):  # it stays open then
