@@ -57,6 +57,40 @@ def interrupted_at(
     return place
 
 
+def interrupted_at_instruction(
+    step: int, act: Callable[[], object], file: str, *, passing: tuple[str, ...] = ()
+) -> bool:
+    """Run with an `Interrupt` before the n-th instruction of a file; False when there are fewer.
+
+    `passing`: as of `interrupted_at`; with it, instructions that belong to no line don't count either, which are those
+    of a block's end. What is done in a finalizer never counts.
+    """
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal count
+        if frame.f_code.co_filename != file or is_finalizing(frame):
+            return None
+        frame.f_trace_opcodes = True
+        line = linecache.getline(file, frame.f_lineno or 0).lstrip() if passing else "counted"
+        if event == "opcode" and line and not line.startswith(passing or ("\0",)):
+            count += 1
+            if count == step:
+                sys.settrace(None)
+                raise Interrupt
+        return trace
+
+    previous = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        act()
+    except Interrupt:
+        return True
+    finally:
+        sys.settrace(previous)
+    return False
+
+
 def is_finalizing(frame: FrameType | None) -> bool:
     """Is it in a finalizer? What is raised there Python takes no notice of."""
     while frame is not None and frame.f_code.co_name != "__del__":

@@ -2,17 +2,12 @@
 
 import os
 import random
-import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from linecache import getline
-from types import FrameType
-from typing import Any
 
 from backpack.archive import cache as cache_module
 from backpack.archive.cache import ENTRY_SIZE, TOOL_COUNT, Cache, Tools
 from tests.archive.made import everything, opened
-from tests.interrupting import Interrupt
+from tests.interrupting import interrupted_at_instruction
 
 STRIDE = int(os.environ.get("BACKPACK_INTERRUPT_STRIDE", "1"))
 
@@ -46,37 +41,6 @@ def test_what_is_brief_has_what_room_there_is_and_leaves_first_above_its_share()
     cache.check()
 
 
-def interrupted_at(step: int, act: Callable[[], object]) -> bool:
-    """Run with an `Interrupt` before the n-th instruction of the cache; False when there are fewer.
-
-    Those of a `with` are passed over: there a tracer, other than a signal, may come between the end of a block and
-    letting its lock go.
-    """
-    count = 0
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal count
-        if frame.f_code.co_filename != cache_module.__file__:
-            return None
-        frame.f_trace_opcodes = True
-        line = getline(cache_module.__file__, frame.f_lineno or 0)  # that of a block's end has none
-        if event == "opcode" and line and not line.lstrip().startswith("with "):
-            count += 1
-            if count == step:
-                raise Interrupt
-        return trace
-
-    previous = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        act()
-    except Interrupt:
-        return True
-    finally:
-        sys.settrace(previous)
-    return False
-
-
 def test_an_interrupt_at_any_instruction_leaves_a_count_that_is_put_right() -> None:
     def act() -> None:
         cache.put((1, "a"), "another", 100)
@@ -91,7 +55,7 @@ def test_an_interrupt_at_any_instruction_leaves_a_count_that_is_put_right() -> N
             cache.put((1, key), key, 50)
         for key in "de":
             cache.put_brief((1, key), key, 50)
-        if not interrupted_at(step, act):
+        if not interrupted_at_instruction(step, act, cache_module.__file__, passing=("with ",)):
             break
         assert not cache._lock.locked()
         step += STRIDE

@@ -2,11 +2,8 @@
 
 import gc
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 
@@ -17,7 +14,7 @@ from backpack.storage import held
 from backpack.storage.held import Held
 from backpack.storage.mounts import network_type
 from backpack.storage.opening import open_folder
-from tests.interrupting import Interrupt, interrupted_behind, is_finalizing
+from tests.interrupting import interrupted_at_instruction, interrupted_behind
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="descriptors are counted by /proc")
 
@@ -69,33 +66,8 @@ def test_an_interrupt_at_any_instruction_loses_none(tmp_path: Path) -> None:
         with Held(str(tmp_path), os.O_RDONLY) as number:
             os.fstat(number)
 
-    def interrupted_at(step: int) -> bool:
-        count = 0
-
-        def trace(frame: FrameType, event: str, _: Any) -> Any:
-            nonlocal count
-            if frame.f_code.co_filename != held.__file__ or is_finalizing(frame):
-                return None
-            frame.f_trace_opcodes = True
-            if event == "opcode":
-                count += 1
-                if count == step:
-                    sys.settrace(None)
-                    raise Interrupt
-            return trace
-
-        previous = sys.gettrace()
-        sys.settrace(trace)
-        try:
-            act()
-        except Interrupt:
-            return True
-        finally:
-            sys.settrace(previous)
-        return False
-
     before, step = opened(), 1
-    while interrupted_at(step):
+    while interrupted_at_instruction(step, act, held.__file__):
         assert opened() == before, step
         step += 1
     assert step > 30
